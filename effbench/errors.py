@@ -1,0 +1,53 @@
+"""Everything that can go wrong in a way its user can mend.
+
+The command line turns these into one readable message and an exit code; any other
+exception is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EffbenchError(Exception):
+    """A job that could not be done; the message says what was wrong and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(EffbenchError):
+    """A request that can never work as it was made."""
+
+    exit_code = 2
+
+
+class UnknownModel(UsageError):
+    """A model spec that names no known backbone or sequence model, or an impossible dimension."""
+
+
+class CheckpointError(EffbenchError):
+    """A checkpoint that can't be found, read, or fitted to a model."""
+
+
+class DeviceError(UsageError):
+    """A device or precision that this machine does not offer."""
+
+
+class StoreError(EffbenchError):
+    """A results store that can't be opened, read or written."""
+
+
+class UncountedOperator(EffbenchError):
+    """An operator that the MAC counter has no rule for (strict mode)."""
+
+
+class EffbenchWarning(UserWarning):
+    """Something worth knowing that does not stop the job."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the closest of ``choices``, or an empty string."""
+    lowered = {choice.lower(): choice for choice in choices}
+    match = get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return f"; did you mean '{lowered[match[0]]}'?" if match else ""

@@ -1,0 +1,1 @@
+"""The detectors: front-ends, backbones, sequence models, checkpoints and the model zoo."""

@@ -1,0 +1,1 @@
+"""Trade-off figures, drawn from stored measurements."""

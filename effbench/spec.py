@@ -1,0 +1,122 @@
+"""Model specs: ``<backbone>[+<sequence>-<dim>]``, e.g. ``fmn10`` or ``fmn10+hybrid-512``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from effbench.errors import UnknownModel, nearest
+
+PUBLISHED_FMN = ("fmn04", "fmn06", "fmn10", "fmn20", "fmn30")
+TRANSFORMERS = ("BEATs", "ATST-F", "fpasst", "M2D", "ASIT")
+BACKBONES = PUBLISHED_FMN + TRANSFORMERS
+SEQUENCES = ("tf", "gru", "attn", "tcn", "mamba", "hybrid")
+ALIASES = {"bigru": "gru", "att": "attn", "transformer": "tf", "mamba2": "mamba"}
+MAX_DIM = 65_536
+
+_FMN = re.compile(r"fmn(\d\d)")
+_VALID = (
+    f"Backbones: {' '.join(BACKBONES)} (and any other width of fmn, e.g. fmn15). "
+    f"Sequence models: {' '.join(SEQUENCES)}, as in fmn10+tf-256."
+)
+_EXAMPLE_DIM = 256
+
+
+@dataclass(frozen=True, order=True)
+class ModelSpec:
+    """A backbone, alone or with a sequence model of one width on top.
+
+    Attributes:
+        backbone: canonical backbone name, e.g. ``fmn10``.
+        sequence: canonical name of the sequence model, or ``None``.
+        dim: model width of the sequence model, or ``None``.
+    """
+
+    backbone: str
+    sequence: str | None = None
+    dim: int | None = None
+
+    @classmethod
+    def parse(cls, text: str | ModelSpec) -> ModelSpec:
+        """Spec of a name in any case, with ``:`` for ``-`` and the aliases bigru, att, transformer and mamba2.
+
+        Raises:
+            UnknownModel: with the nearest valid spec.
+        """
+        if isinstance(text, ModelSpec):
+            return text
+        backbone_text, plus, sequence_text = text.strip().partition("+")
+        backbone = _canonical_backbone(backbone_text)
+        if not plus:
+            if backbone is None:
+                raise _unknown(text)
+            return cls(backbone)
+        name, _, dim_text = sequence_text.strip().replace(":", "-").rpartition("-")
+        sequence = _canonical_sequence(name)
+        if backbone is None or sequence is None or not re.fullmatch(r"[0-9]+", dim_text):
+            raise _unknown(text)
+        dim = int(dim_text)
+        if not 1 <= dim <= MAX_DIM:
+            raise UnknownModel(f"impossible dimension {dim_text} in '{text}': it must be from 1 to {MAX_DIM:,}")
+        return cls(backbone, sequence, dim)
+
+    def __str__(self) -> str:
+        return self.backbone if self.sequence is None else f"{self.backbone}+{self.sequence}-{self.dim}"
+
+    @property
+    def family(self) -> str:
+        """``fmn`` for every frame-wise MobileNet, else the backbone's own name."""
+        return "fmn" if _FMN.fullmatch(self.backbone) else self.backbone
+
+    @property
+    def width_multiplier(self) -> float:
+        """Channel multiplier of a frame-wise MobileNet: the two digits of its name over ten.
+
+        Raises:
+            ValueError: the backbone is not a frame-wise MobileNet.
+        """
+        match = _FMN.fullmatch(self.backbone)
+        if match is None:
+            raise ValueError(f"{self.backbone} has no width multiplier")
+        return int(match.group(1)) / 10
+
+
+def _canonical_backbone(text: str) -> str | None:
+    lowered = text.strip().replace(":", "-").lower()
+    for name in BACKBONES:
+        if name.lower() == lowered:
+            return name
+    match = _FMN.fullmatch(lowered)
+    return lowered if match is not None and int(match.group(1)) > 0 else None
+
+
+def _canonical_sequence(text: str) -> str | None:
+    lowered = text.strip().lower()
+    name = ALIASES.get(lowered, lowered)
+    return name if name in SEQUENCES else None
+
+
+def _unknown(text: str) -> UnknownModel:
+    return UnknownModel(f"unknown model '{text}'{_suggestion(text)}\n{_VALID}")
+
+
+def _suggestion(text: str) -> str:
+    """The nearest valid spec, found part by part, so that one slip in each part is still understood."""
+    backbone_text, plus, sequence_text = text.strip().partition("+")
+    backbone = _canonical_backbone(backbone_text) or _closest(backbone_text, BACKBONES)
+    if backbone is None:
+        return ""
+    if not plus:
+        return f"; did you mean '{backbone}'?"
+    match = re.fullmatch(r"([A-Za-z0-9]*?[A-Za-z])?[-:_ ]*(\d*)\D*", sequence_text.strip())
+    name, dim = (match.group(1) or "", match.group(2)) if match else (sequence_text, "")
+    sequence = _canonical_sequence(name) or _closest(name, (*SEQUENCES, *ALIASES))
+    if sequence is None:
+        return ""
+    width = int(dim) if dim and 1 <= int(dim) <= MAX_DIM else _EXAMPLE_DIM
+    return f"; did you mean '{ModelSpec(backbone, ALIASES.get(sequence, sequence), width)}'?"
+
+
+def _closest(text: str, choices: tuple[str, ...]) -> str | None:
+    suggestion = nearest(text, choices)
+    return suggestion.split("'")[1] if suggestion else None

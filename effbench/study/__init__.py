@@ -1,0 +1,1 @@
+"""Grids of models and tasks, run into the results store."""
