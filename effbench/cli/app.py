@@ -1,0 +1,60 @@
+"""The entry point: registers the commands and turns errors into readable lines and exit codes."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from effbench import __version__
+from effbench.cli import models
+from effbench.errors import EffbenchError, EffbenchWarning
+
+app = typer.Typer(
+    name="effbench",
+    help="Which audio model is worth its cost? Parameters, MACs, throughput and PSDS1 of sound event detectors.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(models.app, name="models")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"effbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Register the options that stand before every command."""
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    label = "note" if issubclass(category, EffbenchWarning) else f"warning ({category.__name__})"
+    print(f"{label}: {message}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for wrong usage, 1 for a failed job, 130 for an interrupt."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except EffbenchError as error:
+        first, *rest = str(error).splitlines()
+        print("\n".join([f"error: {first}", *(f"       {line}" for line in rest)]), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
