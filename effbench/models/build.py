@@ -1,0 +1,101 @@
+"""Builders: from a spec, its card and a checkpoint to a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from effbench.errors import UsageError
+from effbench.models import zoo
+from effbench.models.backbones.fmn import FrameMobileNet
+from effbench.models.checkpoints import Checkpoint, load_state, locate_checkpoint, read_checkpoint
+from effbench.models.detector import SoundEventDetector
+from effbench.models.frontend import LogMelFrontend
+from effbench.models.sequence import build_sequence
+from effbench.spec import ModelSpec
+
+N_CLASSES = 447
+PUBLISHED_FRAMES = 250
+
+
+def _build_fmn(spec: ModelSpec) -> tuple[nn.Module, nn.Module, int]:
+    backbone = FrameMobileNet(spec.width_multiplier)
+    return LogMelFrontend(), backbone, backbone.embed_dim
+
+
+#: Front-end, backbone and embedding width of each backbone family.
+BACKBONES: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, nn.Module, int]]] = {"fmn": _build_fmn}
+
+
+def build_model(
+    spec: str | ModelSpec,
+    *,
+    n_classes: int = N_CLASSES,
+    checkpoint: str | Path | None = None,
+    seed: int | None = None,
+    n_weak_classes: int | None = None,
+    frames: Literal["audio", "published"] = "audio",
+) -> SoundEventDetector:
+    """Detector of a spec in eval mode, with fresh or loaded weights.
+
+    Args:
+        spec: e.g. ``fmn10+hybrid-512``.
+        n_classes: classes of the strong head.
+        checkpoint: a training whose published file the model's card names (``strong``, ``weak``,
+            ``advanced-kd``), or the path of a file. The number of attention heads (and of Mamba2's
+            channels per head) is read from it.
+        seed: makes the fresh weights reproducible and leaves the global random state as it was.
+        n_weak_classes: classes of the weak head, by default ``n_classes``.
+        frames: ``audio`` gives one output frame per 40 ms of audio, ``published`` always 250, whatever the
+            length, as the published implementation does.
+
+    Raises:
+        UnknownModel: no such model, or an impossible dimension.
+        UsageError: the backbone is known but can't be built, or ``n_classes`` is not positive.
+        CheckpointError: the checkpoint can't be found, read, or fitted to the model.
+    """
+    spec = ModelSpec.parse(spec)
+    n_weak_classes = n_classes if n_weak_classes is None else n_weak_classes
+    if min(n_classes, n_weak_classes) < 1:
+        raise UsageError(f"the number of classes must be positive, not {min(n_classes, n_weak_classes)}")
+    if frames not in ("audio", "published"):
+        raise UsageError(f"frames must be 'audio' or 'published', not '{frames}'")
+    if spec.family not in BACKBONES:
+        raise UsageError(f"{spec.backbone} can't be built by this version: it builds {', '.join(BACKBONES)}")
+    options = zoo.sequence_options(spec)
+    stored: Checkpoint | None = None
+    if checkpoint is not None:
+        stored = read_checkpoint(locate_checkpoint(spec, checkpoint))
+        stored.check_fits(spec)
+        options |= stored.sequence_options
+    with nullcontext() if seed is None else torch.random.fork_rng():
+        if seed is not None:
+            torch.manual_seed(seed)
+        detector = _assemble(spec, options, n_classes, n_weak_classes, frames)
+    if stored is not None:
+        load_state(detector, stored)
+    return detector.eval()
+
+
+def _assemble(
+    spec: ModelSpec, options: Mapping[str, int], n_classes: int, n_weak_classes: int, frames: str
+) -> SoundEventDetector:
+    frontend, backbone, embed_dim = BACKBONES[spec.family](spec)
+    sequence: nn.Module = nn.Identity()
+    width = embed_dim
+    if spec.sequence is not None and spec.dim is not None:
+        sequence, width = build_sequence(spec.sequence, embed_dim, spec.dim, **options)
+    return SoundEventDetector(
+        frontend,
+        backbone,
+        sequence,
+        width=width,
+        n_classes=n_classes,
+        n_weak_classes=n_weak_classes,
+        fixed_frames=PUBLISHED_FRAMES if frames == "published" else None,
+    )

@@ -1,0 +1,250 @@
+"""Checkpoints: published files in either key layout, and our own."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from effbench.errors import CheckpointError, EffbenchWarning
+from effbench.models import zoo
+from effbench.models.backbones.fmn import FrameMobileNet
+from effbench.models.download import cached_file
+from effbench.models.layouts import OPTIONAL, SIGNATURES, own_key
+from effbench.spec import ModelSpec
+
+FORMAT_VERSION = 1
+HEADS = ("strong_head", "weak_head")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The contents of a checkpoint file in our key layout.
+
+    Attributes:
+        path: where it was read from.
+        state: tensors by our key.
+        spec: the spec that the file states (our own files only).
+    """
+
+    path: Path
+    state: Mapping[str, Tensor]
+    spec: ModelSpec | None = None
+
+    @property
+    def sequence(self) -> str | None:
+        """Name of the sequence model inside, or ``None``."""
+        return next((name for name, signature in SIGNATURES.items() if signature.key in self.state), None)
+
+    @property
+    def has_sequence(self) -> bool:
+        """Whether the file has any tensor of a sequence model."""
+        return any(key.startswith("sequence.") for key in self.state)
+
+    @property
+    def sequence_options(self) -> dict[str, int]:
+        """Constructor options of the sequence model that only the tensors' shapes tell (head counts)."""
+        if self.sequence is None:
+            return {}
+        signature = SIGNATURES[self.sequence]
+        return signature.options(self.state[signature.key], self.state)
+
+    @property
+    def description(self) -> str:
+        """What is inside, e.g. ``an fmn10 backbone with tf-256``."""
+        parts = []
+        embedding = self.state.get("backbone.features.16.1.bias")
+        if embedding is not None:
+            parts.append(f"an {_fmn_name(len(embedding))} backbone")
+        if self.sequence is not None:
+            signature = SIGNATURES[self.sequence]
+            parts.append(f"{self.sequence}-{signature.dim(self.state[signature.key])}")
+        elif parts:
+            parts.append("no known sequence model" if self.has_sequence else "no sequence model")
+        return " with ".join(parts) or "no part of a detector that effbench knows"
+
+    def check_fits(self, spec: ModelSpec) -> None:
+        """Raise ``CheckpointError`` if the file plainly belongs to another architecture than ``spec``."""
+        problems = []
+        embedding = self.state.get("backbone.features.16.1.bias")
+        expected = FrameMobileNet.embed_dim_of(spec.width_multiplier) if spec.family == "fmn" else None
+        if embedding is None or (expected is not None and len(embedding) != expected):
+            problems.append(f"a {spec.backbone} backbone is needed")
+        if self.has_sequence:
+            name = self.sequence
+            dim = SIGNATURES[name].dim(self.state[SIGNATURES[name].key]) if name else None
+            if (name, dim) != (spec.sequence, spec.dim):
+                wanted = f"{spec.sequence}-{spec.dim}" if spec.sequence else "no sequence model"
+                problems.append(f"{wanted} is needed")
+        if problems:
+            raise CheckpointError(
+                f"{self.path} does not fit {spec}: {' and '.join(problems)}; the file has {self.description}"
+            )
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What ``load_checkpoint`` did.
+
+    Attributes:
+        path: the file.
+        loaded: number of tensors taken from it.
+        dropped: heads left out because their class counts differ.
+        fresh: parts of the detector that keep their own weights.
+    """
+
+    path: Path
+    loaded: int
+    dropped: tuple[str, ...] = field(default=())
+    fresh: tuple[str, ...] = field(default=())
+
+
+def _fmn_name(embedding: int) -> str:
+    widths = (width for width in range(1, 100) if FrameMobileNet.embed_dim_of(width / 10) == embedding)
+    names = [f"fmn{width:02d}" for width in widths]
+    published = [name for name in names if ModelSpec(name) in zoo.models()]
+    return (published or names or [f"fmn of width {embedding}"])[0]
+
+
+def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
+    """Path of a file, or of the published file that a training (``strong``, ``weak``, …) names.
+
+    ``weak`` is the backbone's own file: sequence models were never trained on weak labels.
+
+    Raises:
+        CheckpointError: no such file, no such published file, or it can't be downloaded.
+    """
+    trainings = [str(training) for card in zoo.models().values() for training in card.card.checkpoint]
+    if str(checkpoint) not in trainings:
+        path = Path(checkpoint).expanduser()
+        if not path.is_file():
+            known = ", ".join(sorted(set(trainings)))
+            raise CheckpointError(f"no checkpoint file at '{checkpoint}' (and no training of that name: {known})")
+        return path
+    owner = ModelSpec(spec.backbone) if checkpoint == "weak" else spec
+    model = zoo.models().get(owner)
+    file = {str(k): v for k, v in model.card.checkpoint.items()}.get(str(checkpoint)) if model else None
+    if model is None or file is None:
+        raise CheckpointError(f"no '{checkpoint}' checkpoint of {spec} was published: see 'effbench models list'")
+    return cached_file(f"{model.release}/{file}", file)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Contents of a published or of our own file, read without executing anything in it.
+
+    Raises:
+        CheckpointError: the file can't be read, or holds no tensors by name.
+    """
+    path = Path(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{path} is not a checkpoint: it is damaged or holds more than tensors by name (refused for safety)"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path} is not a checkpoint, or it is damaged: {reason}") from None
+    spec = content.get("spec") if isinstance(content, Mapping) else None
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state or not all(isinstance(t, Tensor) for t in state.values()):
+        raise CheckpointError(f"{path} is not a checkpoint: it does not hold tensors by name")
+    own = {own_key(str(key)): tensor for key, tensor in state.items()}
+    return Checkpoint(path, own, ModelSpec.parse(spec) if isinstance(spec, str) else None)
+
+
+def load_checkpoint(detector: nn.Module, path: str | Path) -> LoadReport:
+    """Load a published file (raw or renamed layout) or one of ours into a detector.
+
+    A head whose class count differs from the file's, or that the file lacks, is left as it is, and a
+    warning says so; so is a sequence model that a file of a backbone alone does not have.
+
+    Raises:
+        CheckpointError: the file can't be read or does not fit; names every missing and unexpected key.
+    """
+    return load_state(detector, read_checkpoint(path))
+
+
+def load_state(detector: nn.Module, checkpoint: Checkpoint) -> LoadReport:
+    """``load_checkpoint`` for a file that has been read already."""
+    own = detector.state_dict()
+    state = dict(checkpoint.state)
+    new_sequence = not checkpoint.has_sequence and any(key.startswith("sequence.") for key in own)
+    fresh = ["sequence"] if new_sequence else []
+    dropped = []
+    for head in HEADS:
+        stored, wanted = state.get(f"{head}.bias"), own.get(f"{head}.bias")
+        if wanted is None or (not new_sequence and stored is not None and stored.shape == wanted.shape):
+            continue
+        fresh.append(head)
+        if stored is not None:
+            dropped.append(head)
+            state = {key: tensor for key, tensor in state.items() if not key.startswith(f"{head}.")}
+    missing = [
+        key
+        for key in own
+        if key not in state and not OPTIONAL.search(key) and key.partition(".")[0] not in fresh
+    ]
+    unexpected = [key for key in state if key not in own and not OPTIONAL.search(key)]
+    state = {key: tensor for key, tensor in state.items() if key in own}
+    shapes = [
+        f"{key} {tuple(tensor.shape)}, not {tuple(own[key].shape)}"
+        for key, tensor in state.items()
+        if tensor.shape != own[key].shape
+    ]
+    if missing or unexpected or shapes:
+        raise CheckpointError(_misfit(checkpoint, missing, unexpected, shapes))
+    detector.load_state_dict(state, strict=False)
+    if fresh:
+        warnings.warn(_describe_fresh(checkpoint, fresh, dropped), EffbenchWarning, stacklevel=3)
+    return LoadReport(checkpoint.path, len(state), tuple(dropped), tuple(fresh))
+
+
+def _misfit(checkpoint: Checkpoint, missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
+    lines = [f"{checkpoint.path} does not fit this detector; the file has {checkpoint.description}"]
+    for label, keys in (("missing", missing), ("unexpected", unexpected), ("other shape", shapes)):
+        lines += [f"{label} ({len(keys)}): {key}" for key in keys]
+    if any("to_gates" in line or "out_norm" in line or "A_log" in line for line in shapes):
+        lines.append("build_model(spec, checkpoint=path) reads the number of heads from the file")
+    return "\n".join(lines)
+
+
+def _describe_fresh(checkpoint: Checkpoint, fresh: Iterable[str], dropped: list[str]) -> str:
+    text = f"{checkpoint.path.name}: {', '.join(fresh)} not loaded (own weights kept)"
+    if dropped:
+        counts = ", ".join(f"{head} {len(checkpoint.state[f'{head}.bias'])}" for head in dropped)
+        text += f"; the file's class counts: {counts}"
+    return text
+
+
+def save_checkpoint(detector: nn.Module, path: str | Path, spec: str | ModelSpec) -> None:
+    """Write a detector's weights and spec in our own format, atomically.
+
+    Raises:
+        CheckpointError: the file can't be written; an earlier one stays as it was.
+    """
+    path = Path(path)
+    content = {
+        "effbench": FORMAT_VERSION,
+        "spec": str(ModelSpec.parse(spec)),
+        "state_dict": dict(detector.state_dict()),
+    }
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+            temporary = Path(file.name)
+        try:
+            torch.save(content, temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"can't write {path}: {error}") from None

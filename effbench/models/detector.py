@@ -1,0 +1,85 @@
+"""The detector: front-end, backbone, sequence model and two heads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from effbench.models.frontend import SAMPLE_RATE
+
+FRAME_SECONDS = 0.04
+
+
+class Predictions(NamedTuple):
+    """Logits of one batch: ``strong`` (batch, classes, frames), ``weak`` (batch, classes)."""
+
+    strong: Tensor
+    weak: Tensor
+
+
+class SoundEventDetector(nn.Module):
+    """Frame-wise and clip-wise event logits from features.
+
+    The front-end is called on its own (``detector.frontend(waveform)``), because augmentation and timing
+    treat features and network apart.
+
+    Args:
+        frontend: (batch, samples) -> features (batch, 1, mels, feature frames).
+        backbone: features -> (batch, frames, embed_dim); has ``embed_dim``.
+        sequence: (batch, frames, embed_dim) -> (batch, frames, width).
+        width: output width of ``sequence``.
+        n_classes: classes of the strong head.
+        n_weak_classes: classes of the weak head.
+        fixed_frames: stretch or squeeze every clip to this number of frames; by default the frames follow
+            the audio, 40 ms each.
+
+    Shape:
+        (batch, 1, mels, feature frames) -> strong (batch, n_classes, frames), weak (batch, n_weak_classes)
+    """
+
+    sample_rate = SAMPLE_RATE
+    frame_seconds = FRAME_SECONDS
+
+    def __init__(
+        self,
+        frontend: nn.Module,
+        backbone: nn.Module,
+        sequence: nn.Module,
+        *,
+        width: int,
+        n_classes: int,
+        n_weak_classes: int,
+        fixed_frames: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.frontend = frontend
+        self.backbone = backbone
+        self.sequence = sequence
+        self.strong_head = nn.Linear(width, n_classes)
+        self.weak_head = nn.Linear(width, n_weak_classes)
+        self.fixed_frames = fixed_frames
+
+    def forward(self, features: Tensor) -> Predictions:
+        x = self.backbone(features)
+        if self.fixed_frames is not None:
+            x = resize_frames(x, self.fixed_frames)
+        x = self.sequence(x)
+        return Predictions(strong=self.strong_head(x).transpose(1, 2), weak=self.weak_head(x.mean(1)))
+
+
+def resize_frames(x: Tensor, frames: int) -> Tensor:
+    """Average-pooled to fewer frames, or linearly interpolated to more.
+
+    Shape:
+        (batch, any, dim) -> (batch, frames, dim)
+    """
+    if x.shape[1] == frames:
+        return x
+    x = x.transpose(1, 2)
+    if x.shape[2] > frames:
+        x = F.adaptive_avg_pool1d(x, frames)
+    else:
+        x = F.interpolate(x, size=frames, mode="linear", align_corners=False)
+    return x.transpose(1, 2)

@@ -1,0 +1,111 @@
+"""Front-ends: waveform to log-mel features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SAMPLE_RATE = 16_000
+
+
+def mel_scale(hertz: float) -> float:
+    """Mel value of a frequency in Hz, ``1127 ln(1 + f / 700)`` (Kaldi)."""
+    return 1127.0 * math.log(1.0 + hertz / 700.0)
+
+
+def mel_filterbank(n_mels: int, n_fft: int, *, fmin: float, fmax: float) -> Tensor:
+    """Triangular filters on the Kaldi mel scale, peak 1, without area normalisation.
+
+    The Nyquist bin belongs to no filter. Limits and spacing are computed in double precision and the
+    filters in single precision, as Kaldi-compatible libraries do.
+
+    Args:
+        n_mels: number of filters.
+        n_fft: length of the Fourier transform in samples.
+        fmin: lower edge of the first filter, Hz.
+        fmax: upper edge of the last filter, Hz.
+
+    Shape:
+        (n_mels, n_fft // 2 + 1)
+    """
+    low, high = mel_scale(fmin), mel_scale(fmax)
+    step = (high - low) / (n_mels + 1)
+    index = torch.arange(n_mels)[:, None]
+    left, centre, right = low + index * step, low + (index + 1.0) * step, low + (index + 2.0) * step
+    hertz = SAMPLE_RATE / n_fft * torch.arange(n_fft // 2)
+    mel = 1127.0 * (1.0 + hertz / 700.0).log()[None]
+    rising, falling = (mel - left) / (centre - left), (right - mel) / (right - centre)
+    return F.pad(torch.minimum(rising, falling).clamp(min=0.0), (0, 1))
+
+
+class LogMelFrontend(nn.Module):
+    """Normalised log-mel spectrogram of pre-emphasised audio, always computed in float32.
+
+    Contributes no entry to a ``state_dict``.
+
+    Args:
+        n_mels: number of mel bands.
+        n_fft: length of the Fourier transform, samples.
+        window: length of the symmetric Hann window, samples.
+        hop: distance of two frames, samples.
+        fmin: lower edge of the lowest band, Hz.
+        fmax: upper edge of the highest band, Hz.
+
+    Shape:
+        (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), frames = 1 + (samples - 1) // hop
+    """
+
+    window: Tensor
+    mel: Tensor
+
+    def __init__(
+        self,
+        *,
+        n_mels: int = 128,
+        n_fft: int = 512,
+        window: int = 400,
+        hop: int = 160,
+        fmin: float = 0.0,
+        fmax: float = 7000.0,
+    ) -> None:
+        super().__init__()
+        self.n_mels, self.n_fft, self.hop = n_mels, n_fft, hop
+        self.register_buffer("window", torch.hann_window(window, periodic=False), persistent=False)
+        self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax), persistent=False)
+
+    @property
+    def min_samples(self) -> int:
+        """Shortest input, samples: the spectrum's reflected edges need more than half a transform."""
+        return self.n_fft // 2 + 2
+
+    def frames(self, samples: int) -> int:
+        """Number of feature frames for a number of samples."""
+        return 1 + (samples - 1) // self.hop
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        if waveform.ndim != 2:
+            raise ValueError(f"waveform must be (batch, samples), got {tuple(waveform.shape)}")
+        if waveform.shape[1] < self.min_samples:
+            raise ValueError(
+                f"waveform has {waveform.shape[1]} samples; at least {self.min_samples} "
+                f"({self.min_samples / SAMPLE_RATE * 1000:.0f} ms) are needed: pad it with zeros"
+            )
+        with torch.autocast(waveform.device.type, enabled=False):
+            x = waveform.float()
+            x = x[:, 1:] - 0.97 * x[:, :-1]
+            spectrum = torch.stft(
+                x,
+                self.n_fft,
+                self.hop,
+                win_length=len(self.window),
+                window=self.window.float(),
+                center=True,
+                pad_mode="reflect",
+                return_complex=True,
+            )
+            power = torch.view_as_real(spectrum).square().sum(-1)
+            log_mel = torch.matmul(self.mel.float(), power).clamp(min=1e-7).log()
+            return ((log_mel + 4.5) / 5.0).unsqueeze(1)

@@ -1,0 +1,54 @@
+"""Parts that several sequence models share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class RMSNorm(nn.Module):
+    """L2 normalisation scaled to the root mean square, with a learned gain.
+
+    Shape:
+        (..., dim) -> (..., dim)
+
+    Source: Zhang and Sennrich 2019, as ``sqrt(dim) * gamma * x / max(|x|, 1e-12)``.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(x, dim=-1, eps=1e-12) * (x.shape[-1] ** 0.5 * self.gamma)
+
+
+class ResidualStack(nn.Module):
+    """Applies ``x = layer(x) + x`` for each layer.
+
+    Shape:
+        (batch, frames, dim) -> (batch, frames, dim)
+    """
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x) + x
+        return x
+
+
+def projection(in_dim: int, dim: int) -> nn.Module:
+    """Linear map to the model width, or nothing where the widths agree."""
+    return nn.Linear(in_dim, dim) if in_dim != dim else nn.Identity()
+
+
+def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
+    """Linear weights from N(0, std), biases zero (for ``Module.apply``)."""
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, std)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
