@@ -1,0 +1,77 @@
+"""Measurements that ship with effbench: published results, and what was measured on machines with a GPU."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from effbench.errors import StoreError
+from effbench.measure.record import Measurement
+from effbench.resources import share
+from effbench.study.store import Store
+
+FOLDER = "benchmarks/measurements"
+PUBLISHED = "published.csv"
+
+#: When the published results appeared (month); constant, so that importing them again adds nothing.
+PUBLISHED_ON = "2025-03-01T00:00:00+00:00"
+
+_TEXT = ("figure", "spec", "source", "note")
+
+
+def published_measurements(path: Path | None = None) -> list[Measurement]:
+    """Published points as measurements: one per quantity, with the figure and a remark in their conditions.
+
+    Args:
+        path: a file with the columns figure, spec, source, note, and one column per quantity in its unit;
+            the shipped ``benchmarks/measurements/published.csv`` by default.
+
+    Raises:
+        StoreError: a file that can't be read, or a bad line in it (named by its number).
+    """
+    path = share(f"{FOLDER}/{PUBLISHED}") if path is None else path
+    found: list[Measurement] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            for cells in reader:
+                found += _point(path, reader.line_num, cells)
+    except OSError as error:
+        raise StoreError(f"'{path}' can't be read: {error.strerror or error}") from error
+    return found
+
+
+def import_shipped(store: Store) -> int:
+    """Bring every shipped measurement into a store; what is already there is not repeated.
+
+    Published results come from ``published.csv``; every other CSV file beside it is an exported store.
+
+    Returns:
+        Number of rows that were new.
+    """
+    added = store.add(published_measurements())
+    for path in sorted(share(FOLDER).glob("*.csv")):
+        if path.name != PUBLISHED:
+            added += store.import_csv(path)
+    return added
+
+
+def _point(path: Path, line: int, cells: dict[str, str]) -> list[Measurement]:
+    try:
+        return [
+            Measurement(
+                spec=cells["spec"],
+                quantity=quantity,
+                value=float(cells[quantity]),
+                provenance="published",
+                source=cells["source"],
+                conditions={"figure": int(cells["figure"]), "note": cells["note"]},
+                created=PUBLISHED_ON,
+            )
+            for quantity in cells
+            if quantity not in _TEXT
+        ]
+    except KeyError as error:
+        raise StoreError(f"'{path}' lacks the column {error}") from error
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"'{path}', line {line}: {error}") from error
