@@ -1,0 +1,88 @@
+"""Which device and which precision were asked for, and whether this machine has them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from effbench.errors import DeviceError, nearest
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Precision(StrEnum):
+    """Number format of the network's arithmetic; the front-end stays in float32."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The torch data type that autocast computes in."""
+        import torch
+
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.value]
+
+
+_ALIASES = {
+    "float32": "fp32",
+    "float": "fp32",
+    "32": "fp32",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "half": "fp16",
+    "16": "fp16",
+}
+
+
+def resolve_precision(text: str) -> Precision:
+    """Precision of a name in any case: fp32, bf16, fp16 or torch's names for them.
+
+    Raises:
+        DeviceError: no such precision.
+    """
+    name = str(text).strip().lower().removeprefix("torch.")
+    name = _ALIASES.get(name, name)
+    if name not in tuple(Precision):
+        raise DeviceError(
+            f"unknown precision '{text}'{nearest(name, Precision)} Known: {', '.join(Precision)}."
+        )
+    return Precision(name)
+
+
+def resolve_device(text: str | torch.device = "cpu") -> torch.device:
+    """The device of a name: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for a GPU where there is one.
+
+    Raises:
+        DeviceError: no such device here; the message says what there is.
+    """
+    import torch
+
+    name = str(text).strip().lower()
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind == "gpu":
+        kind = "cuda"
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise DeviceError(f"unknown device '{text}'; known: auto, cpu, cuda, cuda:1 (a GPU by its number)")
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise DeviceError(f"no CUDA device here for '{text}': {_why_no_cuda()}; this machine offers: cpu")
+    count = torch.cuda.device_count()
+    number = int(index) if index else torch.cuda.current_device()
+    if number >= count:
+        offered = ", ".join(f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(count))
+        raise DeviceError(f"no device '{text}'; this machine offers: cpu, {offered}")
+    return torch.device("cuda", number)
+
+
+def _why_no_cuda() -> str:
+    import torch
+
+    if torch.version.cuda is None:
+        return f"the installed torch {torch.__version__} is built without CUDA"
+    return f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no usable GPU or driver"
