@@ -1,0 +1,136 @@
+"""The timing protocol: what is warm-up, what is measured, and when it ends."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from effbench.measure.timing import QUICK, Budget, is_stable, time_calls
+
+CPU = torch.device("cpu")
+SHORT = Budget(
+    min_seconds=0.1,
+    min_iterations=5,
+    min_latency_iterations=5,
+    max_seconds=1.0,
+    min_warmup_seconds=0.0,
+    max_warmup_seconds=0.2,
+)
+
+
+class Counter:
+    """A call that counts itself and takes the given times, the last of them for ever."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.seconds = seconds
+        self.calls = 0
+
+    def __call__(self) -> None:
+        seconds = self.seconds[min(self.calls, len(self.seconds) - 1)]
+        self.calls += 1
+        time.sleep(seconds)
+
+
+def test_both_the_shortest_time_and_the_fewest_iterations_are_reached() -> None:
+    fast, slow = Counter(0.001), Counter(0.04)
+    of_fast, of_slow = time_calls(fast, CPU, SHORT), time_calls(slow, CPU, SHORT)
+    assert of_fast.wall_seconds >= SHORT.min_seconds
+    assert len(of_fast.samples) > SHORT.min_iterations
+    assert len(of_slow.samples) == SHORT.min_iterations
+    assert of_slow.wall_seconds >= 5 * 0.04
+
+
+def test_every_call_is_either_warm_up_or_a_sample() -> None:
+    call = Counter(0.002)
+    timing = time_calls(call, CPU, SHORT)
+    assert timing.warmup_iterations + len(timing.samples) == call.calls
+    assert sum(timing.samples) <= timing.wall_seconds
+
+
+def test_slow_first_calls_stay_in_the_warm_up() -> None:
+    call = Counter(*[0.06] * 4, 0.002)
+    timing = time_calls(call, CPU, Budget(**{**vars(SHORT), "max_warmup_seconds": 5.0}))
+    assert timing.stable
+    assert timing.warmup_iterations >= 7
+    assert sorted(timing.samples)[len(timing.samples) // 2] < 0.06
+
+
+def test_a_call_that_never_becomes_stable_is_measured_after_the_bound_and_marked() -> None:
+    growing = [0.001 * 1.3**n for n in range(24)]
+    timing = time_calls(Counter(*growing), CPU, SHORT)
+    assert not timing.stable
+    assert timing.samples
+
+
+def test_a_measurement_is_cut_short_at_the_longest_time_and_says_so() -> None:
+    timing = time_calls(Counter(0.005), CPU, Budget(**{**vars(SHORT), "max_seconds": 0.1}), iterations=10_000)
+    assert timing.cut_short
+    assert 3 <= len(timing.samples) < 10_000
+
+
+def test_waiting_takes_wall_time_and_computing_takes_processor_time() -> None:
+    def compute() -> None:
+        sum(range(200_000))
+
+    waiting, computing = time_calls(Counter(0.01), CPU, SHORT), time_calls(compute, CPU, SHORT)
+    waited, computed = (t.cpu_seconds / t.wall_seconds for t in (waiting, computing))
+    assert waited < 0.5 * computed
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collection_is_off_while_measuring_and_as_before_after(enabled: bool) -> None:
+    states: list[bool] = []
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        timing = time_calls(lambda: states.append(gc.isenabled()), CPU, SHORT)
+        assert gc.isenabled() is enabled
+        assert not any(states[timing.warmup_iterations :])
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_an_error_in_the_call_leaves_garbage_collection_on() -> None:
+    def fail_late(calls: list[int] = [0]) -> None:  # noqa: B006
+        calls[0] += 1
+        if calls[0] > 20:
+            raise OSError("broken")
+
+    with pytest.raises(OSError, match="broken"):
+        time_calls(fail_late, CPU, Budget(**{**vars(SHORT), "max_warmup_seconds": 0.0}))
+    assert gc.isenabled()
+
+
+def test_stability_compares_the_newest_quarter_with_the_one_before() -> None:
+    assert is_stable([1.0] * 6, 0.05)
+    assert not is_stable([1.0] * 5, 0.05)
+    assert not is_stable([9.0, 5.0, 4.0, 2.0, 1.5, 1.0], 0.05)
+    assert is_stable([9.0] * 20 + [1.0] * 20, 0.05)
+    assert not is_stable([1.0] * 20 + [1.0] * 10 + [1.1] * 10, 0.05)
+
+
+@given(st.lists(st.floats(0.9, 1.1), min_size=6, max_size=60), st.floats(0.01, 100))
+def test_stability_does_not_depend_on_the_unit(durations: list[float], scale: float) -> None:
+    assert is_stable([scale * value for value in durations], 0.0501) in (
+        is_stable(durations, 0.0500),
+        is_stable(durations, 0.0502),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"min_seconds": -1}, {"max_seconds": float("nan")}, {"min_iterations": 0}, {"max_seconds": 1}],
+)
+def test_an_impossible_budget_is_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"budget|iteration"):
+        Budget(**change)
+
+
+def test_the_quick_budget_asks_for_less_than_the_standard_one() -> None:
+    standard = Budget()
+    assert all(getattr(QUICK, name) <= value for name, value in vars(standard).items())
