@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from detectors import tiny_detector
 
 import effbench
 from effbench.errors import DeviceError, UsageError
@@ -17,6 +16,7 @@ from effbench.measure.record import Measurement
 from effbench.measure.throughput import measure_throughput
 from effbench.measure.timing import Budget
 from effbench.measure.workload import Setting, is_out_of_memory, make_call, make_inputs, prepared
+from tests.measure.detectors import tiny_detector
 
 SHORT = Budget(
     min_seconds=0.05,
