@@ -57,7 +57,9 @@ class ModelSpec:
             raise _unknown(text)
         dim = int(dim_text)
         if not 1 <= dim <= MAX_DIM:
-            raise UnknownModel(f"impossible dimension {dim_text} in '{text}': it must be from 1 to {MAX_DIM:,}")
+            raise UnknownModel(
+                f"impossible dimension {dim_text} in '{text}': it must be from 1 to {MAX_DIM:,}"
+            )
         return cls(backbone, sequence, dim)
 
     def __str__(self) -> str:

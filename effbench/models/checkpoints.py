@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import tempfile
 import warnings
@@ -126,13 +125,17 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
         path = Path(checkpoint).expanduser()
         if not path.is_file():
             known = ", ".join(sorted(set(trainings)))
-            raise CheckpointError(f"no checkpoint file at '{checkpoint}' (and no training of that name: {known})")
+            raise CheckpointError(
+                f"no checkpoint file at '{checkpoint}' (and no training of that name: {known})"
+            )
         return path
     owner = ModelSpec(spec.backbone) if checkpoint == "weak" else spec
     model = zoo.models().get(owner)
     file = {str(k): v for k, v in model.card.checkpoint.items()}.get(str(checkpoint)) if model else None
     if model is None or file is None:
-        raise CheckpointError(f"no '{checkpoint}' checkpoint of {spec} was published: see 'effbench models list'")
+        raise CheckpointError(
+            f"no '{checkpoint}' checkpoint of {spec} was published: see 'effbench models list'"
+        )
     return cached_file(f"{model.release}/{file}", file)
 
 
@@ -149,7 +152,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
     except pickle.UnpicklingError:
         raise CheckpointError(
-            f"{path} is not a checkpoint: it is damaged or holds more than tensors by name (refused for safety)"
+            f"{path} is not a checkpoint: it is damaged, or holds more than tensors by name and is refused"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -243,7 +246,7 @@ def save_checkpoint(detector: nn.Module, path: str | Path, spec: str | ModelSpec
             temporary = Path(file.name)
         try:
             torch.save(content, temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:

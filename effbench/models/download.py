@@ -36,7 +36,9 @@ def cached_file(address: str, name: str) -> Path:
             download(address, path)
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
-            raise CheckpointError(f"can't download {address} ({reason}): get it elsewhere and put it in {path}") from None
+            raise CheckpointError(
+                f"can't download {address} ({reason}): get it elsewhere and put it in {path}"
+            ) from None
     return path
 
 
@@ -55,7 +57,8 @@ def download(address: str, path: Path) -> None:
     except urllib.error.HTTPError as error:
         if error.code == 416 and done:
             part.unlink()
-            return download(address, path)
+            download(address, path)
+            return
         raise
     with response:
         if done and response.status != 206:
@@ -64,18 +67,29 @@ def download(address: str, path: Path) -> None:
         total = done + int(length) if length else None
         _receive(response, part, done=done, total=total, name=path.name)
     if total is not None and part.stat().st_size != total:
-        raise OSError(f"the transfer ended after {part.stat().st_size} of {total} bytes; run it again to continue")
-    os.replace(part, path)
-    return None
+        raise OSError(
+            f"the transfer ended after {part.stat().st_size} of {total} bytes; run it again to continue"
+        )
+    part.replace(path)
 
 
 def _receive(response: object, part: Path, *, done: int, total: int | None, name: str) -> None:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     read = response.read  # type: ignore[attr-defined]
-    with part.open("ab" if done else "wb") as file, Progress(*columns, console=Console(stderr=True)) as progress:
+    with (
+        part.open("ab" if done else "wb") as file,
+        Progress(*columns, console=Console(stderr=True)) as progress,
+    ):
         task = progress.add_task(name, total=total, completed=done)
         while block := read(BLOCK):
             file.write(block)

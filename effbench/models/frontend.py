@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.models.precision import no_autocast
+
 SAMPLE_RATE = 16_000
 
 
@@ -93,7 +95,7 @@ class LogMelFrontend(nn.Module):
                 f"waveform has {waveform.shape[1]} samples; at least {self.min_samples} "
                 f"({self.min_samples / SAMPLE_RATE * 1000:.0f} ms) are needed: pad it with zeros"
             )
-        with torch.autocast(waveform.device.type, enabled=False):
+        with no_autocast(waveform.device):
             x = waveform.float()
             x = x[:, 1:] - 0.97 * x[:, :-1]
             spectrum = torch.stft(

@@ -1,6 +1,7 @@
 """Key layouts of checkpoints, and what their tensors tell about the model they belong to.
 
-Our own modules keep the published names inside each part, so that a published layout differs by prefixes alone.
+Our own modules keep the published names inside each part, so that a published layout differs by prefixes
+alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _PREFIXES = (
     ("seq_model.", "sequence."),
 )
 
-#: A TCN's convolutions stand twice in published files, and weight normalisation has an older and a newer spelling.
+#: A TCN's convolutions stand twice in published files; weight normalisation has an old and a new spelling.
 _RENAMES = (
     (re.compile(r"(\.network\.\d+\.)net\.0\."), r"\1conv1."),
     (re.compile(r"(\.network\.\d+\.)net\.4\."), r"\1conv2."),

@@ -1,4 +1,4 @@
-"""The model zoo: cards (``models/*.yaml``) with checkpoints, published scores and options. No torch needed."""
+"""The model zoo: cards (``models/*.yaml``) with checkpoints, published scores and options. Torch-free."""
 
 from __future__ import annotations
 
@@ -57,8 +57,10 @@ class OptionRule(_Strict):
     def applies(self, dim: int) -> bool:
         """Whether the rule is meant for ``dim`` and divides it evenly."""
         meant = (self.below is None or dim < self.below) and (self.dim is None or dim == self.dim)
-        return meant and (self.heads is None or dim % self.heads == 0) and (
-            self.head_dim is None or 2 * dim % self.head_dim == 0
+        return (
+            meant
+            and (self.heads is None or dim % self.heads == 0)
+            and (self.head_dim is None or 2 * dim % self.head_dim == 0)
         )
 
     @property
@@ -97,7 +99,9 @@ def _load(path: Path, kind: TypeAdapter[CardFile] | TypeAdapter[dict[str, Sequen
         return kind.validate_python(yaml.load(path.read_text(encoding="utf-8"), loader))
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise EffbenchError("\n".join([f"model card {path} has {len(problems)} problem(s)", *problems])) from None
+        raise EffbenchError(
+            "\n".join([f"model card {path} has {len(problems)} problem(s)", *problems])
+        ) from None
     except yaml.YAMLError as error:
         raise EffbenchError(f"model card {path} is not valid YAML\n{error}") from None
 
@@ -144,13 +148,18 @@ def _impossible(spec: ModelSpec, sequence: str, dim: int) -> str:
     card = sequence_cards()[sequence]
     near = sorted(_legal_near(card, dim), key=lambda d: abs(d - dim))[:2]
     suggestion = " or ".join(str(ModelSpec(spec.backbone, sequence, d)) for d in sorted(near))
-    return f"impossible dimension {dim} in '{spec}': try {suggestion}\nLegal dimensions of {sequence}: {card.legal}."
+    return (
+        f"impossible dimension {dim} in '{spec}': try {suggestion}\n"
+        f"Legal dimensions of {sequence}: {card.legal}."
+    )
 
 
 def _legal_near(card: SequenceCard, dim: int) -> Iterator[int]:
     for step in (-1, 1):
         candidates = (dim + step * distance for distance in range(1, 65))
-        yield from (d for d in [next((d for d in candidates if d > 0 and card.options(d) is not None), 0)] if d)
+        yield from (
+            d for d in [next((d for d in candidates if d > 0 and card.options(d) is not None), 0)] if d
+        )
 
 
 def resolve(patterns: Iterable[str]) -> list[ModelSpec]:
@@ -164,12 +173,10 @@ def resolve(patterns: Iterable[str]) -> list[ModelSpec]:
         if any(mark in pattern for mark in "*?["):
             matches = [spec for spec in models() if fnmatchcase(str(spec).lower(), pattern.strip().lower())]
             if not matches:
-                raise UnknownModel(f"no known model matches '{pattern}': 'effbench models list' shows them all")
+                raise UnknownModel(f"no known model matches '{pattern}': see 'effbench models list'")
         else:
             matches = [ModelSpec.parse(pattern)]
         for spec in matches:
             sequence_options(spec)
             found[spec] = None
     return list(found)
-
-

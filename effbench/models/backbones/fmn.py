@@ -85,10 +85,10 @@ class SqueezeExcitation(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         squeezed = round_channels(channels // 4)
-        self.conc_se_layers = nn.ModuleList([_Gate(channels, squeezed)])
+        self.conc_se_layers = nn.Sequential(_Gate(channels, squeezed))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.conc_se_layers[0](x.mean((2, 3)))[:, :, None, None]
+        return x * self.conc_se_layers(x.mean((2, 3)))[:, :, None, None]
 
 
 class _Gate(nn.Module):
@@ -127,7 +127,9 @@ class InvertedResidual(nn.Module):
         if expanded != inputs:
             layers.append(ConvNormActivation(inputs, expanded, 1, activation=activation))
         layers.append(
-            ConvNormActivation(expanded, expanded, kernel, stride=stride, groups=expanded, activation=activation)
+            ConvNormActivation(
+                expanded, expanded, kernel, stride=stride, groups=expanded, activation=activation
+            )
         )
         if squeeze:
             layers.append(SqueezeExcitation(expanded))
@@ -185,7 +187,9 @@ class FrameMobileNet(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         if features.ndim != 4 or features.shape[1] != 1 or features.shape[2] != self.n_mels:
-            raise ValueError(f"features must be (batch, 1, {self.n_mels}, frames), got {tuple(features.shape)}")
+            raise ValueError(
+                f"features must be (batch, 1, {self.n_mels}, frames), got {tuple(features.shape)}"
+            )
         return self.features(features).squeeze(2).transpose(1, 2)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.sequence.layers import ResidualStack, RMSNorm, initialise_normal, projection
+from effbench.models.sequence.layers import Residual, ResidualStack, RMSNorm, initialise_normal, projection
 
 
 class RotaryEmbedding(nn.Module):
@@ -104,20 +104,21 @@ class Transformer(nn.Module):
 
     def __init__(self, dim: int, *, depth: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.ModuleList([GatedAttention(dim, heads=heads, dropout=dropout), FeedForward(dim, dropout=dropout)])
-            for _ in range(depth)
+        self.layers = nn.Sequential(
+            *(
+                Residual(GatedAttention(dim, heads=heads, dropout=dropout), FeedForward(dim, dropout=dropout))
+                for _ in range(depth)
+            )
         )
         self.norm = RMSNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        for attention, feed_forward in self.layers:
-            x = attention(x) + x
-            x = feed_forward(x) + x
-        return self.norm(x)
+        return self.norm(self.layers(x))
 
 
-def build_transformer(in_dim: int, dim: int, *, heads: int, depth: int = 2, dropout: float = 0.2) -> nn.Module:
+def build_transformer(
+    in_dim: int, dim: int, *, heads: int, depth: int = 2, dropout: float = 0.2
+) -> nn.Module:
     """TF: projection and a transformer, (batch, frames, in_dim) -> (batch, frames, dim)."""
     transformer = Transformer(dim, depth=depth, heads=heads, dropout=dropout)
     return nn.Sequential(projection(in_dim, dim), transformer).apply(initialise_normal)

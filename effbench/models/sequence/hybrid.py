@@ -74,8 +74,27 @@ class HybridMixer(nn.Module):
         return self.to_out(mixed.flatten(-2))
 
 
+class HybridBlock(nn.Sequential):
+    """Pre-normalised mixer and pre-normalised feed-forward block, with a residual each.
+
+    Shape:
+        (batch, frames, dim) -> (batch, frames, dim)
+    """
+
+    def __init__(self, dim: int, *, heads: int, expansion: int = 4) -> None:
+        feed_forward = nn.Sequential(
+            nn.Linear(dim, expansion * dim), nn.GELU(), nn.Linear(expansion * dim, dim)
+        )
+        super().__init__(RMSNorm(dim), HybridMixer(dim, heads=heads), RMSNorm(dim), feed_forward)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixer_norm, mixer, feed_forward_norm, feed_forward = self
+        x = mixer(mixer_norm(x)) + x
+        return feed_forward(feed_forward_norm(x)) + x
+
+
 class Hybrid(nn.Module):
-    """Pre-normalised mixer and feed-forward blocks with residuals, and a final normalisation.
+    """Hybrid blocks and a final normalisation.
 
     Shape:
         (batch, frames, dim) -> (batch, frames, dim)
@@ -83,21 +102,11 @@ class Hybrid(nn.Module):
 
     def __init__(self, dim: int, *, depth: int, heads: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.ModuleList([RMSNorm(dim), HybridMixer(dim, heads=heads), RMSNorm(dim), _feed_forward(dim)])
-            for _ in range(depth)
-        )
+        self.layers = nn.Sequential(*(HybridBlock(dim, heads=heads) for _ in range(depth)))
         self.norm = RMSNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        for mixer_norm, mixer, feed_forward_norm, feed_forward in self.layers:
-            x = mixer(mixer_norm(x)) + x
-            x = feed_forward(feed_forward_norm(x)) + x
-        return self.norm(x)
-
-
-def _feed_forward(dim: int, expansion: int = 4) -> nn.Module:
-    return nn.Sequential(nn.Linear(dim, expansion * dim), nn.GELU(), nn.Linear(expansion * dim, dim))
+        return self.norm(self.layers(x))
 
 
 def build_hybrid(in_dim: int, dim: int, *, heads: int, depth: int = 2) -> nn.Module:

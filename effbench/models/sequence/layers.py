@@ -24,21 +24,28 @@ class RMSNorm(nn.Module):
         return F.normalize(x, dim=-1, eps=1e-12) * (x.shape[-1] ** 0.5 * self.gamma)
 
 
-class ResidualStack(nn.Module):
+class Residual(nn.Sequential):
     """Applies ``x = layer(x) + x`` for each layer.
 
     Shape:
         (batch, frames, dim) -> (batch, frames, dim)
     """
 
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
+        for layer in self:
             x = layer(x) + x
         return x
+
+
+class ResidualStack(nn.Module):
+    """``Residual`` under the name ``layers``, as published checkpoints spell it."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = Residual(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
 
 
 def projection(in_dim: int, dim: int) -> nn.Module:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.models.precision import no_autocast
+
 
 class GatedScan(nn.Module):
     """``h_t = decay_t * h_{t-1} + value_t`` from ``h_{-1} = 0``, in ``ceil(log2(frames))`` doubling steps.
@@ -56,7 +58,7 @@ class StateSpaceScan(nn.Module):
 
     def forward(self, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
         frames = x.shape[1]
-        with torch.autocast(x.device.type, enabled=False):
+        with no_autocast(x.device):
             x, dt, A, B, C = x.float(), dt.float(), A.float(), B.float(), C.float()
             parts = (x * dt.unsqueeze(-1), dt * A, B, C)
             x, log_decay, B, C = (_chunks(part, min(self.chunk, frames)) for part in parts)

@@ -1,0 +1,225 @@
+"""Counts the multiply-accumulates of one forward pass, operator by operator and module by module."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+from effbench.errors import EffbenchWarning, UncountedOperator
+from effbench.measure.macs.paper import paper_macs
+from effbench.measure.macs.report import MacReport, ModuleCount
+from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, element_kind
+
+_RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
+
+
+class _Tally:
+    """Collects counts, and knows which module is running."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.names = {child: name for name, child in module.named_modules()}
+        self.running: list[nn.Module] = []
+        self.muted = 0
+        self.operators: Counter[str] = Counter()
+        self.elements: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.exact: Counter[str] = Counter()
+        self.paper: Counter[str] = Counter()
+        self.shapes: dict[str, tuple[int, ...] | None] = {}
+
+    def add(self, kind: str, macs: int, out: Any) -> None:
+        if self.muted:
+            return
+        first = next((t for t in tree_flatten(out)[0] if isinstance(t, Tensor)), None)
+        frames = first.shape[-1] if first is not None and first.ndim else 1
+        published = paper_macs(kind, macs, self.running[-1] if self.running else None, frames)
+        if macs:
+            self.operators[kind] += macs
+        for name in {name for module in self.running for name in _with_parents(self.names[module])}:
+            self.exact[name] += macs
+            self.paper[name] += published
+
+    @contextmanager
+    def mute(self) -> Iterator[None]:
+        """Nothing inside is counted: its caller counts it as a whole."""
+        self.muted += 1
+        try:
+            yield
+        finally:
+            self.muted -= 1
+
+    def enter(self, module: nn.Module, _: Any) -> None:
+        self.running.append(module)
+        self.muted += type(module) in SCANS
+
+    def leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if type(module) in SCANS:
+            self.muted -= 1
+            macs, elements = SCANS[type(module)](*inputs)
+            self.add("scan", macs, output)
+            if not self.muted:
+                self.elements[f"scan ({type(module).__name__})"] += elements
+        self.running.pop()
+        tensors = [t for t in tree_flatten(output)[0] if isinstance(t, Tensor)]
+        self.shapes[self.names[module]] = tuple(tensors[0].shape) if tensors else None
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """A module's path and all above it, containers that are never called themselves included."""
+    yield ""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+class _Functions(TorchFunctionMode):
+    """Counts what a network calls as a whole: linear layers, attention, recurrent networks."""
+
+    def __init__(self, tally: _Tally) -> None:
+        super().__init__()
+        self.tally = tally
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        rule = FUNCTIONS.get(func)
+        if rule is None:
+            return func(*args, **kwargs)
+        with self.tally.mute():
+            out = _recurrent_shapes(*args) if _is_recurrent_on_meta(func, args) else func(*args, **kwargs)
+        names = ("input", "weight") if rule.kind == "linear" else ("query", "key", "value")
+        args = (*args, *(kwargs[name] for name in names[len(args) :] if name in kwargs))
+        self.tally.add(rule.kind, rule.macs(out, *args), out)
+        return out
+
+
+class _Operators(TorchDispatchMode):
+    """Counts the operators that reach the dispatcher."""
+
+    def __init__(self, tally: _Tally) -> None:
+        super().__init__()
+        self.tally = tally
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        rule = OPERATORS.get(func.overloadpacket)
+        if rule is None and element_kind(func) is None and not self.tally.muted:
+            with self:
+                decomposed = func.decompose(*args, **kwargs)
+            if decomposed is not NotImplemented:
+                return decomposed
+        out = func(*args, **kwargs)
+        if rule is not None:
+            self.tally.add(rule.kind, rule.macs(out, *args), out)
+        elif not self.tally.muted:
+            self._add_elements(func, args, out)
+        return out
+
+    def _add_elements(self, func: Any, args: Any, out: Any) -> None:
+        kind = element_kind(func)
+        tensors = [t for t in tree_flatten((args, out))[0] if isinstance(t, Tensor)]
+        if kind is None:
+            self.tally.unknown[str(func)] += 1
+        elif kind and tensors:
+            # The largest tensor: inputs of a reduction, the output of a broadcast operation.
+            self.tally.elements[kind] += max(t.numel() for t in tensors)
+
+
+def _is_recurrent_on_meta(func: Any, args: Sequence[Any]) -> bool:
+    return func in _RECURRENT_NETS and args[0].device.type == "meta"
+
+
+def _recurrent_shapes(x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+    """Outputs of a recurrent network without running its steps one by one."""
+    packed = isinstance(arguments[0], Tensor) and not arguments[0].is_floating_point()
+    state = arguments[1] if packed else arguments[0]
+    bidirectional = arguments[7] if packed else arguments[6]
+    states = tuple(state) if isinstance(state, (list, tuple)) else (state,)
+    out = x.new_empty(*x.shape[:-1], states[0].shape[-1] * (2 if bidirectional else 1))
+    return (out, *(torch.empty_like(s) for s in states))
+
+
+def count_macs(module: nn.Module, inputs: Tensor | Sequence[Any], *, strict: bool = False) -> MacReport:
+    """Multiply-accumulates of one forward pass of any module, in eval mode and without gradients.
+
+    The pass runs on the ``meta`` device where the module allows it, so that nothing is computed and no
+    weight is touched; otherwise on the module's own device.
+
+    Args:
+        module: any module; one made under ``torch.device("meta")`` needs no memory for its weights.
+        inputs: one tensor, or the positional arguments.
+        strict: raise on an operator without a rule, instead of warning.
+
+    Raises:
+        UncountedOperator: in strict mode.
+    """
+    arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    try:
+        tally = _run(module, arguments, meta=True)
+        device = "meta"
+    except (NotImplementedError, RuntimeError):
+        # A value decides what runs, or a tensor is no parameter and no buffer.
+        tally = _run(module, arguments, meta=False)
+        device = next((str(t.device) for t in module.parameters()), "cpu")
+    if tally.unknown:
+        message = "no rule to count " + ", ".join(f"{name} (x{n})" for name, n in tally.unknown.items())
+        if strict:
+            raise UncountedOperator(message)
+        warnings.warn(f"{message}: their MACs are missing", EffbenchWarning, stacklevel=2)
+    return _report(module, tally, device)
+
+
+def _run(module: nn.Module, arguments: tuple[Any, ...], *, meta: bool) -> _Tally:
+    tally = _Tally(module)
+    modes = {child: child.training for child in module.modules()}
+    module.eval()
+    try:
+        with ExitStack() as stack:
+            for child in modes:
+                stack.callback(child.register_forward_pre_hook(tally.enter).remove)
+                stack.callback(child.register_forward_hook(tally.leave).remove)
+            for context in (torch.no_grad(), _Operators(tally), _Functions(tally)):
+                stack.enter_context(context)
+            if meta:
+                tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+                on_meta = {name: t.detach().to("meta") for name, t in tensors.items()}
+                arguments = tree_map_only(Tensor, lambda t: t.to("meta"), arguments)
+                torch.func.functional_call(module, on_meta, arguments)
+            else:
+                module(*arguments)
+    finally:
+        for child, training in modes.items():
+            child.training = training
+    return tally
+
+
+def _report(module: nn.Module, tally: _Tally, device: str) -> MacReport:
+    modules = tuple(
+        ModuleCount(
+            name=name,
+            kind=type(child).__name__,
+            output_shape=tally.shapes.get(name),
+            exact=tally.exact[name],
+            paper=tally.paper[name],
+            parameters=sum(p.numel() for p in child.parameters()),
+            leaf=next(child.children(), None) is None,
+        )
+        for name, child in module.named_modules()
+    )
+    return MacReport(
+        exact=tally.exact[""],
+        paper=tally.paper[""],
+        by_operator=dict(tally.operators),
+        element_operations=dict(tally.elements),
+        unknown=dict(tally.unknown),
+        modules=modules,
+        device=device,
+    )
