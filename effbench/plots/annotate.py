@@ -1,0 +1,136 @@
+"""Writes names beside lines and points of a drawn panel, where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from effbench.plots.axes import HOLLOW, marker_size
+from effbench.plots.definition import Reference, Series
+from effbench.plots.labels import Box, place
+from effbench.plots.select import FigureData, PanelData
+from effbench.spec import ModelSpec
+
+_SIZE = 6.2  # of the text, points
+_DARKER = 0.7  # of a series' colour, so that small text stays readable
+
+Pixels = tuple[float, float]
+Segment = tuple[Pixels, Pixels]
+
+
+def annotate(axes: Axes, data: FigureData, panel: PanelData) -> None:
+    """Name the dashed lines, and write each model's width beside its point; the figure must have been drawn.
+
+    A width that would cover a point or another label is left out.
+    """
+    scores, values = data.scores.values, panel.chosen.values
+    at = {spec: _pixels(axes, values[spec].value, scores[spec].value) for spec in values}
+    obstacles = _markers(axes, data, panel, at)
+    shown = [(series, [spec for spec in series.specs if spec in at]) for series in data.definition.series]
+    lines = [(at[first], at[second]) for _, specs in shown for first, second in pairwise(specs)]
+    for reference in data.definition.references:
+        obstacles.append(_name_line(axes, reference, scores[reference.spec].value, obstacles, lines))
+    lines += [_dashed(axes, scores[reference.spec].value) for reference in data.definition.references]
+    labelled = [(series.colour, spec) for series, specs in shown for spec in specs]
+    texts = [_text(axes, _width(spec), colour) for colour, spec in labelled]
+    boxes = place(
+        [at[spec] for _, spec in labelled],
+        [_extent(text) for text in texts],
+        frame=_frame(axes),
+        obstacles=obstacles,
+        lines=lines,
+        gap=max(box.width for box in obstacles[: len(at)]) / 2 + _pixels_per_point(axes),
+    )
+    for text, box in zip(texts, boxes, strict=True):
+        if box is None:
+            text.remove()
+        else:
+            _move(axes, text, box)
+
+
+def _markers(axes: Axes, data: FigureData, panel: PanelData, at: Mapping[str, Pixels]) -> list[Box]:
+    """Boxes around the filled markers, then around the overlaid ones."""
+    looks: list[tuple[Series | Reference, str]] = [
+        (look, spec) for look in data.definition.series for spec in look.specs
+    ]
+    looks += [(look, look.spec) for look in data.definition.references]
+    sizes = {spec: marker_size(look) * _pixels_per_point(axes) for look, spec in looks}
+    boxes = [Box(*point, sizes[spec], sizes[spec]) for spec, point in at.items()]
+    for spec, value in panel.overlay.items():
+        point, side = _pixels(axes, value.value, data.scores.values[spec].value), sizes[spec] * HOLLOW
+        boxes.append(Box(*point, side, side))
+    return boxes
+
+
+def _dashed(axes: Axes, score: float) -> Segment:
+    """Where a reference's dashed line runs."""
+    left, right = axes.get_xlim()
+    return _pixels(axes, left, score), _pixels(axes, right, score)
+
+
+def _name_line(
+    axes: Axes, reference: Reference, score: float, obstacles: list[Box], lines: list[Segment]
+) -> Box:
+    """Write a reference's name above or below its dashed line, at the end where it covers least."""
+    text = _text(axes, reference.label, reference.colour)
+    width, height = _extent(text)
+    frame, gap = _frame(axes), 1.5 * _pixels_per_point(axes)
+    line = _dashed(axes, score)[0][1]
+    candidates = [
+        Box(frame.x + side * (frame.width - width) / 2, line + up * (gap + height / 2), width, height)
+        for side in (1, -1)
+        for up in (1, -1)
+    ]
+    best = min(
+        candidates,
+        key=lambda box: (
+            2 * sum(box.overlaps(other) for other in obstacles)
+            + sum(box.crossed_by(*segment) for segment in lines)
+        ),
+    )
+    _move(axes, text, best)
+    return best
+
+
+def _width(spec: str) -> str:
+    """What a point is called: the width of its sequence model, or its backbone where it has none."""
+    model = ModelSpec.parse(spec)
+    return model.backbone if model.dim is None else str(model.dim)
+
+
+def _text(axes: Axes, content: str, colour: str) -> Text:
+    dark = tuple(_DARKER * part for part in to_rgb(colour))
+    return axes.text(
+        0, 0, content, transform=axes.transAxes, size=_SIZE, color=dark, ha="center", va="center", zorder=3
+    )
+
+
+def _move(axes: Axes, text: Text, box: Box) -> None:
+    """Centre a text on a box; in parts of the axes, so that it stays there at every resolution."""
+    x, y = axes.transAxes.inverted().transform((box.x, box.y))
+    text.set_position((float(x), float(y)))
+
+
+def _pixels(axes: Axes, x: float, y: float) -> Pixels:
+    right, up = axes.transData.transform((x, y))
+    return float(right), float(up)
+
+
+def _pixels_per_point(axes: Axes) -> float:
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # an axes is made by its figure
+    return float(figure.dpi) / 72
+
+
+def _extent(text: Text) -> Pixels:
+    extent = text.get_window_extent()
+    return float(extent.width), float(extent.height)
+
+
+def _frame(axes: Axes) -> Box:
+    box = axes.get_window_extent()
+    return Box((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.width, box.height)

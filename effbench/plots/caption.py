@@ -1,0 +1,101 @@
+"""Says under a figure what in it was measured, where, and what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from effbench.plots.definition import MACS
+from effbench.plots.select import Convention, FigureData, PanelData
+from effbench.plots.values import TIMED, Chosen
+
+CONVENTIONS = {
+    Convention.exact: "every multiply–accumulate counted",
+    Convention.paper: "the published convention: recurrent cells and scans as zero, TCN convolutions twice",
+}
+
+
+def axis_label(data: PanelData, macs: Convention) -> str:
+    """Label of a panel's horizontal axis; it says where timings come from."""
+    label, chosen = data.panel.label, data.chosen
+    if data.panel.quantity == MACS:
+        return f"{label}, {'exact' if macs is Convention.exact else 'published convention'}"
+    if chosen.quantity not in TIMED:
+        return label
+    if chosen.provenance == "published":
+        return f"{label}, published; device unknown"
+    return ", ".join([label, str(chosen.device), *setting(chosen.setting)])
+
+
+def setting(conditions: Mapping[str, Any]) -> list[str]:
+    """Conditions of a timing as short words, e.g. ``["fp16", "compiled", "2 threads"]``."""
+    words = [str(conditions["precision"])] if "precision" in conditions else []
+    words += ["compiled"] if conditions.get("compiled") else []
+    threads = conditions.get("threads")
+    return words + ([f"{threads} thread{'s' if threads != 1 else ''}"] if threads else [])
+
+
+def caption(data: FigureData) -> str:
+    """Provenance of everything in the figure, in a few sentences."""
+    score = data.definition.score
+    name = score.label.partition(" (")[0]
+    sentences = [f"{name}: {score.provenance}, {_sources(data.scores.rows)}.", *_computed(data)]
+    models = len(set(data.definition.specs))
+    timings = [panel for panel in data.panels if panel.chosen.quantity in TIMED]
+    sentences += [_timing(panel, models) for panel in timings]
+    if any(panel.overlay for panel in data.panels):
+        device = " (device of the timings unknown)" if timings else ""
+        sentences.append(f"Hollow markers: read from the published figure{device}.")
+    return " ".join(sentences)
+
+
+def _computed(data: FigureData) -> list[str]:
+    """One sentence for each source of the panels that were not timed."""
+    by_source: dict[str, list[str]] = {}
+    for panel in data.panels:
+        if panel.chosen.quantity not in TIMED:
+            convention = f" ({CONVENTIONS[data.macs]})" if panel.panel.quantity == MACS else ""
+            by_source.setdefault(_sources(panel.chosen.rows), []).append(_short(panel) + convention)
+    return [f"{' and '.join(names)}: computed, {source}." for source, names in by_source.items()]
+
+
+def _timing(data: PanelData, models: int) -> str:
+    chosen = data.chosen
+    if chosen.provenance == "published":
+        return (
+            f"{_short(data)}: nothing measured yet; the hollow markers are published values, "
+            "whose device, batch size and precision are unknown."
+        )
+    coverage = "" if len(chosen.values) == models else f" {len(chosen.values)} of {models} models,"
+    how = ", ".join([str(chosen.device), *setting(chosen.setting)])
+    return (
+        f"{_short(data)}:{coverage} measured on {how}; each model at its best batch size{_batches(chosen)}."
+    )
+
+
+def _short(data: PanelData) -> str:
+    return data.panel.label.partition(" (")[0]
+
+
+def _batches(chosen: Chosen) -> str:
+    sizes = sorted({int(size) for size in chosen.rows["batch_size"] if size is not None})
+    spread = "" if not sizes else f" ({sizes[0]})" if len(sizes) == 1 else f" ({sizes[0]} to {sizes[-1]})"
+    interval = any(value.low is not None for value in chosen.values.values())
+    return spread + (", median with 95 % interval" if interval else "")
+
+
+def _sources(rows: pd.DataFrame) -> str:
+    """Sources of rows with their commits, each once."""
+    return "; ".join(_named(rows["source"], rows["commit"])) or "no source"
+
+
+def _named(sources: Iterable[Any], commits: Iterable[Any]) -> dict[str, None]:
+    names: dict[str, None] = {}
+    for source, commit in zip(sources, commits, strict=True):
+        revision, _, changes = str(commit or "").partition("+")
+        names[f"{source} ({revision[:9]}{'+' if changes else ''}{changes})" if revision else str(source)] = (
+            None
+        )
+    return names

@@ -1,0 +1,176 @@
+"""Draws a trade-off figure: stacked panels that share the score, one horizontal axis per cost."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from effbench.plots import axes as scales
+from effbench.plots.annotate import annotate
+from effbench.plots.axes import HOLLOW, marker_size
+from effbench.plots.caption import axis_label, caption
+from effbench.plots.definition import Reference, Series
+from effbench.plots.select import FigureData, PanelData
+from effbench.plots.values import TIMED, Value
+from effbench.resources import share
+
+STYLE = "plots/effbench.mplstyle"
+
+# Inches around and between the panels.
+_LEFT, _RIGHT, _TITLE, _LEGEND_ROW, _BELOW_PANEL, _CAPTION_LINE = 0.62, 0.2, 0.36, 0.2, 0.5, 0.125
+_LEGEND_COLUMNS = 7
+_CAPTION_SIZE = 6.5
+_CAPTION_CHARACTERS_PER_INCH = 18.6
+_GREY = "#666666"
+_DASHES = (0, (5, 3))
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Effbench's own matplotlib settings, whatever the user's are; needed to draw and to save alike."""
+    settings = mpl.rc_params_from_file(share(STYLE), use_default_template=True)
+    with mpl.rc_context({key: value for key, value in settings.items() if not key.startswith("backend")}):
+        yield
+
+
+def draw(data: FigureData) -> Figure:
+    """Figure of the chosen values; call it, and save the result, within ``style()``."""
+    definition = data.definition
+    width, height = definition.width, definition.height
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    legend = _legend_rows(data)
+    lines = textwrap.wrap(caption(data), int(width * _CAPTION_CHARACTERS_PER_INCH))
+    top, bottom = _TITLE + len(legend) * _LEGEND_ROW + 0.08, len(lines) * _CAPTION_LINE + 0.1
+    panels = _add_panels(figure, data, top, bottom)
+    figure.text(_LEFT / width, 1 - 0.12 / height, definition.title, va="top", size=10, weight="bold")
+    for index, handles in enumerate(legend):
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=((_LEFT - 0.06) / width, 1 - (_TITLE + index * _LEGEND_ROW) / height),
+            ncols=len(handles),
+        )
+    figure.text(_LEFT / width, 0.1 / height, "\n".join(lines), va="bottom", size=_CAPTION_SIZE, color=_GREY)
+    figure.canvas.draw()
+    for axes, panel in zip(panels, data.panels, strict=True):
+        annotate(axes, data, panel)
+    return figure
+
+
+def _add_panels(figure: Figure, data: FigureData, top: float, bottom: float) -> list[Axes]:
+    """Axes with everything but the labels of the points; ``top`` and ``bottom`` are inches kept free."""
+    width, height = data.definition.width, data.definition.height
+    count = len(data.panels)
+    tall = (height - top - bottom - count * _BELOW_PANEL) / count
+    panels: list[Axes] = []
+    for index, panel in enumerate(data.panels):
+        base = height - top - (index + 1) * tall - index * _BELOW_PANEL
+        place_ = (_LEFT / width, base / height, 1 - (_LEFT + _RIGHT) / width, tall / height)
+        axes = figure.add_axes(place_, sharey=panels[0] if panels else None)
+        _draw_panel(axes, data, panel)
+        panels.append(axes)
+    scores = [value.value for value in data.scores.values.values()]
+    room = 0.07 * (max(scores) - min(scores)) or 1.0
+    panels[0].set_ylim(min(scores) - room, max(scores) + room)
+    panels[0].yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    return panels
+
+
+def _draw_panel(axes: Axes, data: FigureData, panel: PanelData) -> None:
+    scores = data.scores.values
+    for reference in data.definition.references:
+        axes.axhline(scores[reference.spec].value, color=reference.colour, lw=0.9, ls=_DASHES, zorder=1.5)
+    hollow = panel.chosen.provenance == "published" and panel.chosen.device is None
+    for series in data.definition.series:
+        _draw_line(axes, series, series.specs, panel.chosen.values, scores, hollow)
+        _draw_hollow(axes, series, series.specs, panel.overlay, scores)
+    for reference in data.definition.references:
+        _draw_line(axes, reference, (reference.spec,), panel.chosen.values, scores, hollow)
+        _draw_hollow(axes, reference, (reference.spec,), panel.overlay, scores)
+    _scale(axes, panel)
+    axes.set_xlabel(axis_label(panel, data.macs), labelpad=3)
+    axes.set_ylabel(data.definition.score.label)
+
+
+def _draw_line(
+    axes: Axes,
+    look: Series | Reference,
+    specs: tuple[str, ...],
+    costs: Mapping[str, Value],
+    scores: Mapping[str, Value],
+    hollow: bool,
+) -> None:
+    shown = [spec for spec in specs if spec in costs]
+    x, y = [costs[spec].value for spec in shown], [scores[spec].value for spec in shown]
+    for spec, height in zip(shown, y, strict=True):
+        low, high = costs[spec].low, costs[spec].high
+        if low is not None and high is not None:
+            axes.plot([low, high], [height, height], color=look.colour, lw=2.4, alpha=0.45, zorder=2.2)
+    face, edge, width = ("white", look.colour, 0.9) if hollow else (look.colour, "white", 0.5)
+    axes.plot(
+        x,
+        y,
+        color=look.colour,
+        marker=look.marker,
+        ms=marker_size(look),
+        mfc=face,
+        mec=edge,
+        mew=width,
+        zorder=2.5,
+    )
+
+
+def _draw_hollow(
+    axes: Axes,
+    look: Series | Reference,
+    specs: tuple[str, ...],
+    costs: Mapping[str, Value],
+    scores: Mapping[str, Value],
+) -> None:
+    shown = [spec for spec in specs if spec in costs]
+    x, y = [costs[spec].value for spec in shown], [scores[spec].value for spec in shown]
+    size = marker_size(look) * HOLLOW
+    axes.plot(x, y, ls="", marker=look.marker, mfc="none", mec=look.colour, ms=size, mew=0.8, zorder=2.4)
+
+
+def _scale(axes: Axes, panel: PanelData) -> None:
+    ends = [end for value in (*panel.chosen.values.values(), *panel.overlay.values()) for end in _ends(value)]
+    low, high = scales.log_limits(min(ends), max(ends))
+    axes.set_xscale("log")
+    axes.set_xlim((high, low) if panel.panel.reversed else (low, high))
+    axes.xaxis.set_major_locator(FixedLocator(scales.log_ticks(low, high)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scales.short(value)))
+
+
+def _ends(value: Value) -> tuple[float, ...]:
+    return tuple(end for end in (value.low, value.value, value.high) if end is not None)
+
+
+def _legend_rows(data: FigureData) -> list[list[Line2D]]:
+    """Legend entries, line by line: the series, then what they are compared with."""
+    series = [_legend_line(look) for look in data.definition.series]
+    others = [_legend_line(look, ls=_DASHES, lw=0.9) for look in data.definition.references]
+    timings = [panel.chosen for panel in data.panels if panel.chosen.quantity in TIMED]
+    hollow = any(chosen.provenance == "published" for chosen in timings)
+    if hollow or any(panel.overlay for panel in data.panels):
+        others.append(Line2D([], [], ls="", marker="o", mfc="none", mec=_GREY, label="published"))
+    columns = _LEGEND_COLUMNS
+    groups = [series + others] if len(series + others) <= columns else [series, others]
+    return [group[start : start + columns] for group in groups for start in range(0, len(group), columns)]
+
+
+def _legend_line(look: Series | Reference, **line: Any) -> Line2D:
+    return Line2D(
+        [], [], color=look.colour, marker=look.marker, ms=marker_size(look), label=look.label, **line
+    )

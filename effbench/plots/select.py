@@ -1,0 +1,122 @@
+"""Which stored values a figure draws: never a mixture of devices, or of measured and published timings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from effbench.errors import EffbenchError
+from effbench.plots.definition import MACS, FigureDefinition, Panel
+from effbench.plots.values import TIMED, Chosen, Value, find_device, timed, timed_devices, untimed
+
+
+class Convention(StrEnum):
+    """How multiply-accumulates are counted."""
+
+    exact = "exact"
+    paper = "paper"
+
+
+class MissingResults(EffbenchError):
+    """The rows lack values that a figure or report needs."""
+
+
+@dataclass(frozen=True)
+class PanelData:
+    """What one panel shows: its values, and published ones as an overlay (empty where not asked for)."""
+
+    panel: Panel
+    chosen: Chosen
+    overlay: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """Everything that is drawn, ready to draw."""
+
+    definition: FigureDefinition
+    macs: Convention
+    scores: Chosen
+    panels: tuple[PanelData, ...]
+
+
+def select(
+    rows: pd.DataFrame,
+    definition: FigureDefinition,
+    *,
+    macs: Convention = Convention.exact,
+    device: str | None = None,
+    precision: str | None = None,
+    overlay: bool = False,
+) -> FigureData:
+    """Choose what a figure draws.
+
+    Timings come from one device and one setting; by default from those that cover most models. Where nothing
+    was timed, the published timings are drawn instead.
+
+    Args:
+        rows: of the results store (``effbench.study.rows.to_frame`` describes the columns).
+        definition: from ``load_figure``.
+        macs: counting convention of the MACs panel.
+        device: draw timings of this device only; a part of its name that no other has is enough.
+        precision: draw timings in this precision only.
+        overlay: add the published values.
+
+    Raises:
+        MissingResults: models of the figure lack scores, parameters or MACs; or there are no such timings.
+        UsageError: no timings of that device.
+    """
+    figure, specs = definition.published_figure, definition.specs
+    scores = untimed(rows, definition.score.quantity, specs, definition.score.provenance, figure)
+    chosen = [_choose(rows, panel, definition, macs, device, precision) for panel in definition.panels]
+    _require(specs, [scores, *(choice for choice in chosen if choice.quantity not in TIMED)])
+    panels = []
+    for panel, choice in zip(definition.panels, chosen, strict=True):
+        # Published MACs are in the published convention, whatever convention ours are in.
+        quantity = "macs_paper" if panel.quantity == MACS else panel.quantity
+        wanted = overlay and choice.provenance == "measured"
+        extra = untimed(rows, quantity, specs, "published", figure).values if wanted else {}
+        panels.append(PanelData(panel, choice, extra))
+    return FigureData(definition, macs, scores, tuple(panels))
+
+
+def _choose(
+    rows: pd.DataFrame,
+    panel: Panel,
+    definition: FigureDefinition,
+    macs: Convention,
+    device: str | None,
+    precision: str | None,
+) -> Chosen:
+    specs, figure = definition.specs, definition.published_figure
+    if panel.quantity not in TIMED:
+        return untimed(rows, f"macs_{macs}" if panel.quantity == MACS else panel.quantity, specs, "measured")
+    devices = timed_devices(rows, panel.quantity, specs)
+    if device is None and not devices:
+        return untimed(rows, panel.quantity, specs, "published", figure)
+    name = devices[0] if device is None else find_device(device, devices)
+    conditions = {**panel.conditions, **({} if precision is None else {"precision": precision})}
+    chosen = timed(rows, panel.quantity, specs, name, conditions)
+    if chosen is None:
+        under = ", ".join(f"{key} {value}" for key, value in conditions.items())
+        raise MissingResults(f"no {panel.quantity} of this figure's models on '{name}' with {under}")
+    return chosen
+
+
+def _require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
+    lacking: dict[str, list[str]] = {}
+    for chosen in needed:
+        for spec in specs:
+            if spec not in chosen.values:
+                lacking.setdefault(spec, []).append(f"{chosen.provenance} {chosen.quantity}")
+    if lacking:
+        shown = list(lacking)[:6]
+        more = f" and {len(lacking) - len(shown)} more" if len(lacking) > len(shown) else ""
+        what = ", ".join(dict.fromkeys(name for names in lacking.values() for name in names))
+        raise MissingResults(
+            f"the store lacks {what} of {len(lacking)} models ({', '.join(shown)}{more}); "
+            "'effbench study run paper' fills them in"
+        )
