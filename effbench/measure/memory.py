@@ -1,0 +1,242 @@
+"""Peak memory of one forward pass: the allocator's on CUDA, a child process's resident set on the CPU."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+
+import effbench
+from effbench.errors import EffbenchError
+from effbench.measure.machine import available_memory
+from effbench.measure.record import Measurement
+from effbench.measure.resident import ResidentPeak, release_free_memory, resident_bytes
+from effbench.measure.timing import synchronise
+from effbench.measure.workload import Setting, is_out_of_memory, make_call, prepared
+
+if TYPE_CHECKING:
+    from effbench.models.detector import SoundEventDetector
+    from effbench.spec import ModelSpec
+
+_CALLS = 2
+_MARK = "effbench memory: "
+_TOO_LARGE = "does not fit into the device's memory"
+_NO_ROOM = 3  # exit code of the child process
+_SMALLEST = "fmn01"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a model takes for one forward pass.
+
+    Attributes:
+        peak_bytes: most that is held because of the model: weights, inputs, activations, work space, results.
+        model_bytes: what is held with the model loaded, before it runs.
+        total_bytes: most that the process (CPU) or the allocator with its reserve (CUDA) holds.
+        method: ``resident set of a child process`` or ``CUDA allocator``.
+        batch_size: clips per call.
+        setting: device, precision, part, threads, …
+    """
+
+    peak_bytes: int
+    model_bytes: int
+    total_bytes: int
+    method: str
+    batch_size: int
+    setting: Setting
+
+    def __str__(self) -> str:
+        shares = f"{_mebibytes(self.model_bytes)} of it the model, {_mebibytes(self.total_bytes)} in all"
+        return f"{_mebibytes(self.peak_bytes)} at batch {self.batch_size}, {self.setting} ({shares})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        values = {name: value for name, value in asdict(self).items() if name != "setting"}
+        return {"quantity": "memory", "unit": "bytes", **values, **asdict(self.setting)}
+
+    def measurements(self, spec: str, environment: Mapping[str, Any]) -> list[Measurement]:
+        """The row for the results store: the peak that the model causes."""
+        sizes = {"model_bytes": self.model_bytes, "total_bytes": self.total_bytes, "method": self.method}
+        return [
+            Measurement(
+                spec=spec,
+                quantity="memory_peak",
+                value=float(self.peak_bytes),
+                provenance="measured",
+                source=f"effbench {effbench.__version__}",
+                device=self.setting.device_name,
+                conditions=self.setting.conditions(self.batch_size),
+                environment={**environment, "memory_of_the_run": sizes},
+                commit=environment.get("commit"),
+            )
+        ]
+
+
+def peak_memory(
+    spec: str | ModelSpec,
+    *,
+    device: str | torch.device = "cpu",
+    precision: str = "fp32",
+    batch_size: int = 1,
+    part: str = "network",
+    compiled: bool = False,
+    threads: int | None = None,
+    clip_seconds: float = 10.0,
+) -> Memory:
+    """Peak memory of a model, built anew for the purpose.
+
+    On the CPU, a child process measures its own resident set: with torch loaded and warm, with the model,
+    and at its highest while the model runs. On CUDA, the caching allocator keeps the books.
+
+    Args:
+        spec: model spec, e.g. ``fmn10+hybrid-512``.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
+        precision: fp32, bf16 or fp16, by autocast.
+        batch_size: clips per call.
+        part: ``network``, ``frontend`` or ``both``.
+        compiled: use ``torch.compile``; memory that compiling takes counts on the CPU.
+        threads: of torch on the CPU; as they are set by default.
+        clip_seconds: length of a clip.
+
+    Raises:
+        DeviceError: no such device or precision here.
+        UnknownModel: no such model.
+        EffbenchError: the batch does not fit into memory, or the child process failed.
+    """
+    setting = Setting.resolve(
+        device=device,
+        precision=precision,
+        part=part,
+        compiled=compiled,
+        threads=threads,
+        clip_seconds=clip_seconds,
+    )
+    name = str(effbench.ModelSpec.parse(spec))
+    measure = _in_child if setting.device == "cpu" else _cuda
+    return Memory(**measure(name, setting, batch_size), batch_size=batch_size, setting=setting)
+
+
+def _in_child(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
+    request = json.dumps({"spec": spec, "batch_size": batch_size, "setting": asdict(setting)})
+    # -P: nothing in the current folder may stand in for a module; the child finds what this process runs.
+    command = [sys.executable, "-P", "-m", "effbench.measure.memory", request]
+    paths = [str(Path(effbench.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    answers = [line.removeprefix(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
+    if done.returncode == 0 and answers:
+        sizes: dict[str, Any] = json.loads(answers[-1])
+        return sizes
+    if done.returncode in (_NO_ROOM, -signal.SIGKILL):
+        raise EffbenchError(f"{spec} at batch {batch_size} {_TOO_LARGE}")
+    reason = next(reversed(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
+    raise EffbenchError(f"measuring the memory of {spec} failed: {reason}")
+
+
+def main(arguments: list[str]) -> None:
+    """What the child process does: measure what the request says, and print the sizes as JSON."""
+    request = json.loads(arguments[0])
+    setting = Setting(**request["setting"])
+    torch.set_num_threads(setting.threads)
+    _touch_torch()
+    baseline = _settled()
+    detector = effbench.build_model(request["spec"], seed=0)
+    model = _settled()
+    _forbid_more_than_is_free()
+    try:
+        with ResidentPeak() as resident:
+            _run(detector, setting, request["batch_size"])
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            sys.exit(_NO_ROOM)
+        raise
+    sizes = {
+        "peak_bytes": max(0, resident.peak - baseline),
+        "model_bytes": max(0, model - baseline),
+        "total_bytes": resident.peak,
+        "method": "resident set of a child process",
+    }
+    print(_MARK + json.dumps(sizes))
+
+
+def _cuda(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
+    device = setting.torch_device
+    detector = effbench.build_model(spec, seed=0)
+    gc.collect()
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
+    baseline = torch.cuda.memory_allocated(device)
+    detector.to(device)
+    model = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    try:
+        _run(detector, setting, batch_size)
+        peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise EffbenchError(f"{spec} at batch {batch_size} {_TOO_LARGE}") from error
+        raise
+    finally:
+        del detector
+        torch.cuda.empty_cache()
+    return {
+        "peak_bytes": peak - baseline,
+        "model_bytes": model - baseline,
+        "total_bytes": reserved,
+        "method": "CUDA allocator",
+    }
+
+
+def _run(detector: SoundEventDetector, setting: Setting, batch_size: int) -> None:
+    with prepared(detector, setting):
+        call, _ = make_call(detector, setting, batch_size)
+        for _ in range(_CALLS):
+            call()
+        synchronise(setting.torch_device)
+
+
+def _touch_torch() -> None:
+    """Loads what effbench and torch load on first use, so that the measured model does not pay for it."""
+    smallest = effbench.build_model(_SMALLEST, seed=0)
+    with torch.inference_mode():
+        smallest(smallest.frontend(torch.ones(1, 8_000)))
+        x = torch.ones(1, 4, 8, 64)
+        F.layer_norm(F.gelu(x), (64,))
+        F.scaled_dot_product_attention(x, x, x)
+        torch.nn.GRU(8, 8)(torch.ones(4, 1, 8))
+
+
+def _forbid_more_than_is_free() -> None:
+    """Makes allocations beyond the free memory fail, instead of letting them fill and swap the machine."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    _, highest = resource.getrlimit(resource.RLIMIT_DATA)
+    free = available_memory()
+    limit = free if highest == resource.RLIM_INFINITY else min(free, highest)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, highest))
+
+
+def _settled() -> int:
+    gc.collect()
+    release_free_memory()
+    return resident_bytes()
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,64 @@
+"""Peak memory against what must be in it: weights, inputs, activations."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import effbench
+from effbench.errors import EffbenchError, UnknownModel
+from effbench.measure.memory import Memory, peak_memory
+
+MIB = 2**20
+FEATURE_BYTES = 4 * 128 * 1000  # of one clip of 10 s, as the network gets it
+
+
+@pytest.fixture(scope="module")
+def one() -> Memory:
+    return peak_memory("fmn04", threads=1)
+
+
+@pytest.fixture(scope="module")
+def eight() -> Memory:
+    return peak_memory("fmn04", threads=1, batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def large() -> Memory:
+    return peak_memory("FMN10+bigru:512", threads=1)
+
+
+def weight_bytes(spec: str) -> int:
+    return sum(4 * parameter.numel() for parameter in effbench.build_model(spec, seed=0).parameters())
+
+
+def test_a_loaded_model_takes_the_bytes_of_its_weights(one: Memory, large: Memory) -> None:
+    assert 0 <= one.model_bytes - weight_bytes("fmn04") < 8 * MIB
+    assert 0 <= large.model_bytes - weight_bytes("fmn10+gru-512") < 8 * MIB
+
+
+def test_the_peak_holds_the_model_and_grows_with_the_batch(one: Memory, eight: Memory) -> None:
+    assert one.model_bytes + FEATURE_BYTES < one.peak_bytes < one.total_bytes
+    assert eight.peak_bytes - one.peak_bytes > 7 * FEATURE_BYTES
+    assert eight.peak_bytes < 12 * one.peak_bytes
+    assert eight.model_bytes == pytest.approx(one.model_bytes, abs=4 * MIB)
+
+
+def test_memory_renders_itself_survives_json_and_becomes_a_row(one: Memory) -> None:
+    assert "MiB at batch 1, fp32, 1 thread" in str(one)
+    assert json.loads(json.dumps(one.to_dict())) == one.to_dict()
+    (row,) = one.measurements("fmn04", {"commit": "abc"})
+    assert (row.quantity, row.value, row.unit, row.commit) == ("memory_peak", one.peak_bytes, "bytes", "abc")
+    assert row.conditions["batch_size"] == 1
+
+
+def test_a_batch_that_can_not_fit_is_refused_in_one_line() -> None:
+    with pytest.raises(EffbenchError, match="fmn04 at batch 10000000 does not fit") as caught:
+        peak_memory("fmn04", batch_size=10_000_000, threads=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_model_is_refused_before_anything_runs() -> None:
+    with pytest.raises(UnknownModel):
+        peak_memory("fmn10+hybrd-512")
