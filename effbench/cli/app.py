@@ -9,18 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import models
+from effbench.cli import models, profile
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
     name="effbench",
-    help="Which audio model is worth its cost? Parameters, MACs, throughput and PSDS1 of sound event detectors.",
+    help="Which audio model is worth its cost? Parameters, MACs, throughput and PSDS1 of detectors.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(models.app, name="models")
+app.command()(profile.profile)
 
 
 def _print_version(value: bool) -> None:

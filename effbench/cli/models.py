@@ -2,11 +2,113 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import typer
+
+from effbench.cli.output import Format, note, write, write_json
+from effbench.errors import UsageError, nearest
+from effbench.spec import ModelSpec
 
 app = typer.Typer(no_args_is_help=True, help="List the models, or show one layer by layer.")
 
+FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
 
-@app.callback()
-def _models() -> None:
-    """Keep the sub-commands named."""
+
+@app.command("list")
+def list_models(
+    pattern: Annotated[str | None, typer.Argument(help="Only models that match, e.g. 'fmn10+*'.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="Only one backbone or sequence model: fmn, fmn10, tf, gru, none, …")
+    ] = None,
+    sort: Annotated[str, typer.Option(help="Column to sort by; prefix - for falling order.")] = "",
+    form: FormatOption = Format.table,
+) -> None:
+    """Models with a card: published PSDS1, learning rates and checkpoints.
+
+    Example: effbench models list --family hybrid --sort -psds1
+    """
+    from effbench.models import zoo
+
+    known = zoo.models()
+    wanted = zoo.resolve([pattern]) if pattern else list(known)
+    if family is not None:
+        families = sorted({name for spec in known for name in _families(spec)})
+        if family.lower() not in families:
+            suggestion = nearest(family, families)
+            raise UsageError(f"unknown family '{family}'{suggestion}\nKnown: {', '.join(families)}")
+        wanted = [spec for spec in wanted if family.lower() in _families(spec)]
+    write(_sorted([_row(known[spec]) for spec in wanted if spec in known], sort), form)
+
+
+def _families(spec: ModelSpec) -> set[str]:
+    return {spec.family.lower(), spec.backbone.lower(), spec.sequence or "none"}
+
+
+def _row(model: Any) -> dict[str, Any]:
+    spec, card = model.spec, model.card
+    published = card.published.get("strong")
+    return {
+        "model": str(spec),
+        "backbone": spec.backbone,
+        "sequence": spec.sequence,
+        "dim": spec.dim,
+        "psds1": published.psds1 if published else None,
+        "lr": published.lr if published else None,
+        "sequence_lr": published.sequence_lr if published else None,
+        "checkpoints": " ".join(card.checkpoint) or None,
+    }
+
+
+def _sorted(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    name = column.removeprefix("-").lower()
+    if not name or not rows:
+        return rows
+    if name not in rows[0]:
+        raise UsageError(f"no column '{name}'{nearest(name, rows[0])}\nColumns: {', '.join(rows[0])}")
+    known = [row for row in rows if row[name] is not None]
+    ordered = sorted(known, key=lambda row: row[name], reverse=column.startswith("-"))
+    return ordered + [row for row in rows if row[name] is None]
+
+
+@app.command("show")
+def show_model(
+    spec: Annotated[str, typer.Argument(help="Model spec, e.g. fmn10+hybrid-512.")],
+    seconds: Annotated[float, typer.Option(help="Length of the clip, seconds.", min=0.05, max=3600)] = 10.0,
+    form: FormatOption = Format.table,
+) -> None:
+    """One model layer by layer: output shape, parameters and MACs for one clip.
+
+    Example: effbench models show fmn10+tf-256
+    """
+    from effbench.measure.profile import measure_complexity
+    from effbench.models import zoo
+
+    parsed = ModelSpec.parse(spec)
+    known = zoo.models().get(parsed)
+    complexity = measure_complexity(parsed, clip_seconds=seconds)
+    layers = [
+        {
+            "layer": module.name,
+            "kind": module.kind,
+            "output": "×".join(map(str, module.output_shape)) if module.output_shape else None,
+            "parameters": module.parameters,
+            "macs": module.exact,
+        }
+        for module in complexity.macs.layers()
+    ]
+    if form is Format.json:
+        card = known.card.model_dump(exclude_defaults=True) if known else None
+        totals = {"parameters": complexity.parameters.to_dict(), "macs": complexity.macs.to_dict()}
+        write_json({"spec": str(parsed), "card": card, **totals, "layers": layers})
+        return
+    write(layers, form, title=str(parsed))
+    parameters, macs = complexity.parameters, complexity.macs
+    note(f"{parameters.total:,} parameters ({parameters.without_weak_head:,} without the weak head)")
+    note(f"{macs.exact:,} MACs exact, {macs.paper:,} in the published convention, {seconds:g}-s clip")
+    for training, published in (known.card.published if known else {}).items():
+        file = known.card.checkpoint.get(training) if known else None
+        note(
+            f"published, {training}: PSDS1 {published.psds1} %"
+            + (f", {file}" if file else ", no file released")
+        )

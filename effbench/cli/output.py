@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+_ENDLESS = 10_000
+
 
 class Format(StrEnum):
     """How data is printed."""
@@ -53,9 +55,8 @@ def write_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> 
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    console = Console(soft_wrap=True)
-    needed = console.measure(table).maximum
-    Console(width=max(console.width, needed), soft_wrap=True).print(table)
+    needed = Console(width=_ENDLESS).measure(table).maximum
+    Console(width=max(Console().width, needed)).print(table)
 
 
 def _cell(value: Any) -> str:

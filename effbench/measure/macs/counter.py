@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.macs.paper import paper_macs
 from effbench.measure.macs.report import MacReport, ModuleCount
-from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, element_kind
+from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, SHAPE_KEEPING, element_kind
 
 _RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
 
@@ -48,6 +48,10 @@ class _Tally:
             self.exact[name] += macs
             self.paper[name] += published
 
+    def add_elements(self, kind: str, elements: int) -> None:
+        if not self.muted:
+            self.elements[kind] += elements
+
     @contextmanager
     def mute(self) -> Iterator[None]:
         """Nothing inside is counted: its caller counts it as a whole."""
@@ -66,8 +70,7 @@ class _Tally:
             self.muted -= 1
             macs, elements = SCANS[type(module)](*inputs)
             self.add("scan", macs, output)
-            if not self.muted:
-                self.elements[f"scan ({type(module).__name__})"] += elements
+            self.add_elements(f"scan ({type(module).__name__})", elements)
         self.running.pop()
         tensors = [t for t in tree_flatten(output)[0] if isinstance(t, Tensor)]
         self.shapes[self.names[module]] = tuple(tensors[0].shape) if tensors else None
@@ -91,6 +94,9 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         rule = FUNCTIONS.get(func)
+        if func in SHAPE_KEEPING and args[0].device.type == "meta":
+            self.tally.add_elements(SHAPE_KEEPING[func], args[0].numel())
+            return torch.empty_like(args[0])
         if rule is None:
             return func(*args, **kwargs)
         with self.tally.mute():
@@ -130,7 +136,7 @@ class _Operators(TorchDispatchMode):
             self.tally.unknown[str(func)] += 1
         elif kind and tensors:
             # The largest tensor: inputs of a reduction, the output of a broadcast operation.
-            self.tally.elements[kind] += max(t.numel() for t in tensors)
+            self.tally.add_elements(kind, max(t.numel() for t in tensors))
 
 
 def _is_recurrent_on_meta(func: Any, args: Sequence[Any]) -> bool:
@@ -210,7 +216,6 @@ def _report(module: nn.Module, tally: _Tally, device: str) -> MacReport:
             exact=tally.exact[name],
             paper=tally.paper[name],
             parameters=sum(p.numel() for p in child.parameters()),
-            leaf=next(child.children(), None) is None,
         )
         for name, child in module.named_modules()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -18,7 +18,6 @@ class ModuleCount:
         exact: MACs.
         paper: MACs in the published convention.
         parameters: number of parameters.
-        leaf: whether it has no children.
     """
 
     name: str
@@ -27,7 +26,6 @@ class ModuleCount:
     exact: int
     paper: int
     parameters: int
-    leaf: bool
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,20 @@ class MacReport:
     def by_module(self) -> dict[str, int]:
         """Exact MACs by module path, children included."""
         return {module.name: module.exact for module in self.modules}
+
+    def layers(self) -> tuple[ModuleCount, ...]:
+        """Modules that have parameters or MACs outside their children, with those alone: they add up."""
+        below = {module.name: [0, 0, 0] for module in self.modules}
+        for module in self.modules:
+            if module.name:
+                sums = below[module.name.rpartition(".")[0]]
+                for i, value in enumerate((module.exact, module.paper, module.parameters)):
+                    sums[i] += value
+        own = (
+            replace(m, exact=m.exact - exact, paper=m.paper - paper, parameters=m.parameters - parameters)
+            for m, (exact, paper, parameters) in zip(self.modules, below.values(), strict=True)
+        )
+        return tuple(module for module in own if module.exact or module.parameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, without the modules."""

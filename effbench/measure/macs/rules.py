@@ -88,6 +88,12 @@ FUNCTIONS: Mapping[Any, Rule] = {
     },
 }
 
+#: Element operations whose output is like their input; the meta device is slow to find that out.
+SHAPE_KEEPING: Mapping[Any, str] = {
+    F.batch_norm: "normalisation",
+    F.hardswish: "element-wise",
+}
+
 #: Counted when they reach the dispatcher.
 OPERATORS: Mapping[Any, Rule] = {
     aten.convolution: Rule("convolution", _convolution),

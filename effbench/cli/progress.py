@@ -1,0 +1,46 @@
+"""Progress of long commands, on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Status:
+    """A bar over the jobs; every finished measurement is a line above it.
+
+    Without a terminal the lines come alone, so that logs stay readable.
+    """
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = Console(stderr=True)
+        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.bar.add_task("", total=total)
+        self.started = 0
+        self.name = ""
+
+    def start(self, name: str) -> None:
+        """The next job begins."""
+        self.name = name
+        self.bar.update(self.task, completed=self.started, description=name)
+        self.started += 1
+
+    def line(self, text: str) -> None:
+        """One finished measurement of the current job."""
+        if self.bar.disable:
+            print(f"{self.name}: {text}", file=sys.stderr)
+        else:
+            self.bar.console.print(f"{self.name}: {text}", markup=False, highlight=False)
+
+
+@contextmanager
+def status(total: int) -> Iterator[Status]:
+    """A running ``Status`` over ``total`` jobs."""
+    running = Status(total)
+    with running.bar:
+        yield running
