@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 
 from effbench.errors import EffbenchError
 from effbench.files import replacing
 from effbench.plots.draw import draw, style
+from effbench.plots.options import ImageFormat
 from effbench.plots.select import FigureData
-
-
-class ImageFormat(StrEnum):
-    """File formats of figures."""
-
-    png = "png"
-    svg = "svg"
-    pdf = "pdf"
-
 
 # Dates, and the name and version of the drawing program, would make equal figures differ.
 _METADATA: dict[ImageFormat, dict[str, None]] = {

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pandas as pd
 
 from effbench.errors import EffbenchError
 from effbench.plots.definition import MACS, FigureDefinition, Panel
+from effbench.plots.options import Convention
 from effbench.plots.values import TIMED, Chosen, Value, find_device, timed, timed_devices, untimed
-
-
-class Convention(StrEnum):
-    """How multiply-accumulates are counted."""
-
-    exact = "exact"
-    paper = "paper"
 
 
 class MissingResults(EffbenchError):
@@ -72,7 +65,7 @@ def select(
     figure, specs = definition.published_figure, definition.specs
     scores = untimed(rows, definition.score.quantity, specs, definition.score.provenance, figure)
     chosen = [_choose(rows, panel, definition, macs, device, precision) for panel in definition.panels]
-    _require(specs, [scores, *(choice for choice in chosen if choice.quantity not in TIMED)])
+    require(specs, [scores, *(choice for choice in chosen if choice.quantity not in TIMED)])
     panels = []
     for panel, choice in zip(definition.panels, chosen, strict=True):
         # Published MACs are in the published convention, whatever convention ours are in.
@@ -95,8 +88,10 @@ def _choose(
     if panel.quantity not in TIMED:
         return untimed(rows, f"macs_{macs}" if panel.quantity == MACS else panel.quantity, specs, "measured")
     devices = timed_devices(rows, panel.quantity, specs)
-    if device is None and not devices:
+    if not devices and device is None and precision is None:
         return untimed(rows, panel.quantity, specs, "published", figure)
+    if not devices:
+        raise MissingResults(f"the store holds no measured {panel.quantity} of this figure's models")
     name = devices[0] if device is None else find_device(device, devices)
     conditions = {**panel.conditions, **({} if precision is None else {"precision": precision})}
     chosen = timed(rows, panel.quantity, specs, name, conditions)
@@ -106,7 +101,12 @@ def _choose(
     return chosen
 
 
-def _require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
+def require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
+    """Check that every model has every quantity.
+
+    Raises:
+        MissingResults: what is lacking, of which models, and the command that fills it in.
+    """
     lacking: dict[str, list[str]] = {}
     for chosen in needed:
         for spec in specs:

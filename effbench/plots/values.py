@@ -110,8 +110,6 @@ def find_device(name: str, devices: Sequence[str]) -> str:
     matching = exact or [device for device in devices if name.lower() in device.lower()]
     if len(matching) == 1:
         return matching[0]
-    if not devices:
-        raise UsageError(f"no timings on '{name}': the store holds none of these models, on any device")
     what = (
         f"'{name}' is more than one device" if matching else f"no timings on '{name}'{nearest(name, devices)}"
     )

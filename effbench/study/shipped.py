@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pandas as pd
+
 from effbench.errors import StoreError
 from effbench.measure.record import Measurement
 from effbench.resources import share
@@ -54,6 +56,17 @@ def import_shipped(store: Store) -> int:
         if path.name != PUBLISHED:
             added += store.import_csv(path)
     return added
+
+
+def newest_rows(path: Path | str | None = None) -> pd.DataFrame:
+    """Newest rows of an existing store, after everything that ships was brought into it.
+
+    Raises:
+        StoreError: no such store, or one that can't be read or written.
+    """
+    with Store(path) as store:
+        import_shipped(store)
+        return store.latest()
 
 
 def _point(path: Path, line: int, cells: dict[str, str]) -> list[Measurement]:

@@ -1,0 +1,57 @@
+"""``effbench plot``: trade-off figures from the results store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from effbench.plots.options import Convention, ImageFormat
+
+
+def plot(
+    figure: Annotated[
+        str,
+        typer.Argument(metavar="FIGURE", help="paper-1, paper-2, or the YAML file of a figure of your own."),
+    ],
+    store: Annotated[Path, typer.Option(metavar="FILE", help="The results store to draw from.")] = Path(
+        "results/effbench.sqlite"
+    ),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the image files go; made if missing.")
+    ] = Path("results/figures"),
+    format: Annotated[
+        list[ImageFormat] | None, typer.Option(help="Image format; repeatable. All three by default.")
+    ] = None,
+    macs: Annotated[
+        Convention,
+        typer.Option(help="Convention of the MACs: exact, or as in the published figures."),
+    ] = Convention.exact,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="Draw timings in this precision, e.g. fp16. By default, the most complete."),
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Add the published points as hollow markers.")
+    ] = False,
+) -> None:
+    """Draw a trade-off figure as PNG, SVG and PDF, and print the files' paths.
+
+    Example: effbench plot paper-1 --overlay --format svg
+    """
+    from effbench.plots.definition import load_figure
+    from effbench.plots.save import save
+    from effbench.plots.select import select
+    from effbench.study.shipped import newest_rows
+
+    definition = load_figure(figure)
+    data = select(
+        newest_rows(store), definition, macs=macs, device=device, precision=precision, overlay=overlay
+    )
+    for path in save(data, out, Path(figure).stem, format or list(ImageFormat)):
+        print(path)

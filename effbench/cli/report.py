@@ -1,0 +1,33 @@
+"""``effbench report``: pages rendered from the results store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="What to report on: paper.")],
+    store: Annotated[Path, typer.Option(metavar="FILE", help="The results store to report from.")] = Path(
+        "results/effbench.sqlite"
+    ),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the pages and figures go; made if missing.")
+    ] = Path("results/report"),
+    device: Annotated[
+        str | None,
+        typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
+    ] = None,
+) -> None:
+    """Write a report as one Markdown and one self-contained HTML page, and print the files' paths.
+
+    Example: effbench report paper --out report
+    """
+    from effbench.reports.build import build, require_report
+    from effbench.study.shipped import newest_rows
+
+    require_report(study)
+    for path in build(study, newest_rows(store), out, device=device):
+        print(path)

@@ -1,0 +1,20 @@
+"""The choices that a figure leaves open; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Convention(StrEnum):
+    """How multiply–accumulates are counted."""
+
+    exact = "exact"
+    paper = "paper"
+
+
+class ImageFormat(StrEnum):
+    """File formats of figures."""
+
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"

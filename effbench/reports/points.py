@@ -1,0 +1,134 @@
+"""Every point of the published figures: what was published, and what was computed and measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from effbench.plots.definition import FigureDefinition
+from effbench.plots.select import require
+from effbench.plots.values import Chosen, Value, timed, timed_devices, untimed
+
+#: Quantities that a report can't do without; the store must hold them for every model.
+NEEDED = ("parameters", "macs_exact", "macs_paper")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model in one figure.
+
+    Attributes:
+        figure: number of the published figure.
+        spec: canonical model spec.
+        psds1: published, in percent.
+        parameters: counted here.
+        parameters_published: read from the figure.
+        macs_exact: counted here, MACs per clip.
+        macs_paper: counted here in the convention of the figure.
+        macs_published: read from the figure.
+        throughput_published: clips per second on an unknown device.
+        throughput: measured here, by device; devices that did not run the model are absent.
+    """
+
+    figure: int
+    spec: str
+    psds1: float
+    parameters: float
+    parameters_published: float
+    macs_exact: float
+    macs_paper: float
+    macs_published: float
+    throughput_published: float
+    throughput: Mapping[str, Value]
+
+    @property
+    def parameters_difference(self) -> float:
+        """Ours against the published number, as a fraction of that."""
+        return self.parameters / self.parameters_published - 1
+
+    @property
+    def macs_difference(self) -> float:
+        """Ours, in the published convention, against the published number, as a fraction of that."""
+        return self.macs_paper / self.macs_published - 1
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well computed values match published ones.
+
+    Attributes:
+        worst: the point that differs most.
+        difference: by how much it does, as a fraction.
+        tolerance: what the precision of the figures allows, as a fraction.
+        outside: number of points that differ by more.
+        count: number of points.
+    """
+
+    worst: Point
+    difference: float
+    tolerance: float
+    outside: int
+    count: int
+
+    @classmethod
+    def of(cls, points: Sequence[Point], difference: Callable[[Point], float], tolerance: float) -> Agreement:
+        """Agreement of all points; ``tolerance`` and what ``difference`` gives are fractions."""
+        worst = max(points, key=lambda point: abs(difference(point)))
+        outside = sum(abs(difference(point)) > tolerance for point in points)
+        return cls(worst, difference(worst), tolerance, outside, len(points))
+
+
+def collect(rows: pd.DataFrame, figure: FigureDefinition, timings: Mapping[str, Chosen]) -> list[Point]:
+    """Points of a figure in drawing order.
+
+    Args:
+        rows: of the results store.
+        figure: one with a published counterpart.
+        timings: throughput by device, from ``throughputs``.
+
+    Raises:
+        MissingResults: the store lacks parameters or MACs of a model, or published values.
+    """
+    number, specs = figure.published_figure, figure.specs
+    ours = {name: untimed(rows, name, specs, "measured") for name in NEEDED}
+    published = {
+        name: untimed(rows, name, specs, "published", number)
+        for name in ("psds1", "parameters", "macs_paper", "throughput")
+    }
+    require(specs, [*ours.values(), *published.values()])
+    return [
+        Point(
+            figure=number or 0,
+            spec=spec,
+            psds1=published["psds1"].values[spec].value,
+            parameters=ours["parameters"].values[spec].value,
+            parameters_published=published["parameters"].values[spec].value,
+            macs_exact=ours["macs_exact"].values[spec].value,
+            macs_paper=ours["macs_paper"].values[spec].value,
+            macs_published=published["macs_paper"].values[spec].value,
+            throughput_published=published["throughput"].values[spec].value,
+            throughput={
+                device: chosen.values[spec] for device, chosen in timings.items() if spec in chosen.values
+            },
+        )
+        for spec in specs
+    ]
+
+
+def throughputs(rows: pd.DataFrame, figures: Sequence[FigureDefinition]) -> dict[str, Chosen]:
+    """Measured throughput of all models of the figures, by device; the most complete device comes first."""
+    specs = list(dict.fromkeys(spec for figure in figures for spec in figure.specs))
+    conditions = {
+        name: value
+        for figure in figures
+        for panel in figure.panels
+        if panel.quantity == "throughput"
+        for name, value in panel.conditions.items()
+    }
+    found = {
+        device: timed(rows, "throughput", specs, device, conditions)
+        for device in timed_devices(rows, "throughput", specs)
+    }
+    return {device: chosen for device, chosen in found.items() if chosen is not None}

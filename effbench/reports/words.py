@@ -1,0 +1,70 @@
+"""How a report writes numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+
+from effbench.plots.values import Value
+
+
+def millions(number: float, digits: int = 3) -> str:
+    """``5028286`` as ``5.028``."""
+    return f"{number / 1e6:,.{digits}f}"
+
+
+def billions(number: float, digits: int = 3) -> str:
+    """``1495793312`` as ``1.496``."""
+    return f"{number / 1e9:,.{digits}f}"
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    """``0.0012`` as ``+0.12 %``; what rounds to nothing has no sign."""
+    text = f"{fraction * 100:+.{digits}f}"
+    return f"{text if float(text) else f'{0:.{digits}f}'} %".replace("-", "−")
+
+
+def share(fraction: float) -> str:
+    """``0.131`` as ``13 %``."""
+    return f"{fraction * 100:.0f} %"
+
+
+def rate(number: float) -> str:
+    """Clips per second with about four significant digits: ``2180.4`` as ``2,180``."""
+    return f"{number:,.0f}" if number >= 1000 else f"{number:,.1f}" if number >= 10 else f"{number:,.2f}"
+
+
+def interval(value: Value) -> str:
+    """A value with its 95 % interval, if it has one: ``2,180 [2,171, 2,190]``."""
+    if value.low is None or value.high is None:
+        return rate(value.value)
+    return f"{rate(value.value)} [{rate(value.low)}, {rate(value.high)}]"
+
+
+def listed(names: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = list(names) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def code(name: str) -> str:
+    """A model's name, as code."""
+    return f"`{name}`"
+
+
+def cell(text: str) -> str:
+    """Text that can neither end a table's cell nor be taken for HTML."""
+    return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "millions": millions,
+    "billions": billions,
+    "percent": percent,
+    "share": share,
+    "rate": rate,
+    "interval": interval,
+    "listed": listed,
+    "code": code,
+    "cell": cell,
+}
