@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import models, profile
+from effbench.cli import models, profile, study
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.command()(profile.profile)
+app.add_typer(study.app, name="study")
 
 
 def _print_version(value: bool) -> None:

@@ -99,11 +99,13 @@ class Profile:
         }
 
     def measurements(self) -> list[Measurement]:
-        """Rows for the results store."""
-        timed = [entry for entry in (*self.throughput, self.latency, self.memory) if entry is not None]
-        return self._complexity_rows() + [
-            row for entry in timed for row in entry.measurements(self.spec, self.environment)
-        ]
+        """All rows for the results store."""
+        return self._complexity_rows() + self.timings()
+
+    def timings(self) -> list[Measurement]:
+        """Rows of throughput, latency and memory."""
+        entries = [entry for entry in (*self.throughput, self.latency, self.memory) if entry is not None]
+        return [row for entry in entries for row in entry.measurements(self.spec, self.environment)]
 
     def _complexity_rows(self) -> list[Measurement]:
         complexity = self.complexity
