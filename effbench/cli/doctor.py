@@ -1,0 +1,55 @@
+"""``effbench doctor``: what a measurement here carries with it, and what would make it unreliable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from effbench.cli.output import Format, note, write, write_json
+
+
+def doctor(
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU if there is one).")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="The precision that is to be measured: fp32, bf16 or fp16.")
+    ] = "fp32",
+    form: Annotated[Format, typer.Option("--format", help="table, json or csv.")] = Format.table,
+) -> None:
+    """The environment that measurements are kept with, and what makes timings here unreliable.
+
+    Example: effbench doctor --device cpu --precision bf16
+    """
+    from effbench.measure.environment import concerns, environment, resolve_precision
+
+    asked = resolve_precision(precision)
+    found = environment(device)
+    warnings = concerns(found, asked)
+    if form is Format.json:
+        write_json({"environment": found, "concerns": warnings})
+        return
+    rows = [{"what": name, "value": _readable(name, value)} for name, value in _flat(found)]
+    rows += [{"what": "concern", "value": warning} for warning in warnings]
+    write(rows, form)
+    count = f"{len(warnings)} thing{'s' * (len(warnings) != 1)}"
+    note(f"{count} that may make timings unreliable" if warnings else "nothing found that disturbs timings")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested data with their path; what is not known is left out."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value
+
+
+def _readable(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("_bytes"):
+        return f"{value / 2**30:,.1f} GiB"
+    return str(value)

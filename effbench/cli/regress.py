@@ -1,0 +1,112 @@
+"""``effbench regress``: keeps models from getting heavier or slower unnoticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from effbench.cli.output import Format, note, write, write_json
+
+app = typer.Typer(no_args_is_help=True, help="Save complexity and speed of models, or check against them.")
+
+BaselineOption = Annotated[
+    Path, typer.Option(metavar="FILE", help="The baseline's file, in the current folder.")
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Model spec or glob, e.g. fmn10+tf-256. Repeatable; by default those in the baseline."),
+]
+ComplexityOption = Annotated[
+    bool, typer.Option("--complexity-only", help="Parameters and MACs alone: fast, and on any hardware.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
+
+_BASELINE = Path("benchmarks/baselines/regress.json")
+
+
+@app.command()
+def save(
+    baseline: BaselineOption = _BASELINE,
+    model: ModelOption = None,
+    complexity_only: ComplexityOption = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
+    form: FormatOption = Format.table,
+) -> None:
+    """Measure models and keep the figures to check against; other models in the file stay.
+
+    Example: effbench regress save --model fmn10 --model fmn10+hybrid-256
+    """
+    from effbench.measure import regress
+
+    saved = regress.save(
+        baseline,
+        _specs(model),
+        complexity_only=complexity_only,
+        device=device,
+        threads=threads,
+        progress=note,
+    )
+    if form is Format.json:
+        write_json(saved.model_dump(mode="json"))
+    else:
+        write([_row(spec, entry) for spec, entry in saved.models.items()], form)
+    note(f"saved {len(saved.models)} models in {baseline}")
+
+
+@app.command()
+def check(
+    baseline: BaselineOption = _BASELINE,
+    model: ModelOption = None,
+    complexity_only: ComplexityOption = False,
+    threshold: Annotated[
+        float, typer.Option(min=1, max=90, help="Per cent of its speed that a model may lose.")
+    ] = 15.0,
+    form: FormatOption = Format.table,
+) -> None:
+    """Measure again and compare; exit code 1 if a model is heavier, slower or missing, 2 on other hardware.
+
+    Complexity must be equal. Speed is measured in turn with a fixed reference workload, and a model that
+    seems slower is measured again before it counts.
+
+    Example: effbench regress check --complexity-only
+    """
+    from effbench.measure import regress
+
+    result = regress.check(
+        baseline,
+        _specs(model),
+        complexity_only=complexity_only,
+        threshold=threshold / 100,
+        progress=note,
+    )
+    if form is Format.json:
+        write_json(result.to_dict())
+    else:
+        write([row.row() for row in result.models], form)
+    for remark in (*result.notes, str(result)):
+        note(remark)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _specs(patterns: list[str] | None) -> list[str]:
+    if not patterns:
+        return []
+    from effbench.models import zoo
+
+    return [str(spec) for spec in zoo.resolve(patterns)]
+
+
+def _row(spec: str, entry: Any) -> dict[str, Any]:
+    speed = entry.speed
+    return {
+        "model": spec,
+        "parameters": entry.parameters,
+        "MACs exact": entry.macs_exact,
+        "MACs paper": entry.macs_paper,
+        "speed (reference = 1)": speed.ratio if speed else None,
+        "interval": f"[{speed.low:.4g}, {speed.high:.4g}]" if speed else None,
+    }

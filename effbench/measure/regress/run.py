@@ -1,0 +1,251 @@
+"""Saving a baseline, and checking against one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import effbench
+from effbench.errors import DeviceError, EffbenchError, UsageError
+from effbench.measure.environment import commit, difference, environment, hardware_identity, resolve_device
+from effbench.measure.macs import count_macs
+from effbench.measure.parameters import count_parameters
+from effbench.measure.record import now
+from effbench.measure.regress.baseline import Baseline, Conditions, Entry, read_baseline, write_baseline
+from effbench.measure.regress.reference import REFERENCE
+from effbench.measure.regress.result import Check, ModelCheck
+from effbench.measure.regress.speed import Effort, Progress, measure_speeds
+from effbench.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from effbench.models.detector import SoundEventDetector
+
+Build = Callable[[str], "SoundEventDetector"]
+
+#: What is guarded where nothing else is asked for: two widths, and each sequence model.
+STANDARD_MODELS = (
+    *("fmn04", "fmn10", "fmn10+tf-256", "fmn10+gru-256", "fmn10+attn-256"),
+    *("fmn10+tcn-256", "fmn10+mamba-256", "fmn10+hybrid-256"),
+)
+THRESHOLD = 0.15
+CLIP_SECONDS = 10.0
+
+
+def save(
+    path: Path,
+    models: Sequence[str] = (),
+    *,
+    complexity_only: bool = False,
+    device: str = "cpu",
+    threads: int = 1,
+    effort: Effort | None = None,
+    build: Build | None = None,
+    progress: Progress | None = None,
+) -> Baseline:
+    """Measures models, twice as long as a check does, and writes the baseline.
+
+    What the file holds of other models stays, and with ``complexity_only`` the speed of models whose
+    complexity did not change.
+
+    Args:
+        path: the baseline's file.
+        models: specs; by default those in the file, or the standard ones where there is none.
+        complexity_only: measure no speed.
+        device: the device whose speed is measured.
+        threads: of torch on the CPU; one is steadiest.
+        effort: how long a check is going to measure.
+        build: makes the detector of a spec; ``build_model`` by default.
+        progress: gets a line for each model.
+
+    Raises:
+        UsageError: a file that is no baseline, or whose other models were measured under other conditions.
+        UnknownModel: no such model.
+        DeviceError: no such device here.
+    """
+    old = read_baseline(path) if path.exists() else None
+    entries = dict(old.models) if old else {}
+    specs = _canonical(models) or list(entries or STANDARD_MODELS)
+    conditions = old.conditions if old else None
+    if not complexity_only:
+        conditions = _conditions_here(device, threads)
+        others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
+        if old is not None and old.conditions is not None and others:
+            _refuse_other_conditions(path, old.conditions, conditions)
+    detectors = {spec: (build or _build)(spec) for spec in specs}
+    for spec, detector in detectors.items():
+        measured = complexity(detector)
+        saved = entries.get(spec)
+        if saved is not None and saved == measured.model_copy(update={"speed": saved.speed}):
+            measured = saved
+        entries[spec] = measured
+    if not complexity_only and conditions is not None:
+        speeds = measure_speeds(detectors, conditions, (effort or Effort()).times(2), progress)
+        entries |= {spec: entries[spec].model_copy(update={"speed": speed}) for spec, speed in speeds.items()}
+    has_speed = any(entry.speed is not None for entry in entries.values())
+    baseline = Baseline(
+        created=now(),
+        effbench=effbench.__version__,
+        commit=commit(),
+        conditions=conditions if has_speed else None,
+        models=entries,
+    )
+    write_baseline(baseline, path)
+    return baseline
+
+
+def check(
+    path: Path,
+    models: Sequence[str] = (),
+    *,
+    complexity_only: bool = False,
+    threshold: float = THRESHOLD,
+    effort: Effort | None = None,
+    build: Build | None = None,
+    progress: Progress | None = None,
+) -> Check:
+    """Measures the models of a baseline again, and says which of them has become another or slower one.
+
+    A model that seems slower is measured again, twice at most and for longer each time; it counts as
+    slower only if every measurement says so.
+
+    Args:
+        path: the baseline's file.
+        models: specs; by default all in the baseline. Those that it lacks are reported as new.
+        complexity_only: leave the speed out; possible on any hardware.
+        threshold: part of its speed that a model may lose, e.g. 0.15.
+        effort: how long to measure.
+        build: makes the detector of a spec; ``build_model`` by default. What it returns is measured as it
+            is, so that a change can be tried out, or a slowdown put in on purpose.
+        progress: gets a line for each model.
+
+    Raises:
+        UsageError: no baseline, none of the models in it, or one from other hardware.
+        UnknownModel: no such model.
+    """
+    if not 0 < threshold < 1:
+        raise UsageError(
+            f"a threshold lies between 0 and 1, not at {threshold:g}; 0.15 allows 15 % less speed"
+        )
+    baseline = read_baseline(path)
+    conditions = None if complexity_only else _same_conditions(baseline, path)
+    specs = _canonical(models) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
+    if not baseline.models.keys() & set(specs):
+        raise UsageError(f"{path} holds none of these models; it has {', '.join(baseline.models)}")
+    checks: dict[str, ModelCheck] = {}
+    detectors: dict[str, SoundEventDetector] = {}
+    for spec in specs:
+        found = ModelCheck(spec, threshold, baseline.models.get(spec))
+        if found.baseline is not None:
+            try:
+                detector = (build or _build)(spec)
+            except EffbenchError as error:
+                found = replace(found, error=str(error).splitlines()[0])
+            else:
+                found = replace(found, now=complexity(detector))
+                if found.baseline is not None and found.baseline.speed is not None:
+                    detectors[spec] = detector
+        checks[spec] = found
+    if conditions is not None:
+        _check_speeds(checks, detectors, conditions, effort or Effort(), progress)
+    return Check(tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, conditions)))
+
+
+def complexity(detector: SoundEventDetector) -> Entry:
+    """Parameters of a detector and MACs of its network for one clip of 10 s, without a speed."""
+    with torch.inference_mode():
+        features = detector.frontend(torch.zeros(1, int(CLIP_SECONDS * detector.sample_rate)))
+    macs = count_macs(detector, features)
+    total = count_parameters(detector).total
+    return Entry(parameters=total, macs_exact=int(macs.exact), macs_paper=int(macs.paper))
+
+
+def _check_speeds(
+    checks: dict[str, ModelCheck],
+    detectors: dict[str, SoundEventDetector],
+    conditions: Conditions,
+    effort: Effort,
+    progress: Progress | None,
+) -> None:
+    pending = detectors
+    for attempt in range(1, effort.attempts + 1):
+        if attempt > 1 and progress is not None:
+            progress(f"measured again, for longer: {', '.join(pending)}")
+        for spec, speed in measure_speeds(pending, conditions, effort.times(attempt), progress).items():
+            measured = checks[spec].now
+            if measured is not None:
+                measured = measured.model_copy(update={"speed": speed})
+                checks[spec] = replace(checks[spec], now=measured, attempts=attempt)
+        pending = {spec: detector for spec, detector in pending.items() if checks[spec].slower}
+        if not pending:
+            return
+
+
+def _canonical(models: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(str(ModelSpec.parse(model)) for model in models))
+
+
+def _conditions_here(device: str, threads: int) -> Conditions:
+    return Conditions(
+        hardware=hardware_identity(environment(device)),
+        device=str(resolve_device(device)),
+        threads=threads,
+        clip_seconds=CLIP_SECONDS,
+        reference=REFERENCE,
+        torch=torch.__version__,
+    )
+
+
+def _same_conditions(baseline: Baseline, path: Path) -> Conditions:
+    """The baseline's conditions, if they can be had here."""
+    conditions = baseline.conditions
+    if conditions is None:
+        raise UsageError(
+            f"{path} holds no speeds\n"
+            "Check with --complexity-only, or measure them here with 'effbench regress save'."
+        )
+    if conditions.reference != REFERENCE:
+        raise UsageError(
+            f"{path} compares with the workload {conditions.reference}, this version with {REFERENCE}\n"
+            "Save it anew with 'effbench regress save'."
+        )
+    try:
+        differences = difference(conditions.hardware, hardware_identity(environment(conditions.device)))
+    except DeviceError as error:
+        differences = [str(error)]
+    if differences:
+        raise UsageError(
+            f"{path} was measured on other hardware, so that speeds can't be compared\n"
+            + "".join(f"{phrase}\n" for phrase in differences)
+            + "Check with --complexity-only, or keep a baseline for this machine: --baseline FILE."
+        )
+    return conditions
+
+
+def _refuse_other_conditions(path: Path, old: Conditions, new: Conditions) -> None:
+    before, after = old.model_dump(), new.model_dump()
+    differences = difference(before.pop("hardware"), after.pop("hardware")) + difference(before, after)
+    if differences:
+        raise UsageError(
+            f"{path} holds other models, measured under other conditions\n"
+            + "".join(f"{phrase}\n" for phrase in differences)
+            + "Save all of them again (without --model), or to another file (--baseline FILE)."
+        )
+
+
+def _notes(baseline: Baseline, conditions: Conditions | None) -> list[str]:
+    notes = []
+    if conditions is not None:
+        if conditions.torch != torch.__version__:
+            notes.append(f"the baseline was saved with torch {conditions.torch}, this is {torch.__version__}")
+        silent = [spec for spec, entry in baseline.models.items() if entry.speed is None]
+        if silent:
+            notes.append(f"the baseline has no speed of {', '.join(silent)}")
+    return notes
+
+
+_build: Build = partial(effbench.build_model, seed=0)
