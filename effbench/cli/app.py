@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import models, profile, study
+from effbench.cli import doctor, models, profile, regress, study
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.command()(profile.profile)
 app.add_typer(study.app, name="study")
+app.add_typer(regress.app, name="regress")
+app.command()(doctor.doctor)
 
 
 def _print_version(value: bool) -> None:
