@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -97,6 +97,5 @@ def show(
         frame = results.latest(specs=specs)
     columns = ("spec", "quantity", "value", "low", "high", "unit", "provenance", "device")
     conditions = ("precision", "batch_size", "part", "threads")
-    frame = frame.astype(object).where(frame.notna(), None)
-    rows: list[dict[str, Any]] = frame[[*columns, *conditions]].to_dict("records")
-    write(rows, form)
+    records = frame[[*columns, *conditions]].to_dict("records")
+    write([{str(k): None if v != v else v for k, v in record.items()} for record in records], form)

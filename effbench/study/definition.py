@@ -97,8 +97,9 @@ def load_study(name: str) -> Study:
     path = share("benchmarks") / f"{name}.yaml" if name in study_names() else Path(name)
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         names = study_names()
+        known = ", ".join(names)
         raise UsageError(
-            f"no study '{name}'{nearest(name, names)}\nStudies: {', '.join(names)}, or the path of a YAML file."
+            f"no study '{name}'{nearest(name, names)}\nStudies: {known}, or the path of a YAML file."
         )
     try:
         return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

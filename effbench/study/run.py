@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import effbench
@@ -77,18 +76,10 @@ def _throughput_job(spec: ModelSpec, task: ThroughputTask, precision: str) -> Jo
 
 
 def pending(study: Study, store: Store) -> list[Job]:
-    """Jobs whose measurements, of the present version of effbench on this machine, are not in the store."""
+    """Jobs whose measurements, of this version of effbench on this device, are not in the store."""
     kept = store.read(provenance="measured")
     kept = kept[kept["source"] == f"effbench {effbench.__version__}"]
-    kept = kept[[commit == _commit() for commit in kept["commit"]]]
     return [job for job in jobs(study) if not _is_done(job, kept)]
-
-
-@cache
-def _commit() -> str | None:
-    from effbench.measure.environment import commit
-
-    return commit()
 
 
 def _is_done(job: Job, kept: pd.DataFrame) -> bool:
