@@ -31,17 +31,24 @@ def log_limits(low: float, high: float, margin: float = 0.06) -> tuple[float, fl
 
 def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers from ``low`` to ``high``: 1, 2, 5 … a decade; more where that gives fewer than four."""
-    ticks: list[float] = []
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in _STEPS:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
         # Rounded, so that 1.2 * 1000 is 1200.
         candidates = (
             round(step * 10.0**power, 9 - power) for power in range(first, last + 1) for step in steps
         )
         ticks = [tick for tick in candidates if low <= tick <= high]
         if len(ticks) >= _FEWEST:
-            break
-    return ticks
+            return ticks
+    return _even_ticks(low, high)
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Round numbers at equal distances, for an axis so short that a logarithm hardly bends it."""
+    power = math.floor(math.log10((high - low) / _FEWEST))
+    step = max(size for size in (1, 2, 5) if size * 10.0**power * _FEWEST <= high - low) * 10.0**power
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [round(index * step, 9 - power) for index in range(first, last + 1)]
 
 
 def short(value: float) -> str:

@@ -213,7 +213,10 @@ def read_figure(path: Path) -> FigureDefinition:
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
+    found = error.errors()
+    for problem in found:
+        if any(other["loc"][: len(problem["loc"])] == problem["loc"] != other["loc"] for other in found):
+            continue  # a part is wrong already, and said to be
         place = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         message = "unknown key" if problem["type"] == "extra_forbidden" else message[:1].lower() + message[1:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -29,7 +28,6 @@ STYLE = "plots/effbench.mplstyle"
 _LEFT, _RIGHT, _TITLE, _LEGEND_ROW, _BELOW_PANEL, _CAPTION_LINE = 0.62, 0.2, 0.36, 0.2, 0.5, 0.125
 _LEGEND_COLUMNS = 7
 _CAPTION_SIZE = 6.5
-_CAPTION_CHARACTERS_PER_INCH = 18.6
 _GREY = "#666666"
 _DASHES = (0, (5, 3))
 
@@ -49,7 +47,7 @@ def draw(data: FigureData) -> Figure:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     legend = _legend_rows(data)
-    lines = textwrap.wrap(caption(data), int(width * _CAPTION_CHARACTERS_PER_INCH))
+    lines = _wrapped(figure, caption(data), (width - _LEFT - _RIGHT) * figure.dpi)
     top, bottom = _TITLE + len(legend) * _LEGEND_ROW + 0.08, len(lines) * _CAPTION_LINE + 0.1
     panels = _add_panels(figure, data, top, bottom)
     figure.text(_LEFT / width, 1 - 0.12 / height, definition.title, va="top", size=10, weight="bold")
@@ -138,6 +136,8 @@ def _draw_hollow(
     scores: Mapping[str, Value],
 ) -> None:
     shown = [spec for spec in specs if spec in costs]
+    if not shown:
+        return
     x, y = [costs[spec].value for spec in shown], [scores[spec].value for spec in shown]
     size = marker_size(look) * HOLLOW
     axes.plot(x, y, ls="", marker=look.marker, mfc="none", mec=look.colour, ms=size, mew=0.8, zorder=2.4)
@@ -155,6 +155,21 @@ def _scale(axes: Axes, panel: PanelData) -> None:
 
 def _ends(value: Value) -> tuple[float, ...]:
     return tuple(end for end in (value.low, value.value, value.high) if end is not None)
+
+
+def _wrapped(figure: Figure, text: str, width: float) -> list[str]:
+    """Text in lines of at most ``width`` pixels, in the size of the caption."""
+    probe = figure.text(0, 0, "", size=_CAPTION_SIZE)
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        probe.set_text(longer)
+        if lines[-1] and probe.get_window_extent().width > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    probe.remove()
+    return lines
 
 
 def _legend_rows(data: FigureData) -> list[list[Line2D]]:

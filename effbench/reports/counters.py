@@ -48,3 +48,39 @@ def counts(rows: pd.DataFrame, specs: Sequence[str]) -> list[Count]:
             causes = tuple(str(cause) for cause in conditions.get("explanation", ()))
             found[spec, name] = Count(spec, name, value, exact[spec].value, causes)
     return [found[spec, name] for spec in specs for name in COUNTERS.values() if (spec, name) in found]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far one counter is from the exact count, over all models.
+
+    Attributes:
+        counter: its name.
+        lowest: its count that falls shortest.
+        highest: its count that is most above, or falls least short.
+        equal: how many of its counts are the exact ones.
+        models: how many models it counted.
+    """
+
+    counter: str
+    lowest: Count
+    highest: Count
+    equal: int
+    models: int
+
+
+def spreads(found: Sequence[Count]) -> list[Spread]:
+    """One entry for each counter that ran."""
+    by_counter: dict[str, list[Count]] = {}
+    for count in found:
+        by_counter.setdefault(count.counter, []).append(count)
+    return [
+        Spread(
+            counter=counter,
+            lowest=min(group, key=lambda count: count.difference),
+            highest=max(group, key=lambda count: count.difference),
+            equal=sum(count.macs == count.exact for count in group),
+            models=len(group),
+        )
+        for counter, group in by_counter.items()
+    ]

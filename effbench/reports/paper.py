@@ -12,7 +12,7 @@ from effbench.plots.select import select
 from effbench.plots.values import find_device
 from effbench.reports import findings
 from effbench.reports.content import Content
-from effbench.reports.counters import COUNTERS, counts
+from effbench.reports.counters import COUNTERS, counts, spreads
 from effbench.reports.points import Agreement, Point, collect, throughputs
 from effbench.reports.provenance import environments, origins
 
@@ -47,7 +47,7 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
     devices = {name: ", ".join([name, *setting(chosen.setting)]) for name, chosen in timings.items()}
     used = rows[rows["spec"].isin(specs)]
     drawn = {name: select(rows, figure, device=device) for name, figure in definitions.items()}
-    costs = findings.costs(points, devices)
+    costs, counted = findings.costs(points, devices), counts(rows, specs)
     source = origins(used[used["provenance"] == "published"])[0].source.partition(",")[0]
     values = {
         "paper": f"[{source}](https://arxiv.org/abs/{source[6:]})" if source.startswith("arXiv:") else source,
@@ -67,7 +67,8 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "worth": _worth(points, costs),
         "repeats": _repeats(points),
         "counters": list(COUNTERS.values()),
-        "counts": counts(rows, specs),
+        "counts": counted,
+        "spreads": spreads(counted),
         "origins": origins(used),
         "environments": environments(used),
     }

@@ -73,7 +73,7 @@ def describe(environment: Mapping[str, Any]) -> str:
     """An environment in one line: device, cores, memory and software, as far as they are known."""
     cpu, gpu = environment.get("cpu") or {}, environment.get("gpu") or {}
     memory, software = environment.get("memory") or {}, environment.get("software") or {}
-    parts = [str(environment.get("device_name") or cpu.get("model") or "unknown machine")]
+    parts = [str(environment.get("device_name") or cpu.get("model") or "")]
     if gpu:
         parts.append(_joined("driver", gpu.get("driver")) or "")
         parts.append(_joined("CUDA", gpu.get("cuda")) or "")
