@@ -78,7 +78,7 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
 
 def _markdown(name: str, content: Content) -> str:
     captions = {figure: caption(data) for figure, data in content.figures.items()}
-    template = _templates(html=False).get_template(f"{name}.md.j2")
+    template = _templates().get_template(f"{name}.md.j2")
     return template.render(title=content.title, captions=captions, **content.values)
 
 
@@ -93,16 +93,16 @@ def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
         data = base64.b64encode(image).decode()
         body = body.replace(f'src="{file}"', f'src="data:image/svg+xml;base64,{data}"')
     sections = [token for top in converter.toc_tokens for token in top["children"]]  # type: ignore[attr-defined]
-    template = _templates(html=True).get_template(_PAGE)
+    template = _templates().get_template(_PAGE)
     return template.render(title=content.title, body=body, sections=sections)
 
 
-def _templates(*, html: bool) -> jinja2.Environment:
-    """Templates that refuse names that nobody gave them."""
+def _templates() -> jinja2.Environment:
+    """Templates that refuse names that nobody gave them, and let no value pass for HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(share(FOLDER)),
         undefined=jinja2.StrictUndefined,
-        autoescape=html,
+        autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -13,7 +13,7 @@ from effbench.plots.values import find_device
 from effbench.reports import findings
 from effbench.reports.content import Content
 from effbench.reports.counters import COUNTERS, counts, spreads
-from effbench.reports.points import Agreement, Point, collect, throughputs
+from effbench.reports.points import Agreement, Point, collect, counted, throughputs
 from effbench.reports.provenance import environments, origins
 
 FIGURES = ("paper-1", "paper-2")
@@ -38,16 +38,17 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
     """
     definitions = {name: load_figure(name) for name in FIGURES}
     figures = list(definitions.values())
+    specs = list(dict.fromkeys(spec for figure in figures for spec in figure.specs))
+    counted(rows, specs)
     timings = throughputs(rows, figures)
     if device is not None:
         device = find_device(device, list(timings))
     by_figure = [collect(rows, figure, timings) for figure in figures]
     points = [point for group in by_figure for point in group]
-    specs = list(dict.fromkeys(point.spec for point in points))
     devices = {name: ", ".join([name, *setting(chosen.setting)]) for name, chosen in timings.items()}
     used = rows[rows["spec"].isin(specs)]
     drawn = {name: select(rows, figure, device=device) for name, figure in definitions.items()}
-    costs, counted = findings.costs(points, devices), counts(rows, specs)
+    costs, third_party = findings.costs(points, devices), counts(rows, specs)
     source = origins(used[used["provenance"] == "published"])[0].source.partition(",")[0]
     values = {
         "paper": f"[{source}](https://arxiv.org/abs/{source[6:]})" if source.startswith("arXiv:") else source,
@@ -67,8 +68,8 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "worth": _worth(points, costs),
         "repeats": _repeats(points),
         "counters": list(COUNTERS.values()),
-        "counts": counted,
-        "spreads": spreads(counted),
+        "counts": third_party,
+        "spreads": spreads(third_party),
         "origins": origins(used),
         "environments": environments(used),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
 
 from effbench.plots.values import Value
 
@@ -53,8 +52,13 @@ def code(name: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text that can neither end a table's cell nor be taken for HTML."""
-    return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+    """Text that can't end a table's cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def alt(text: str) -> str:
+    """Text that can't end the description of an image."""
+    return text.replace("[", "(").replace("]", ")")
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
@@ -67,4 +71,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "listed": listed,
     "code": code,
     "cell": cell,
+    "alt": alt,
 }
