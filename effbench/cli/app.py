@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import doctor, models, plot, profile, regress, study
+from effbench.cli import doctor, models, plot, profile, regress, report, study
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(models.app, name="models")
 app.command()(profile.profile)
 app.add_typer(study.app, name="study")
 app.command()(plot.plot)
+app.command()(report.report)
 app.add_typer(regress.app, name="regress")
 app.command()(doctor.doctor)
 
