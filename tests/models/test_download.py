@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+from typing import ClassVar
 
 import pytest
 
@@ -15,7 +16,7 @@ CONTENT = bytes(range(256)) * 4000
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves CONTENT with ranges; ``/short`` breaks off after a third."""
 
-    requested: list = []
+    requested: ClassVar[list] = []
 
     def do_GET(self):
         start = int(self.headers["Range"][6:-1]) if self.headers["Range"] else 0

@@ -1,0 +1,90 @@
+"""Model cards: complete, valid, and what globs and rules select."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from effbench.errors import EffbenchError, UnknownModel
+from effbench.models import zoo
+from effbench.spec import SEQUENCES, ModelSpec
+
+FIGURES = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "paper_figures.csv").open()))
+
+
+def test_every_published_point_has_its_card_and_score():
+    for row in FIGURES:
+        card = zoo.models()[ModelSpec.parse(row["spec"])].card
+        assert card.published["strong"].psds1 == float(row["psds1"])
+
+
+def test_all_released_checkpoints_are_named_as_published():
+    files = [(str(m.spec), t, f) for m in zoo.models().values() for t, f in m.card.checkpoint.items()]
+    assert sum(training != "weak" for _, training, _ in files) == 30
+    assert sum(training == "weak" for _, training, _ in files) == 5
+    suffix = {"strong": "strong", "weak": "weak", "advanced-kd": "advanced-kd-weak-strong"}
+    assert all(file == f"{spec}_{suffix[training]}.pt" for spec, training, file in files)
+    for model in zoo.models().values():
+        if "strong" in model.card.checkpoint:
+            published = model.card.published["strong"]
+            assert published.lr is not None
+            assert (published.sequence_lr is not None) == (model.spec.sequence is not None)
+
+
+def test_globs_select_among_the_cards_in_order_and_once():
+    chosen = [str(spec) for spec in zoo.resolve(["fmn10+*-256", "FMN10+TF-256", "fmn10+bigru:100"])]
+    assert len(chosen) == 7
+    assert chosen[-1] == "fmn10+gru-100"
+
+
+@pytest.mark.parametrize("pattern", ["fmn99*", "*+lstm-*", "fmn10+tf-130"])
+def test_what_selects_nothing_is_refused(pattern):
+    with pytest.raises(UnknownModel):
+        zoo.resolve([pattern])
+
+
+@given(st.sampled_from(SEQUENCES), st.integers(1, 2048))
+def test_options_divide_the_dimension_or_the_dimension_is_refused(sequence, dim):
+    spec = ModelSpec("fmn20", sequence, dim)
+    if zoo.sequence_cards()[sequence].options(dim) is None:
+        with pytest.raises(UnknownModel, match="Legal dimensions"):
+            zoo.sequence_options(spec)
+        return
+    options = zoo.sequence_options(spec)
+    assert dim % options.get("heads", 1) == 0
+    assert 2 * dim % options.get("head_dim", 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        ("fmn04+tf-104", {"heads": 4}),
+        ("fmn06+tf-160", {"heads": 4}),
+        ("fmn10+tf-128", {"heads": 8}),
+        ("fmn10+mamba-128", {"head_dim": 32}),
+        ("fmn10+mamba-256", {"head_dim": 64}),
+        ("fmn10+mamba-104", {"head_dim": 16}),
+        ("fmn10+gru-77", {}),
+    ],
+)
+def test_published_options(spec, options):
+    assert zoo.sequence_options(ModelSpec.parse(spec)) == options
+
+
+@pytest.mark.parametrize(
+    "text", ["release: x\nsource: y\ncards: {fmn10: {chekpoint: {}}}", "release: [", "a: 1"]
+)
+def test_bad_card_lists_its_problems(text, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(EffbenchError, match=r"bad\.yaml"):
+        zoo._load(path, zoo.TypeAdapter(zoo.CardFile))
+
+
+def test_the_zoo_does_not_import_torch():
+    code = "import sys; from effbench.models import zoo; zoo.models(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
