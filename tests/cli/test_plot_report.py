@@ -1,0 +1,129 @@
+"""``effbench plot`` and ``effbench report`` as a user runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from effbench.resources import share
+from effbench.study.store import Store
+from tests.results import complexity, timings
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The default store of a folder, with the counts of all models and timings of two devices."""
+    path = tmp_path / "results" / "effbench.sqlite"
+    path.parent.mkdir()
+    with Store(path, create=True) as opened:
+        opened.add([*complexity(), *timings("CPU B", specs=["fmn10", "fmn04"]), *timings("NVIDIA Test")])
+    return path
+
+
+def test_plot_writes_three_formats_and_prints_where(effbench: Run, store: Path, tmp_path: Path) -> None:
+    done = effbench("plot", "paper-1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    names = ["paper-1.png", "paper-1.svg", "paper-1.pdf"]
+    assert done.stdout.splitlines() == [f"results/figures/{name}" for name in names]
+    assert all((tmp_path / "results" / "figures" / name).stat().st_size > 10_000 for name in names)
+
+
+def test_plot_options_change_what_is_drawn(effbench: Run, store: Path, tmp_path: Path) -> None:
+    done = effbench(
+        *("plot", "paper-2", "--store", store, "--out", "here", "--format", "svg"),
+        *("--device", "cpu b", "--macs", "paper", "--overlay"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["paper-2.svg"]
+    figure = (tmp_path / "here" / "paper-2.svg").read_text()
+    assert "CPU B, fp32" in figure
+    assert "NVIDIA" not in figure
+    assert "published convention" in figure
+    assert "Hollow markers" in figure
+
+
+def test_a_figure_of_ones_own_is_drawn_from_its_file(effbench: Run, store: Path, tmp_path: Path) -> None:
+    text = share("plots/paper-1.yaml").read_text().replace("title: ", "title: Mine, ")
+    (tmp_path / "mine.yaml").write_text(text)
+    done = effbench("plot", "mine.yaml", "--format", "svg", "--out", ".")
+    assert done.stdout == "mine.svg\n", done.stderr
+    assert "Mine, Sequence models" in (tmp_path / "mine.svg").read_text()
+
+
+def test_report_writes_its_pages_and_prints_where(effbench: Run, store: Path, tmp_path: Path) -> None:
+    done = effbench("report", "paper", "--out", "page")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"page/{name}" for name in ("paper.html", "paper.md", "paper-1.svg", "paper-2.svg")
+    ]
+    assert "NVIDIA Test" in (tmp_path / "page" / "paper.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("plot", "paper1"), 2, "unknown figure 'paper1'; did you mean 'paper-1'?"),
+        (("report", "papre"), 2, "unknown report 'papre'; did you mean 'paper'?"),
+        (("plot", "paper-1", "--store", "no.sqlite"), 1, "'effbench study run paper' fills one"),
+        (("plot", "paper-1", "--store", "none/x.sqlite"), 1, "there is no results store 'none/x.sqlite'"),
+        (("report", "paper", "--store", "."), 1, "'.' is a folder"),
+        (("plot", "paper-1", "--device", "H100"), 2, "no timings on 'H100'"),
+        (("plot", "paper-1", "--precision", "int8"), 1, "with part network, precision int8"),
+        (("plot", "mine.yaml"), 2, "figure 'mine.yaml' can't be read"),
+        (("report", "paper", "--out", "results/effbench.sqlite"), 1, "the report can't be written to"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    effbench: Run, store: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = effbench(*arguments)
+    assert done.returncode == code
+    assert done.stdout == ""
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert message in first
+    assert all(line.startswith("       ") for line in rest)
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_store_says_which_models_lack_what(effbench: Run, tmp_path: Path) -> None:
+    Store(tmp_path / "new.sqlite", create=True).close()
+    done = effbench("plot", "paper-2", "--store", "new.sqlite")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the store lacks measured parameters, measured macs_exact of 20 models (fmn04, fmn06, fmn10, "
+        "fmn20, fmn30, fmn04+tf-104 and 14 more); 'effbench study run paper' fills them in\n"
+    )
+
+
+def test_a_store_that_is_none_is_left_alone(effbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear all,\n" * 200)
+    done = effbench("report", "paper", "--store", "letter.txt")
+    assert done.stderr == "error: 'letter.txt' is not a results store: it is no SQLite database\n"
+    assert (tmp_path / "letter.txt").read_text() == "Dear all,\n" * 200
+
+
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_help_has_an_example_and_is_quick(effbench: Run, command: str) -> None:
+    start = time.perf_counter()
+    done = effbench(command, "--help")
+    assert time.perf_counter() - start < 2
+    assert done.returncode == 0
+    assert f"Example: effbench {command} paper" in done.stdout
+
+
+def test_the_commands_import_nothing_heavy_until_they_run() -> None:
+    program = (
+        "import sys, effbench.cli.plot, effbench.cli.report;"
+        "print(sorted({'torch', 'pandas', 'matplotlib', 'pydantic', 'jinja2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
