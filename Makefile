@@ -16,8 +16,8 @@ test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
 
 bench: $(STAMP)  ## benchmarks of effbench itself
-	mkdir -p results
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=results/benchmarks.json
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-autosave \
+		--benchmark-storage=file://benchmarks/baselines --benchmark-columns=median,iqr,rounds
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ class Status:
         console = Console(stderr=True)
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("", total=total)
-        self.started = 0
+        self.total, self.started = total, 0
         self.name = ""
 
     def start(self, name: str) -> None:
@@ -29,11 +29,13 @@ class Status:
         self.name = name
         self.bar.update(self.task, completed=self.started, description=name)
         self.started += 1
+        if self.bar.disable:
+            print(f"[{self.started}/{self.total}] {name}", file=sys.stderr)
 
     def line(self, text: str) -> None:
         """One finished measurement of the current job."""
         if self.bar.disable:
-            print(f"{self.name}: {text}", file=sys.stderr)
+            print(f"  {text}", file=sys.stderr)
         else:
             self.bar.console.print(f"{self.name}: {text}", markup=False, highlight=False)
 
