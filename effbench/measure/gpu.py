@@ -46,7 +46,7 @@ def describe_gpu(device: torch.device) -> dict[str, Any]:
         "memory_others_bytes": max(0, total - free - own),
         "visible_gpus": torch.cuda.device_count(),
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        "cudnn": torch.backends.cudnn.version(),
         "tf32_convolutions": torch.backends.cudnn.allow_tf32,
         "tf32_matrix_products": torch.backends.cuda.matmul.allow_tf32,
         **_driver_state(str(getattr(properties, "uuid", ""))),

@@ -15,6 +15,7 @@ import psutil
 from effbench.measure.cgroup import read_text
 
 _SAMPLE_SECONDS = 0.002
+_LARGEST_HEAP_BLOCK = 32 * 2**20 - 64 * 2**10
 
 
 def resident_bytes() -> int:
@@ -27,6 +28,16 @@ def release_free_memory() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def settle_allocator() -> None:
+    """Brings the C library's allocator into the state that a long-running process ends in (glibc).
+
+    Freeing a large block raises, up to 32 MiB, the size from which blocks are handed back to the system, and
+    taken from it again with a page fault for each 4 KiB. Where that limit stands depends on what a process
+    did before, and decides by a factor of two how fast a small network runs; so it is raised to its end.
+    """
+    bytearray(_LARGEST_HEAP_BLOCK)
 
 
 class ResidentPeak:

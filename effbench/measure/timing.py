@@ -45,7 +45,7 @@ class Budget:
     min_seconds: float = 2.0
     min_iterations: int = 10
     min_latency_iterations: int = 100
-    max_seconds: float = 60.0
+    max_seconds: float = 20.0
     min_warmup_seconds: float = 0.3
     max_warmup_seconds: float = 5.0
     stable_within: float = 0.05

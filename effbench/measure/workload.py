@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.measure.environment import device_name, resolve_device, resolve_precision
+from effbench.measure.resident import settle_allocator
 from effbench.measure.timing import Call, timed
 
 if TYPE_CHECKING:
@@ -188,7 +189,8 @@ def make_call(detector: SoundEventDetector, setting: Setting, batch_size: int) -
 def prepared(detector: SoundEventDetector, setting: Setting) -> Iterator[SoundEventDetector]:
     """Puts a detector on the setting's device in eval and inference mode, and puts everything back after.
 
-    Modes, device and torch's number of threads are restored.
+    Modes, device and torch's number of threads are restored. The C library's allocator is settled, so that
+    times do not depend on what the process did before.
     """
     tensor = next(chain(detector.parameters(), detector.buffers()), None)
     modes = [(module, module.training) for module in detector.modules()]
@@ -196,6 +198,7 @@ def prepared(detector: SoundEventDetector, setting: Setting) -> Iterator[SoundEv
     try:
         detector.to(setting.torch_device).eval()
         torch.set_num_threads(setting.threads)
+        settle_allocator()
         with torch.inference_mode():
             yield detector
     finally:

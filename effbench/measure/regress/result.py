@@ -73,6 +73,11 @@ class ModelCheck:
         return Estimate(value, value * math.exp(-down), value * math.exp(up))
 
     @property
+    def seems_slower(self) -> bool:
+        """Whether more speed than the threshold allows seems gone, be it certain or not."""
+        return self.change is not None and self.change.value < 1 - self.threshold
+
+    @property
     def slower(self) -> bool:
         """Whether more speed than the threshold allows is gone, even at the better end of the interval."""
         return self.change is not None and self.change.high < 1 - self.threshold
@@ -89,7 +94,7 @@ class ModelCheck:
             yield f"{COUNTS[name]} {getattr(self.baseline, name):,} -> {getattr(self.now, name):,}"
         if self.slower and self.change is not None:
             loss, low, high = (100 * (1 - x) for x in (self.change.value, self.change.high, self.change.low))
-            yield f"{loss:.0f} % less speed [{low:.0f}, {high:.0f}], found {self.attempts} times"
+            yield f"{loss:.0f} % less speed [{low:.0f}, {high:.0f}], measured {self.attempts} times"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""

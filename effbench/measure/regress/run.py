@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 import torch
 
 import effbench
-from effbench.errors import DeviceError, EffbenchError, UsageError
-from effbench.measure.environment import commit, difference, environment, hardware_identity, resolve_device
+from effbench.errors import EffbenchError, UsageError
+from effbench.measure.environment import commit
 from effbench.measure.macs import count_macs
 from effbench.measure.parameters import count_parameters
 from effbench.measure.record import now
 from effbench.measure.regress.baseline import Baseline, Conditions, Entry, read_baseline, write_baseline
-from effbench.measure.regress.reference import REFERENCE
+from effbench.measure.regress.conditions import (
+    CLIP_SECONDS,
+    conditions_here,
+    refuse_other_conditions,
+    same_conditions,
+)
 from effbench.measure.regress.result import Check, ModelCheck
 from effbench.measure.regress.speed import Effort, Progress, measure_speeds
 from effbench.spec import ModelSpec
@@ -33,7 +38,6 @@ STANDARD_MODELS = (
     *("fmn10+tcn-256", "fmn10+mamba-256", "fmn10+hybrid-256"),
 )
 THRESHOLD = 0.15
-CLIP_SECONDS = 10.0
 
 
 def save(
@@ -72,10 +76,10 @@ def save(
     specs = _canonical(models) or list(entries or STANDARD_MODELS)
     conditions = old.conditions if old else None
     if not complexity_only:
-        conditions = _conditions_here(device, threads)
+        conditions = conditions_here(device, threads)
         others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
         if old is not None and old.conditions is not None and others:
-            _refuse_other_conditions(path, old.conditions, conditions)
+            refuse_other_conditions(path, old.conditions, conditions)
     detectors = {spec: (build or _build)(spec) for spec in specs}
     for spec, detector in detectors.items():
         measured = complexity(detector)
@@ -110,8 +114,8 @@ def check(
 ) -> Check:
     """Measures the models of a baseline again, and says which of them has become another or slower one.
 
-    A model that seems slower is measured again, twice at most and for longer each time; it counts as
-    slower only if every measurement says so.
+    A model that seems slower is measured again, twice at most and for longer each time. It counts as slower
+    if it seemed so every time, and the last time beyond doubt.
 
     Args:
         path: the baseline's file.
@@ -132,7 +136,7 @@ def check(
             f"a threshold lies between 0 and 1, not at {threshold:g}; 0.15 allows 15 % less speed"
         )
     baseline = read_baseline(path)
-    conditions = None if complexity_only else _same_conditions(baseline, path)
+    conditions = None if complexity_only else same_conditions(baseline, path)
     specs = _canonical(models) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
     if not baseline.models.keys() & set(specs):
         raise UsageError(f"{path} holds none of these models; it has {', '.join(baseline.models)}")
@@ -152,7 +156,9 @@ def check(
         checks[spec] = found
     if conditions is not None:
         _check_speeds(checks, detectors, conditions, effort or Effort(), progress)
-    return Check(tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, conditions)))
+    return Check(
+        tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, conditions, checks))
+    )
 
 
 def complexity(detector: SoundEventDetector) -> Entry:
@@ -180,7 +186,7 @@ def _check_speeds(
             if measured is not None:
                 measured = measured.model_copy(update={"speed": speed})
                 checks[spec] = replace(checks[spec], now=measured, attempts=attempt)
-        pending = {spec: detector for spec, detector in pending.items() if checks[spec].slower}
+        pending = {spec: detector for spec, detector in pending.items() if checks[spec].seems_slower}
         if not pending:
             return
 
@@ -189,60 +195,15 @@ def _canonical(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(str(ModelSpec.parse(model)) for model in models))
 
 
-def _conditions_here(device: str, threads: int) -> Conditions:
-    return Conditions(
-        hardware=hardware_identity(environment(device)),
-        device=str(resolve_device(device)),
-        threads=threads,
-        clip_seconds=CLIP_SECONDS,
-        reference=REFERENCE,
-        torch=torch.__version__,
-    )
-
-
-def _same_conditions(baseline: Baseline, path: Path) -> Conditions:
-    """The baseline's conditions, if they can be had here."""
-    conditions = baseline.conditions
-    if conditions is None:
-        raise UsageError(
-            f"{path} holds no speeds\n"
-            "Check with --complexity-only, or measure them here with 'effbench regress save'."
-        )
-    if conditions.reference != REFERENCE:
-        raise UsageError(
-            f"{path} compares with the workload {conditions.reference}, this version with {REFERENCE}\n"
-            "Save it anew with 'effbench regress save'."
-        )
-    try:
-        differences = difference(conditions.hardware, hardware_identity(environment(conditions.device)))
-    except DeviceError as error:
-        differences = [str(error)]
-    if differences:
-        raise UsageError(
-            f"{path} was measured on other hardware, so that speeds can't be compared\n"
-            + "".join(f"{phrase}\n" for phrase in differences)
-            + "Check with --complexity-only, or keep a baseline for this machine: --baseline FILE."
-        )
-    return conditions
-
-
-def _refuse_other_conditions(path: Path, old: Conditions, new: Conditions) -> None:
-    before, after = old.model_dump(), new.model_dump()
-    differences = difference(before.pop("hardware"), after.pop("hardware")) + difference(before, after)
-    if differences:
-        raise UsageError(
-            f"{path} holds other models, measured under other conditions\n"
-            + "".join(f"{phrase}\n" for phrase in differences)
-            + "Save all of them again (without --model), or to another file (--baseline FILE)."
-        )
-
-
-def _notes(baseline: Baseline, conditions: Conditions | None) -> list[str]:
+def _notes(baseline: Baseline, conditions: Conditions | None, checks: Mapping[str, ModelCheck]) -> list[str]:
     notes = []
     if conditions is not None:
         if conditions.torch != torch.__version__:
             notes.append(f"the baseline was saved with torch {conditions.torch}, this is {torch.__version__}")
-        silent = [spec for spec, entry in baseline.models.items() if entry.speed is None]
+        doubtful = [spec for spec, found in checks.items() if found.seems_slower and not found.slower]
+        if doubtful:
+            notes.append(f"perhaps slower, but not beyond doubt: {', '.join(doubtful)}")
+        silent = [spec for spec in checks if (entry := baseline.models.get(spec)) and entry.speed is None]
         if silent:
             notes.append(f"the baseline has no speed of {', '.join(silent)}")
     return notes
