@@ -33,6 +33,15 @@ _NEWEST = (
 )
 _ALL = f"SELECT {_FIELDS} FROM measurements WHERE true"
 
+_REASONS = {
+    "SQLITE_NOTADB": "is not a results store: it is no SQLite database",
+    "SQLITE_BUSY": f"is locked: another process has been writing for more than {BUSY_SECONDS:.0f} s",
+    "SQLITE_READONLY": "can't be written: the file or its folder is read-only",
+    "SQLITE_CANTOPEN": "can't be opened: check that it is a file in a folder that you may write to",
+    "SQLITE_FULL": "can't be written: the disk is full",
+    "SQLITE_CORRUPT": "is damaged: restore it from a copy, or start a new store",
+}
+
 
 class Store:
     """An open results store; a context manager.
@@ -116,8 +125,7 @@ class Store:
     ) -> int:
         """Write rows, chosen as for ``read``, to a ``.csv`` or ``.parquet`` file, whole or not at all.
 
-        Returns:
-            Number of rows written.
+        Returns: number of rows written.
 
         Raises:
             StoreError: another suffix, or a file that can't be written.
@@ -189,19 +197,10 @@ class Store:
         except StoreError as error:
             raise StoreError(f"'{self.path}' {error}") from error
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorname", "")
-            reason = _REASONS.get(code.removesuffix("_RECOVERY").removesuffix("_SNAPSHOT"), str(error))
+            # Extended codes, e.g. SQLITE_BUSY_SNAPSHOT, start with the name of the plain one.
+            code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+            reason = _REASONS.get(code, str(error))
             raise StoreError(f"'{self.path}' {reason}") from error
-
-
-_REASONS = {
-    "SQLITE_NOTADB": "is not a results store: it is no SQLite database",
-    "SQLITE_BUSY": f"is locked: another process has been writing for more than {BUSY_SECONDS:.0f} s",
-    "SQLITE_READONLY": "can't be written: the file or its folder is read-only",
-    "SQLITE_CANTOPEN": "can't be opened: check that it is a file in a folder that you may write to",
-    "SQLITE_FULL": "can't be written: the disk is full",
-    "SQLITE_CORRUPT": "is damaged: restore it from a copy, or start a new store",
-}
 
 
 def _listed(choice: Any, convert: Callable[[Any], str]) -> list[str] | None:
@@ -243,8 +242,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname == "SQLITE_READONLY":
+            if error.sqlite_errorname.startswith("SQLITE_READONLY"):
                 return
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,6 +44,7 @@ def rows_of(case: str) -> pd.DataFrame:
     return frame(complexity(), *CASES[case][0])
 
 
+@cache
 def drawn(name: str, case: str = "a GPU") -> Figure:
     figure = draw(select(rows_of(case), load_figure(name), **CASES[case][1]))
     figure.canvas.draw()
