@@ -38,7 +38,7 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str | ModelSpec) -> ModelSpec:
-        """Spec of a name in any case, with ``:`` for ``-`` and the aliases bigru, att, transformer and mamba2.
+        """Spec of a name in any case, with ``:`` for ``-`` and the aliases of sequence models.
 
         Raises:
             UnknownModel: with the nearest valid spec.

@@ -76,7 +76,8 @@ def profile(
     }
     if throughput:
         measuring.check_settings(options)
-    results = Store(store, create=True) if keep else None
+    # A file may have other heads than its model's card: its counts must not stand for the spec.
+    results = Store(store, create=True) if keep and checkpoint is None else None
     profiles: list[Profile] = []
     try:
         with status(len(specs)) as progress:
