@@ -34,6 +34,14 @@ class DeviceError(UsageError):
     """A device or precision that this machine does not offer."""
 
 
+class AudioError(EffbenchError):
+    """Audio that can't be found, decoded or used."""
+
+
+class DataError(EffbenchError):
+    """A data set that can't be found, read or used."""
+
+
 class StoreError(EffbenchError):
     """A results store that can't be opened, read or written."""
 
