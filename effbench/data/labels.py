@@ -1,0 +1,110 @@
+"""Events, and the grid of 40-ms frames that detectors are trained and scored on."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME_SECONDS = 0.04
+CLIP_SECONDS = 10.0
+CLIP_FRAMES = 250
+
+# A time this close to the grid, in frames, lies on it: 0.28 / 0.04 is 7.000000000000001 in floating point.
+_ON_GRID = 1e-6
+
+
+class Event(NamedTuple):
+    """A sound of one class from ``onset`` to ``offset``, in seconds from the start of its clip."""
+
+    onset: float
+    offset: float
+    label: str
+
+
+def merge_events(events: Iterable[Event]) -> list[Event]:
+    """Overlapping and touching events of one class joined into one, in order of onset, offset and label."""
+    by_label: dict[str, list[Event]] = defaultdict(list)
+    for event in sorted(events):
+        merged = by_label[event.label]
+        if merged and event.onset <= merged[-1].offset:
+            merged[-1] = merged[-1]._replace(offset=max(merged[-1].offset, event.offset))
+        else:
+            merged.append(event)
+    return sorted(event for merged in by_label.values() for event in merged)
+
+
+def frame_bounds(
+    event: Event,
+    *,
+    frames: int = CLIP_FRAMES,
+    frame_seconds: float = FRAME_SECONDS,
+    float32_times: bool = False,
+) -> tuple[int, int]:
+    """First frame of an event and the one after its last: floor of the onset, ceiling of the offset, clipped.
+
+    ``float32_times`` rounds both times to float32 before, as the published training data has them. That moves
+    about half of the times that lie on the grid by one frame (0.12 s begins in frame 2, not 3).
+    """
+    times = np.array(event[:2], np.float32).astype(float) if float32_times else np.array(event[:2], float)
+    onset, offset = np.clip(times / frame_seconds, 0, frames).tolist()
+    slack = 0.0 if float32_times else _ON_GRID
+    return math.floor(onset + slack), math.ceil(offset - slack)
+
+
+def encode_events(
+    events: Iterable[Event],
+    classes: Sequence[str],
+    *,
+    frames: int = CLIP_FRAMES,
+    frame_seconds: float = FRAME_SECONDS,
+    float32_times: bool = False,
+) -> NDArray[np.float32]:
+    """Frame labels, 1 where a class is active; events of other classes are left out.
+
+    Shape:
+        (classes, frames), as a detector's output
+    """
+    index = {name: position for position, name in enumerate(classes)}
+    labels = np.zeros((len(classes), frames), np.float32)
+    for event in events:
+        if event.label in index:
+            first, end = frame_bounds(
+                event, frames=frames, frame_seconds=frame_seconds, float32_times=float32_times
+            )
+            labels[index[event.label], first:end] = 1
+    return labels
+
+
+def decode_frames(
+    active: NDArray[np.bool_],
+    classes: Sequence[str],
+    *,
+    frame_seconds: float = FRAME_SECONDS,
+    duration: float | None = None,
+) -> list[Event]:
+    """Runs of active frames as events, in order of onset; times beyond ``duration`` are cut.
+
+    Shape:
+        active: (classes, frames)
+    """
+    padded = np.pad(active.astype(np.int8), ((0, 0), (1, 1)))
+    steps = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    ends = np.nonzero(steps == -1)[1]
+    last = math.inf if duration is None else duration
+    runs = zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    events = (
+        Event(_time(start, frame_seconds), min(_time(end, frame_seconds), last), classes[row])
+        for row, start, end in runs
+    )
+    return sorted(event for event in events if event.onset < last)
+
+
+def _time(frame: int, frame_seconds: float) -> float:
+    """Exact to the microsecond, so that frame 15 is 0.6 s and not 0.6000000000000001 s."""
+    return round(frame * frame_seconds, 6)

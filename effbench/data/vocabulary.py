@@ -1,0 +1,81 @@
+"""The class lists: 447 AudioSet-strong classes in the checkpoints' order, 527 AudioSet classes in the targets'."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+_FOLDER = Path(__file__).with_name("classes")
+
+EVALUATION_ONLY = frozenset(
+    {
+        "Heart murmur",
+        "Outside, rural or natural",
+        "Silence",
+        "Source-ambiguous sounds",
+        "Specific impact sounds",
+        "Studio recording",
+        "Throbbing",
+        "Unmodified field recording",
+        "Vibration",
+    }
+)
+"""Labels of the AudioSet-strong evaluation set that no training clip has; detectors have no output for them."""
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Class names in the order of a model's outputs.
+
+    ``mids`` are the ontology's ids, in the same order, where there are any; ``scored`` are the names that take
+    part in evaluation.
+    """
+
+    names: tuple[str, ...]
+    mids: tuple[str, ...] = ()
+    scored: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Position of every name."""
+        return {name: position for position, name in enumerate(self.names)}
+
+    @cached_property
+    def by_mid(self) -> dict[str, str]:
+        """Name of every ontology id."""
+        return dict(zip(self.mids, self.names, strict=False))
+
+
+@cache
+def strong_classes() -> ClassList:
+    """The 447 classes of AudioSet-strong training, in the order of published checkpoints; 407 are scored."""
+    rows = _rows("audioset_strong.csv")
+    scored = frozenset(row["name"] for row in rows if row["scored"] == "1")
+    return ClassList(tuple(row["name"] for row in rows), tuple(row["mid"] for row in rows), scored)
+
+
+@cache
+def weak_classes() -> ClassList:
+    """The 527 classes of AudioSet in index order, that of the packed targets."""
+    rows = _rows("audioset_weak.csv")
+    names = tuple(row["name"] for row in rows)
+    return ClassList(names, tuple(row["mid"] for row in rows), frozenset(names))
+
+
+@cache
+def mid_names() -> dict[str, str]:
+    """Display name of every id in the two lists; the strong list's name where they differ."""
+    return {**weak_classes().by_mid, **strong_classes().by_mid}
+
+
+def _rows(file: str) -> list[dict[str, str]]:
+    with (_FOLDER / file).open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    if [int(row["index"]) for row in rows] != list(range(len(rows))):
+        raise ValueError(f"{file}: rows are not in index order")
+    return rows

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from effbench.data.labels import Event, decode_frames, encode_events, frame_bounds, merge_events
+from effbench.data.vocabulary import EVALUATION_ONLY, mid_names, strong_classes, weak_classes
+
+CLASSES = ("Bell", "Rain", "Siren")
+
+
+def test_class_lists_have_the_published_sizes_and_order():
+    strong, weak = strong_classes(), weak_classes()
+    assert (len(strong), len(strong.scored), len(weak)) == (447, 407, 527)
+    assert list(strong.names) == sorted(strong.names)
+    assert weak.names[:3] == ("Speech", "Male speech, man speaking", "Female speech, woman speaking")
+    assert strong.index["Accelerating, revving, vroom"] == 0
+    assert strong.by_mid["/m/03kmc9"] == mid_names()["/m/03kmc9"] == "Siren"
+    assert mid_names()["/m/0chx_"] == "White noise, pink noise"
+    assert not EVALUATION_ONLY & set(strong.names)
+
+
+@given(arrays(bool, st.tuples(st.just(3), st.integers(1, 250))))
+def test_decoding_then_encoding_is_the_identity_on_the_frame_grid(active):
+    events = decode_frames(active, CLASSES)
+    np.testing.assert_array_equal(encode_events(events, CLASSES, frames=active.shape[1]), active)
+    assert merge_events(events) == events
+
+
+ON_GRID = st.builds(
+    lambda first, length, label: Event(first / 25, (first + length) / 25, label),
+    st.integers(0, 249),
+    st.integers(1, 100),
+    st.sampled_from(CLASSES),
+)
+
+
+@given(st.lists(ON_GRID, max_size=8))
+def test_encoding_then_decoding_is_the_identity_for_merged_events_on_the_grid(events):
+    merged = [event._replace(offset=min(event.offset, 10.0)) for event in merge_events(events)]
+    assert decode_frames(encode_events(events, CLASSES).astype(bool), CLASSES) == merged
+
+
+@pytest.mark.parametrize("frame", range(251))
+@pytest.mark.parametrize("noise", [0, 1e-12, -1e-12])
+def test_every_grid_time_is_its_own_frame(frame, noise):
+    time = frame * 0.04 + noise
+    assert frame_bounds(Event(time, time, "Bell")) == (frame, frame)
+
+
+def test_onset_is_floored_offset_is_raised_both_are_clipped():
+    assert frame_bounds(Event(0.079, 0.081, "Bell")) == (1, 3)
+    assert frame_bounds(Event(-1.0, 99.0, "Bell")) == (0, 250)
+    assert frame_bounds(Event(9.99, 12.0, "Bell")) == (249, 250)
+    assert frame_bounds(Event(11.0, 12.0, "Bell")) == (250, 250)
+
+
+def published(time):
+    """The published encoder's arithmetic on a stored float32."""
+    return np.clip(float(np.float32(time)) * 16_000 / 160 / 4, 0, 250)
+
+
+@given(st.floats(0, 11), st.floats(0, 11))
+def test_float32_times_reproduce_the_published_labels(onset, offset):
+    bounds = frame_bounds(Event(onset, offset, "Bell"), float32_times=True)
+    assert bounds == (int(np.floor(published(onset))), int(np.ceil(published(offset))))
+
+
+def test_float32_times_move_half_of_the_onsets_on_the_grid():
+    assert frame_bounds(Event(0.12, 0.28, "Bell")) == (3, 7)
+    assert frame_bounds(Event(0.12, 0.28, "Bell"), float32_times=True) == (2, 8)
+    times = [frame / 25 for frame in range(251)]
+    exact = [frame_bounds(Event(time, time, "Bell"), float32_times=True) for time in times]
+    assert sum(first != frame for frame, (first, _) in enumerate(exact)) == 122
+    for frame, time in enumerate(times):
+        expected = int(np.floor(published(time))), int(np.ceil(published(time)))
+        assert exact[frame] == expected
+
+
+@given(st.lists(st.builds(Event, st.floats(0, 9), st.floats(9, 10), st.sampled_from(CLASSES)), max_size=6))
+def test_merging_changes_no_active_frame_and_is_idempotent(events):
+    merged = merge_events(events)
+    np.testing.assert_array_equal(encode_events(merged, CLASSES), encode_events(events, CLASSES))
+    assert merge_events(merged) == merged
+
+
+def test_touching_and_nested_events_of_a_class_become_one():
+    events = [Event(1, 2, "Bell"), Event(2, 3, "Bell"), Event(0.5, 4, "Rain"), Event(1, 2, "Rain")]
+    assert merge_events(events) == [Event(0.5, 4, "Rain"), Event(1, 3, "Bell")]
+
+
+def test_events_of_other_classes_are_left_out():
+    assert not encode_events([Event(0, 10, "Speech")], CLASSES).any()
+
+
+def test_decoded_times_end_with_the_clip():
+    assert decode_frames(np.ones((3, 250), bool), CLASSES, duration=9.99)[0] == Event(0.0, 9.99, "Bell")
+    assert decode_frames(np.ones((3, 250), bool)[:, 249:], CLASSES, duration=0.0) == []
