@@ -1,0 +1,1 @@
+"""Events in audio of any length: windows, inference, outputs."""

@@ -1,0 +1,91 @@
+"""Which audio is meant: files, folders, globs and standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+from effbench.errors import UsageError
+
+#: Suffixes that make a file of a folder audio. A file that is named itself may have any.
+SUFFIXES = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .sph .nist .voc".split()
+)
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One audio file and what results call it.
+
+    Attributes:
+        name: unique among the sources of a run; for a file of a folder, its path in there.
+        audio: the path, or the bytes of standard input.
+    """
+
+    name: str
+    audio: Path | bytes
+
+
+def find(arguments: Sequence[str]) -> list[Source]:
+    """The sources of files, folders (recursively), globs and ``-``, each once, in order.
+
+    A file that does not exist is a source as well: it fails when it is read, and the others go on.
+
+    Raises:
+        UsageError: a folder without audio, or a glob without a match.
+    """
+    found: dict[Path | bytes, str] = {}
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            found.setdefault(sys.stdin.buffer.read(), "stdin")
+            continue
+        path = Path(argument).expanduser()
+        if path.is_dir():
+            for file in _audio_in(path):
+                found.setdefault(file, file.relative_to(path).as_posix())
+        elif path.exists() or not any(mark in argument for mark in "*?["):
+            found.setdefault(path, path.name)
+        else:
+            for file in _matches(argument):
+                found.setdefault(file, file.name)
+    return _distinct(found)
+
+
+def _audio_in(folder: Path) -> list[Path]:
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [
+            Path(parent, name)
+            for name in sorted(names)
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        ]
+    if not files:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise UsageError(f"no audio files in '{folder}': a folder is searched for {kinds}")
+    return files
+
+
+def _matches(pattern: str) -> list[Path]:
+    paths = [Path(match) for match in sorted(glob(str(Path(pattern).expanduser()), recursive=True))]
+    files = [path for path in paths if path.is_file()]
+    if not files:
+        raise UsageError(f"no file matches '{pattern}'")
+    return files
+
+
+def _distinct(found: dict[Path | bytes, str]) -> list[Source]:
+    """Sources whose names differ; where file names are shared, paths from the folder common to all."""
+    if len(set(found.values())) < len(found):
+        paths = [path.resolve() for path in found if isinstance(path, Path)]
+        common = os.path.commonpath([path.parent for path in paths])
+        found = {
+            audio: name if isinstance(audio, bytes) else Path(os.path.relpath(audio.resolve(), common)).as_posix()
+            for audio, name in found.items()
+        }
+    return [Source(name, audio) for audio, name in found.items()]
