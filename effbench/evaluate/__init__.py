@@ -1,0 +1,1 @@
+"""Scores of detectors: post-processing, PSDS and its relatives, and their uncertainty."""
