@@ -1,4 +1,4 @@
-"""The class lists: 447 AudioSet-strong classes in the checkpoints' order, 527 AudioSet classes in the targets'."""
+"""The class lists: 447 AudioSet-strong classes in checkpoint order, 527 AudioSet classes in target order."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ EVALUATION_ONLY = frozenset(
         "Vibration",
     }
 )
-"""Labels of the AudioSet-strong evaluation set that no training clip has; detectors have no output for them."""
+"""Labels of the AudioSet-strong evaluation set alone; detectors have no output for them."""
 
 
 @dataclass(frozen=True)
 class ClassList:
     """Class names in the order of a model's outputs.
 
-    ``mids`` are the ontology's ids, in the same order, where there are any; ``scored`` are the names that take
-    part in evaluation.
+    ``mids`` are the ontology's ids, in the same order, where there are any; ``scored`` are the names that
+    take part in evaluation.
     """
 
     names: tuple[str, ...]

@@ -1,0 +1,172 @@
+"""Writes a synthetic data set: audio first, each file whole or not at all, then the labels."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from effbench.data.audio import SAMPLE_RATE
+from effbench.data.synth.options import SynthOptions, claim, make_options
+from effbench.data.synth.scene import Scene, plan_scene, render_scene
+from effbench.data.vocabulary import strong_classes
+from effbench.files import replacing
+
+_LEFTOVER_SECONDS = 600
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One file to be made."""
+
+    split: str
+    name: str
+    scene: Scene
+
+
+def synthesise(
+    folder: str | Path,
+    *,
+    clips: int = 200,
+    eval_clips: int = 50,
+    layout: str = "audioset",
+    classes: Sequence[str] | None = None,
+    seconds: float | None = None,
+    snr: tuple[float, float] = (0.0, 20.0),
+    seed: int = 0,
+    processes: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Write a data set of synthetic soundscapes into ``folder`` and return it.
+
+    A stopped run continues where it was; a finished one is left as it is. The bytes depend on the options
+    alone, not on ``processes``.
+
+    Args:
+        folder: new or empty, or of an earlier run with the same options.
+        clips: number of training clips.
+        eval_clips: number of evaluation clips; in the HEAR layout of validation and of test clips each.
+        layout: ``audioset`` (FLAC and AudioSet-strong's TSV files) or ``hear`` (WAV and JSON).
+        classes: names of AudioSet-strong classes that there is a sound for (``SOUNDS``); all by default.
+        seconds: length of a clip; 10 by default, 120 in the HEAR layout.
+        snr: lowest and highest level of an event over the background, dB.
+        seed: any number from 0 on.
+        processes: how many render. With more than one, the calling script needs a ``__main__`` guard.
+        progress: told (clips done, clips in all).
+
+    Raises:
+        UsageError: an option can't work, or the folder holds something else.
+    """
+    folder = Path(folder)
+    options = make_options(layout, clips, eval_clips, classes, seconds, snr, seed)
+    claim(folder, options)
+    planned = list(plan(options))
+    for split in options.splits:
+        audio_folder(folder, options, split).mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(audio_folder(folder, options, split))
+    missing = [clip for clip in planned if not audio_file(folder, options, clip).exists()]
+    done = len(planned) - len(missing)
+    progress(done, len(planned))
+    for count in _render(folder, options, missing, processes):
+        done += count
+        progress(done, len(planned))
+    write_labels = _write_hear if options.layout == "hear" else _write_audioset
+    write_labels(folder, options, planned)
+    return folder
+
+
+def plan(options: SynthOptions) -> Iterator[Clip]:
+    """Every clip of a set, without audio."""
+    for number, (split, count) in enumerate(options.splits.items()):
+        for index in range(count):
+            scene = plan_scene((options.seed, number, index), options.seconds, options.classes, options.snr)
+            yield Clip(split, f"{split}{index:0{11 - len(split)}d}", scene)
+
+
+def audio_folder(folder: Path, options: SynthOptions, split: str) -> Path:
+    """Where a split's audio lies."""
+    return folder / str(SAMPLE_RATE) / split if options.layout == "hear" else folder / "audio" / split
+
+
+def audio_file(folder: Path, options: SynthOptions, clip: Clip) -> Path:
+    """A clip's file; in the AudioSet layout, ``Y`` and an id of 11 characters."""
+    name = f"{clip.name}.wav" if options.layout == "hear" else f"Y{clip.name}.flac"
+    return audio_folder(folder, options, clip.split) / name
+
+
+def _render(folder: Path, options: SynthOptions, clips: Sequence[Clip], processes: int) -> Iterator[int]:
+    """Number of clips finished, again and again."""
+    batches = [clips[start : start + _BATCH] for start in range(0, len(clips), _BATCH)]
+    if processes < 2 or len(batches) < 2:
+        for clip in clips:
+            yield _write_clips(folder, options, [clip])
+        return
+    # Not forked: the caller may hold threads and locks.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(batches)), mp_context=context) as pool:
+        try:
+            for done in as_completed(
+                [pool.submit(_write_clips, folder, options, batch) for batch in batches]
+            ):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> int:
+    import soundfile
+
+    for clip in clips:
+        with replacing(audio_file(folder, options, clip)) as temporary:
+            soundfile.write(temporary, render_scene(clip.scene), SAMPLE_RATE, subtype="PCM_16")
+    return len(clips)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a killed run was writing; what is fresh may be another run's."""
+    for path in folder.glob(".*"):
+        if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def _write_audioset(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> None:
+    """``audioset_<split>_strong.tsv`` as the official release has them, ``<split>_durations.csv``."""
+    mids = {name: mid for mid, name in strong_classes().by_mid.items()}
+    for split in options.splits:
+        rows = ["segment_id\tstart_time_seconds\tend_time_seconds\tlabel"]
+        durations = []
+        for clip in clips:
+            if clip.split == split:
+                durations.append(f"Y{clip.name},{clip.scene.seconds}")
+                rows += [
+                    f"{clip.name}_0\t{event.onset:.3f}\t{event.offset:.3f}\t{mids[event.label]}"
+                    for event in clip.scene.events
+                ]
+        _write_text(folder / f"audioset_{split}_strong.tsv", rows)
+        _write_text(folder / f"{split}_durations.csv", durations)
+
+
+def _write_hear(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> None:
+    """``<split>.json`` with times in milliseconds, ``labelvocabulary.csv``."""
+    vocabulary = [f'{index},"{name}"' for index, name in enumerate(sorted(options.classes))]
+    _write_text(folder / "labelvocabulary.csv", ["idx,label", *vocabulary])
+    for split in options.splits:
+        labels = {
+            f"{clip.name}.wav": [
+                {"label": e.label, "start": round(e.onset * 1000, 1), "end": round(e.offset * 1000, 1)}
+                for e in clip.scene.events
+            ]
+            for clip in clips
+            if clip.split == split
+        }
+        _write_text(folder / f"{split}.json", [json.dumps(labels, indent=1)])
+
+
+def _write_text(path: Path, lines: Sequence[str]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
