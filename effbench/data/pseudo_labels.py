@@ -1,0 +1,125 @@
+"""Pseudo labels: the HDF5 file of frame logits that knowledge distillation reads.
+
+Datasets, one row a clip: ``filenames`` (bytes, with the file's suffix) and ``strong_logits`` (classes, frames),
+half precision, 40 ms a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effbench.data.labels import CLIP_FRAMES
+from effbench.errors import EffbenchError
+
+_CHUNK_ROWS = 1
+
+
+class PseudoLabelFile:
+    """A pseudo-label file that is being written, or goes on being written; a context manager.
+
+    The rows are those of ``names``, in that order, from the start. A row counts as done once it is flushed, so
+    that a killed run goes on where it stopped; ``finish`` gives the file its final name.
+
+    Args:
+        path: the finished file; while rows are missing, they are kept in ``<path>.part``.
+        names: file name of every clip, with its suffix.
+        n_classes: classes of the logits.
+        made_by: what computes the logits; a file that something else began is refused.
+
+    Raises:
+        EffbenchError: the finished file exists, a begun one does not belong to this job, or it can't be written.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], n_classes: int, made_by: str) -> None:
+        h5py = require_h5py()
+        if path.exists():
+            raise EffbenchError(f"{path} is there already: remove it, or give another --out")
+        self.path, self.part = path, path.with_name(path.name + ".part")
+        try:
+            self._file = h5py.File(self.part, "a")
+            if "strong_logits" not in self._file:
+                shape = (len(names), n_classes, CLIP_FRAMES)
+                self._file.create_dataset("filenames", data=np.array([name.encode() for name in names]))
+                chunks = (_CHUNK_ROWS, n_classes, CLIP_FRAMES)
+                self._file.create_dataset("strong_logits", shape, "f2", chunks=chunks, fillvalue=np.nan)
+                self._file.attrs["made_by"], self._file.attrs["done"] = made_by, 0
+        except OSError as error:
+            raise EffbenchError(f"{self.part} can't be written: {error}") from None
+        same_clips = [name.decode() for name in self._file["filenames"][:]] == list(names)
+        if not same_clips or self._file.attrs["made_by"] != made_by:
+            begun_by = self._file.attrs["made_by"]
+            self._file.close()
+            raise EffbenchError(
+                f"{self.part} was begun for other clips or models ({begun_by}): remove it, or give another --out"
+            )
+
+    @property
+    def done(self) -> int:
+        """Number of rows that are complete."""
+        return int(self._file.attrs["done"])
+
+    def add(self, logits: NDArray[np.floating[Any]]) -> None:
+        """The next row, (at least 250 frames, classes); what is beyond 10 s is cut."""
+        limits = np.finfo(np.float16)
+        self._file["strong_logits"][self.done] = np.clip(logits[:CLIP_FRAMES].T, limits.min, limits.max)
+        self._file.attrs["done"] = self.done + 1
+
+    def flush(self) -> None:
+        """Make what was added safe against a kill."""
+        self._file.flush()
+
+    def finish(self) -> None:
+        """Give the complete file its name."""
+        del self._file.attrs["done"]
+        self._file.close()
+        self.part.replace(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+
+
+def read_pseudo_labels(path: Path, names: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+    """Probabilities (classes, frames) of the named clips.
+
+    Raises:
+        EffbenchError: no such file, or clips that are not in it (the first few are named).
+    """
+    h5py = require_h5py()
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise EffbenchError(f"{path} is no pseudo-label file: {error}") from None
+    with file:
+        rows = {name.decode(): row for row, name in enumerate(file["filenames"][:])}
+        wanted = list(names)
+        missing = [name for name in wanted if name not in rows]
+        if missing:
+            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+            raise EffbenchError(f"{path} has no pseudo labels for {len(missing)} clips: {shown}")
+        logits = file["strong_logits"]
+        return {name: 1 / (1 + np.exp(-logits[rows[name]].astype(np.float32))) for name in wanted}
+
+
+def require_h5py() -> Any:
+    """The ``h5py`` package.
+
+    Raises:
+        EffbenchError: it is not installed.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise EffbenchError("HDF5 files need h5py: pip install 'effbench[data]'") from None
+    return h5py
