@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import doctor, models, plot, profile, regress, report, study
+from effbench.cli import detect, doctor, models, plot, profile, regress, report, study
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.command()(profile.profile)
+app.command()(detect.detect)
 app.add_typer(study.app, name="study")
 app.command()(plot.plot)
 app.command()(report.report)

@@ -13,7 +13,13 @@ from effbench.detect.windows import FRAMES_PER_SECOND, SAMPLE_RATE
 
 #: Frames from onset to offset, class, index of the threshold, and the highest score within.
 RECORD = np.dtype(
-    [("onset", np.int32), ("offset", np.int32), ("label", np.int16), ("threshold", np.int16), ("score", np.float32)]
+    [
+        ("onset", np.int32),
+        ("offset", np.int32),
+        ("label", np.int16),
+        ("threshold", np.int16),
+        ("score", np.float32),
+    ]
 )
 
 
@@ -138,7 +144,9 @@ class EventDecoder:
         joins = (onset == self._frames) & (open_onset[label] >= 0)
         onset[joins], peak[joins] = open_onset[label[joins]], np.maximum(peak[joins], open_peak[label[joins]])
         ended = np.setdiff1d(classes[open_onset[classes] >= 0], label[joins])
-        self._close(index, ended, open_onset[ended], np.full(len(ended), self._frames, np.int32), open_peak[ended])
+        self._close(
+            index, ended, open_onset[ended], np.full(len(ended), self._frames, np.int32), open_peak[ended]
+        )
         open_onset[classes] = -1
 
         lasts = offset == self._frames + frames

@@ -48,6 +48,17 @@ class Settings:
         """Names of the kept classes, in the model's order."""
         return tuple(strong_classes().names[column] for column in self.columns)
 
+    def record(self) -> dict[str, object]:
+        """What identifies the settings in a record; lengths in frames and seconds."""
+        return {
+            "thresholds": list(self.thresholds),
+            "median_window": self.median_window,
+            "top": self.top,
+            "min_duration": self.min_duration,
+            "classes": None if self.classes is None else list(self.classes),
+            "overlap": self.overlap,
+        }
+
 
 class Listener(Protocol):
     """Follows the frames of one file; leaves nothing behind if the file fails."""

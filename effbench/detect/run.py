@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ def detect(
     listen: Callable[[Source], Sequence[Listener]] | None = None,
     on_damage: Callable[[str], None] | None = None,
     on_seconds: Callable[[Source, float], None] | None = None,
-) -> Iterator[Detection | Failure]:
+) -> Generator[Detection | Failure, None, None]:
     """Events of each source, in order, as soon as it is complete; what can't be used becomes a ``Failure``.
 
     Memory depends on the batch size, not on how long the audio is or how many files there are.
@@ -108,7 +108,9 @@ def _scored(
     def flush() -> Iterator[tuple[Source, Window, Floats]]:
         if waiting:
             batch = scorer([window.samples for _, window in waiting])
-            scored = [(source, window, scores) for (source, window), scores in zip(waiting, batch, strict=True)]
+            scored = [
+                (source, window, scores) for (source, window), scores in zip(waiting, batch, strict=True)
+            ]
             waiting.clear()
             yield from scored
 

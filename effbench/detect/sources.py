@@ -85,7 +85,9 @@ def _distinct(found: dict[Path | bytes, str]) -> list[Source]:
         paths = [path.resolve() for path in found if isinstance(path, Path)]
         common = os.path.commonpath([path.parent for path in paths])
         found = {
-            audio: name if isinstance(audio, bytes) else Path(os.path.relpath(audio.resolve(), common)).as_posix()
+            audio: name
+            if isinstance(audio, bytes)
+            else Path(os.path.relpath(audio.resolve(), common)).as_posix()
             for audio, name in found.items()
         }
     return [Source(name, audio) for audio, name in found.items()]

@@ -1,0 +1,54 @@
+"""The detector that was asked for, and how a record names it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from effbench.models.build import build_model
+from effbench.models.checkpoints import locate_checkpoint
+from effbench.models.detector import SoundEventDetector
+from effbench.spec import ModelSpec
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A detector with its weights' origin.
+
+    Attributes:
+        detector: in eval mode.
+        spec: its canonical name.
+        checkpoint: ``strong`` or the file's name, with its SHA-256; ``None`` for untrained weights.
+    """
+
+    detector: SoundEventDetector
+    spec: str
+    checkpoint: str | None
+
+    def record(self) -> dict[str, str | int | None]:
+        """What identifies the model in a record."""
+        record: dict[str, str | int | None] = {"model": self.spec, "checkpoint": self.checkpoint}
+        return record if self.checkpoint else record | {"seed": SEED}
+
+
+def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
+    """Detector of a spec with a checkpoint's weights, or with untrained ones that are the same every time.
+
+    Raises:
+        UnknownModel, CheckpointError: as ``build_model``.
+    """
+    parsed = ModelSpec.parse(spec)
+    if checkpoint is None:
+        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None)
+    path = locate_checkpoint(parsed, checkpoint)
+    detector = build_model(parsed, checkpoint=path)
+    name = path.name if Path(checkpoint).name == path.name else checkpoint
+    return ChosenModel(detector, str(parsed), f"{name} (sha256 {_digest(path)})")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
