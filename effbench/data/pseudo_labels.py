@@ -1,7 +1,7 @@
 """Pseudo labels: the HDF5 file of frame logits that knowledge distillation reads.
 
-Datasets, one row a clip: ``filenames`` (bytes, with the file's suffix) and ``strong_logits`` (classes, frames),
-half precision, 40 ms a frame.
+Datasets, one row a clip: ``filenames`` (bytes, with the file's suffix) and ``strong_logits``
+(classes, frames), half precision, 40 ms a frame.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _CHUNK_ROWS = 1
 class PseudoLabelFile:
     """A pseudo-label file that is being written, or goes on being written; a context manager.
 
-    The rows are those of ``names``, in that order, from the start. A row counts as done once it is flushed, so
-    that a killed run goes on where it stopped; ``finish`` gives the file its final name.
+    The rows are those of ``names``, in that order, from the start. A killed run goes on where it was last
+    flushed; ``finish`` gives the file its final name.
 
     Args:
         path: the finished file; while rows are missing, they are kept in ``<path>.part``.
@@ -33,7 +33,7 @@ class PseudoLabelFile:
         made_by: what computes the logits; a file that something else began is refused.
 
     Raises:
-        EffbenchError: the finished file exists, a begun one does not belong to this job, or it can't be written.
+        EffbenchError: the file exists, a begun one does not belong to this job, or it can't be written.
     """
 
     def __init__(self, path: Path, names: Sequence[str], n_classes: int, made_by: str) -> None:
@@ -56,7 +56,8 @@ class PseudoLabelFile:
             begun_by = self._file.attrs["made_by"]
             self._file.close()
             raise EffbenchError(
-                f"{self.part} was begun for other clips or models ({begun_by}): remove it, or give another --out"
+                f"{self.part} was begun for other clips or models ({begun_by}): "
+                "remove it, or give another --out"
             )
 
     @property

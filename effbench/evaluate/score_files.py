@@ -1,7 +1,8 @@
 """Frame scores in files: anybody's tables (Parquet, TSV, CSV), and the arrays that inference leaves behind.
 
-A table has the columns ``onset`` and ``offset`` (seconds) and one column a class; one file a clip, named after it,
-or one file for all with a column ``filename``. This is what ``effbench detect --scores`` and sed_scores_eval write.
+A table has the columns ``onset`` and ``offset`` (seconds) and one column a class; one file a clip, named
+after it, or one file for all with a column ``filename``. This is what ``effbench detect --scores`` and
+sed_scores_eval write.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _one_table(path: Path) -> ScoreSet:
     groups = {clip_id(str(name)): rows for name, rows in frame.groupby("filename", sort=False, observed=True)}
     classes = tuple(str(name) for name in frame.columns if name not in (*_BOUNDS, "filename"))
     scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
-    probabilities = all(((0 <= values) & (values <= 1)).all() for values in scores.values())
+    probabilities = all(((values >= 0) & (values <= 1)).all() for values in scores.values())
     return ScoreSet(scores, classes, {clip: _bounds(rows) for clip, rows in groups.items()}, probabilities)
 
 
