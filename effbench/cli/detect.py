@@ -12,7 +12,7 @@ from effbench.cli.output import note, write_table
 from effbench.cli.progress import Status, status
 from effbench.detect.choices import check_thresholds, median_frames, select_classes
 from effbench.detect.output import EventFormat
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import EffbenchError
 
 if TYPE_CHECKING:
     from effbench.detect.destinations import Destinations
@@ -184,17 +184,8 @@ class _Progress:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    if rows:
-        write_table(
-            [
-                row
-                | {
-                    "onset": f"{row['onset']:.2f}",
-                    "offset": f"{row['offset']:.2f}",
-                    "score": f"{row['score']:.3f}",
-                }
-                for row in rows
-            ]
-        )
-    else:
+    if not rows:
         note("no events")
+        return
+    digits = {"onset": 2, "offset": 2, "score": 3}
+    write_table([row | {key: f"{row[key]:.{count}f}" for key, count in digits.items()} for row in rows])

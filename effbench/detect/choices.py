@@ -1,4 +1,4 @@
-"""What a user may write for classes and for the length of the median filter; nothing heavy is imported here."""
+"""What a user may write for classes, thresholds and the median filter; nothing heavy is imported here."""
 
 from __future__ import annotations
 

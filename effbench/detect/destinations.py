@@ -98,11 +98,8 @@ class Destinations:
         """
         self._run, self._labels = run, labels
         if self.out is not None and _is_folder(self.out):
-            kept = {
-                "scores": str(self.scores) if self.scores else None,
-                "plot": str(self.plot) if self.plot else None,
-            }
-            run = run | {"kept": {"format": self.form.value} | kept}
+            kept = {"format": self.form.value, "scores": _text(self.scores), "plot": _text(self.plot)}
+            run = run | {"kept": kept}
             others = () if self.scores is None else ((self.scores, SCORES_SUFFIX),)
             self.folder = ResultFolder(self.out, self.form, run, others)
             self.folder.prepare(overwrite=overwrite)
@@ -159,6 +156,10 @@ class Destinations:
                 yield file
         except OSError as error:
             raise EffbenchError(f"can't write '{self.out}': {error.strerror or error}") from None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _below(folder: Path, name: str) -> Path:

@@ -79,7 +79,7 @@ class Detection:
 
 
 class EventDecoder:
-    """Events of scores that arrive block by block: contiguous frames above a threshold, as for the whole at once.
+    """Events of scores that arrive block by block: frames in a row above a threshold.
 
     Args:
         thresholds: an event has scores above (not at) its threshold.
@@ -125,7 +125,7 @@ class EventDecoder:
         open_onset: NDArray[np.int32],
         open_peak: NDArray[np.float32],
     ) -> None:
-        """Runs of active frames in (classes, frames); a run from the first frame on continues an open event."""
+        """Active runs of (classes, frames); one that begins with the first frame continues an open event."""
         count, frames = scores.shape
         # One idle frame after each class, so that runs in the flat array never touch the next class's.
         active = np.zeros((count, frames + 1), np.int8)

@@ -19,9 +19,9 @@ MANIFEST = "effbench-detect.json"
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """Results in ``<folder>/<name of the audio file>.<format>``, and how they were made in ``effbench-detect.json``.
+    """Results in ``<folder>/<audio file>.<format>``; how they were made is in ``effbench-detect.json``.
 
-    A result appears when it is complete, after everything else that was asked for of the same audio file. It is
+    A result appears when it is complete, after everything else that was asked for of the same audio. It is
     out of date where the audio is newer.
 
     Attributes:
@@ -52,9 +52,7 @@ class ResultFolder:
                 with replacing(manifest) as temporary:
                     temporary.write_text(json.dumps(self.run, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise EffbenchError(
-                f"results can't be written to '{self.path}': {error.strerror or error}"
-            ) from None
+            raise EffbenchError(f"can't write to '{self.path}': {error.strerror or error}") from None
         except ValueError:
             raise EffbenchError(f"{manifest} is damaged: use --overwrite or another folder") from None
 

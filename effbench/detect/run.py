@@ -1,4 +1,4 @@
-"""From audio to events: a thread decodes, batches of windows pass the model, finished frames become events."""
+"""From audio to events: a thread decodes, batches of windows pass the model, frames become events."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def detect(
         sources: the audio.
         scorer: the model; its columns must be those of ``settings``.
         settings: how scores become events.
-        batch_size: windows per call of the model, of one file or of several; by default what suits the device.
+        batch_size: windows per call of the model, of one or several files; by default what suits the device.
         listen: makes what follows the frames of a source, such as a writer of scores.
         on_damage: told of a file that is used only up to some damage.
         on_seconds: told how much of a source is done.

@@ -1,7 +1,8 @@
 """Frame scores as Parquet: probabilities of every class in every frame of 40 ms, before the median filter.
 
-Columns: ``filename`` (only where one file holds several sources), ``onset`` and ``offset`` of the frame in seconds
-(float64), then one float32 column a class, named as it is. Row groups are written while the audio is read.
+Columns: ``filename`` (only where one file holds several sources), ``onset`` and ``offset`` of the frame in
+seconds (float64), then one float32 column a class, named as it is. Row groups are written while the audio is
+read.
 """
 
 from __future__ import annotations
@@ -52,9 +53,7 @@ class ScoreFile:
         try:
             temporary = self._stack.enter_context(replacing(self.path))
         except OSError as error:
-            raise EffbenchError(
-                f"scores can't be written to '{self.path}': {error.strerror or error}"
-            ) from None
+            raise EffbenchError(f"can't write '{self.path}': {error.strerror or error}") from None
         self._writer = self._stack.enter_context(
             pq.ParquetWriter(
                 temporary,
@@ -73,7 +72,7 @@ class ScoreFile:
         self._stack.__exit__(kind, error, trace)
 
     def write(self, name: str, first_frame: int, scores: Floats, end: float | None = None) -> None:
-        """A row group: consecutive frames of one source, (frames, classes); the last ends at ``end``, where given."""
+        """A row group: consecutive frames of one source; the last ends at ``end`` (seconds), where given."""
         self._writer.write_table(self._table(name, first_frame, scores, end))
 
     def _table(self, name: str, first_frame: int, scores: Floats, end: float | None) -> pa.Table:

@@ -13,7 +13,11 @@ from effbench.errors import UsageError
 
 #: Suffixes that make a file of a folder audio. A file that is named itself may have any.
 SUFFIXES = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .sph .nist .voc".split()
+    f".{kind}"
+    for kind in (
+        *("wav", "wave", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc"),
+        *("au", "snd", "caf", "w64", "rf64", "sph", "nist", "voc"),
+    )
 )
 STANDARD_INPUT = "-"
 
@@ -51,7 +55,7 @@ def find(arguments: Sequence[str]) -> list[Source]:
         elif path.exists() or not any(mark in argument for mark in "*?["):
             found.setdefault(path, path.name)
         else:
-            for file in _matches(argument):
+            for file in _matches(str(path)):
                 found.setdefault(file, file.name)
     return _distinct(found)
 
@@ -72,7 +76,7 @@ def _audio_in(folder: Path) -> list[Path]:
 
 
 def _matches(pattern: str) -> list[Path]:
-    paths = [Path(match) for match in sorted(glob(str(Path(pattern).expanduser()), recursive=True))]
+    paths = [Path(match) for match in sorted(glob(pattern, recursive=True))]  # noqa: PTH207
     files = [path for path in paths if path.is_file()]
     if not files:
         raise UsageError(f"no file matches '{pattern}'")
@@ -82,12 +86,8 @@ def _matches(pattern: str) -> list[Path]:
 def _distinct(found: dict[Path | bytes, str]) -> list[Source]:
     """Sources whose names differ; where file names are shared, paths from the folder common to all."""
     if len(set(found.values())) < len(found):
-        paths = [path.resolve() for path in found if isinstance(path, Path)]
-        common = os.path.commonpath([path.parent for path in paths])
-        found = {
-            audio: name
-            if isinstance(audio, bytes)
-            else Path(os.path.relpath(audio.resolve(), common)).as_posix()
-            for audio, name in found.items()
-        }
+        common = os.path.commonpath([path.resolve().parent for path in found if isinstance(path, Path)])
+        for path in found:
+            if isinstance(path, Path):
+                found[path] = path.resolve().relative_to(common).as_posix()
     return [Source(name, audio) for audio, name in found.items()]

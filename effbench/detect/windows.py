@@ -1,8 +1,8 @@
 """Ten-second windows over a stream of audio, and one series of frames out of their scores.
 
-Neighbouring windows share two seconds, in which the scores of the one fade into those of the other, so that an
-event across a border is one event. That costs 250/200 = 1.25 times as many windows as hard cutting. The last
-window ends with the audio, so that it sees ten seconds as well; audio shorter than a window keeps its own length.
+Neighbouring windows share two seconds, in which the scores of the one fade into those of the other, so that
+an event across a border is one event. That costs 250/200 = 1.25 times as many windows as hard cutting. The
+last window ends with the audio, so that it hears ten seconds as well; shorter audio keeps its own length.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _last(audio: Floats, begin: int, start: int, overlap: bool, min_samples: int
 
 
 class Blend:
-    """Joins the scores of consecutive windows: in the frames that two windows share, the old scores fade into the new.
+    """Joins the scores of consecutive windows: in the frames that two share, the old ones fade into the new.
 
     The weights are linear and sum to one. At most two windows' frames are held.
     """

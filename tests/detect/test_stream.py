@@ -21,7 +21,9 @@ from effbench.detect.windows import (
 lengths = st.one_of(
     st.integers(1, 3000),
     st.integers(WINDOW_SAMPLES - 700, 5 * WINDOW_SAMPLES),
-    st.sampled_from([WINDOW_SAMPLES * k + HOP_FRAMES * FRAME_SAMPLES * j for k in (1, 2, 3) for j in (0, 1, 2)]),
+    st.sampled_from(
+        [WINDOW_SAMPLES * k + HOP_FRAMES * FRAME_SAMPLES * j for k in (1, 2, 3) for j in (0, 1, 2)]
+    ),
 )
 
 
@@ -44,7 +46,12 @@ def reference_starts(frames, overlap):
 
 
 @settings(max_examples=60, deadline=None)
-@given(samples=lengths, seed=st.integers(0, 99), longest=st.sampled_from([977, 16_000, 200_000]), overlap=st.booleans())
+@given(
+    samples=lengths,
+    seed=st.integers(0, 99),
+    longest=st.sampled_from([977, 16_000, 200_000]),
+    overlap=st.booleans(),
+)
 def test_windows_hold_the_right_samples_whatever_the_blocks(samples, seed, longest, overlap):
     audio = np.arange(1, samples + 1, dtype=np.float32)
     windows = list(cut(pieces(audio, seed, longest), overlap=overlap, min_samples=258))

@@ -1,0 +1,192 @@
+"""From files to events: what is streamed, batched and prefetched equals what is computed whole."""
+
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+from scipy import ndimage, special
+
+from effbench.data.audio import read_audio
+from effbench.detect.job import Settings
+from effbench.detect.prefetch import prefetch
+from effbench.detect.run import Failure, detect
+from effbench.detect.scorer import Scorer
+from effbench.detect.sources import Source
+from effbench.detect.windows import Blend, cut
+from tests.detect import heard
+
+
+class Collector:
+    """Keeps all frames of a source, and how it ended."""
+
+    def __init__(self):
+        self.raw_blocks, self.filtered_blocks, self.ended = [], [], None
+
+    def raw(self, scores):
+        self.raw_blocks.append(scores.copy())
+
+    def filtered(self, scores):
+        self.filtered_blocks.append(scores.copy())
+
+    def finish(self, detection):
+        self.ended = "finished"
+
+    def abort(self):
+        self.ended = "aborted"
+
+    @property
+    def scores(self):
+        return np.concatenate(self.raw_blocks)
+
+    @property
+    def smooth(self):
+        return np.concatenate(self.filtered_blocks)
+
+
+def run(paths, settings, **options):
+    """Results and collectors of files."""
+    collectors = {}
+
+    def listen(source):
+        collectors[source.name] = Collector()
+        return [collectors[source.name]]
+
+    sources = [Source(path.name, path) for path in paths]
+    scorer = Scorer(heard.detector(), columns=settings.columns)
+    return list(detect(sources, scorer, settings, listen=listen, **options)), collectors
+
+
+def whole(path, overlap):
+    """Scores of a file at once: every window by itself, blended by sums of weights."""
+    samples = read_audio(path)
+    blend, blocks = Blend(), []
+    for window in cut([samples], overlap=overlap, min_samples=258):
+        logits = heard.logits(heard.detector(), window.samples)
+        blocks.append(blend.add(window, special.expit(logits)))
+    return np.concatenate(blocks)
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_batches_across_files_change_nothing(tmp_path, overlap):
+    lengths = {"long.wav": 31.3, "ten.flac": 10.0, "short.wav": 1.234, "same.wav": 1.234, "tiny.wav": 0.001}
+    paths = [heard.write(tmp_path / name, seconds) for name, seconds in lengths.items()]
+    results, collected = run(paths, Settings((0.5,), overlap=overlap), batch_size=3)
+    assert [result.name for result in results] == list(lengths)
+    for path, result in zip(paths, results, strict=True):
+        scores = whole(path, overlap)
+        frames = -(-result.samples // 640)
+        np.testing.assert_allclose(collected[path.name].scores, scores[:frames], atol=2e-4)
+        smooth = ndimage.median_filter(scores, size=(9, 1), mode="reflect")[:frames]
+        np.testing.assert_allclose(collected[path.name].smooth, smooth, atol=2e-4)
+        np.testing.assert_allclose(result.peaks, smooth.max(axis=0), atol=2e-4)
+        assert result.duration == pytest.approx(lengths[path.name], abs=1e-6)
+        assert all(0 <= e.onset < e.offset <= result.duration for e in result)
+        assert collected[path.name].ended == "finished"
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.016, 0.04, 3.21, 9.99, 10.0, 10.04, 18.0, 26.0])
+def test_frames_follow_the_audio(tmp_path, seconds):
+    path = heard.write(tmp_path / "a.wav", max(seconds, 1 / 16_000))
+    samples = len(read_audio(path))
+    (result,), collected = run([path], Settings())
+    assert result.samples == samples
+    assert len(collected["a.wav"].scores) == len(collected["a.wav"].smooth) == -(-samples // 640)
+
+
+def test_an_event_across_a_border_is_one_event(tmp_path):
+    class Steady:
+        """Hears class 0 all the time, but not in the last half second of any window, and less at the start."""
+
+        device = "cpu"
+        default_batch_size = 2
+        min_samples = 1
+
+        def __call__(self, batch):
+            scores = np.full((len(batch), -(-len(batch[0]) // 640), 447), 0.0, np.float32)
+            scores[:, :-12, 0] = 0.9
+            scores[:, :12, 0] = 0.2
+            return scores
+
+    path = heard.write(tmp_path / "a.wav", 60)
+    source = Source("a", path)
+    (cross_faded,) = detect([source], Steady(), Settings())
+    (hard,) = detect([source], Steady(), Settings(overlap=False))
+    assert len(cross_faded) == 1
+    assert len(hard) == 6
+
+
+def test_bad_file_fails_alone(tmp_path):
+    good = heard.write(tmp_path / "good.wav", 12)
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF not at all")
+    hostile = tmp_path / "nan.wav"
+    samples = heard.audio(45).copy()
+    samples[600_000] = np.nan
+    soundfile.write(hostile, samples, 16_000, subtype="FLOAT")
+    results, collected = run([bad, good, hostile, tmp_path / "gone.wav", good], Settings(), batch_size=1)
+    kinds = [type(result).__name__ for result in results]
+    assert kinds == ["Failure", "Detection", "Failure", "Failure", "Detection"]
+    assert "nan.wav" in results[2].message
+    assert "\n" not in results[2].message
+    assert collected["nan.wav"].ended == "aborted"
+    assert isinstance(results[3], Failure)
+
+
+def test_leaving_early_aborts_the_file_and_ends_the_thread(tmp_path):
+    paths = [heard.write(tmp_path / f"{n}.wav", 45) for n in range(2)]
+    collectors = []
+
+    def listen(source):
+        collectors.append(Collector())
+        return collectors[-1:]
+
+    before = threading.active_count()
+    running = detect(
+        [Source(p.name, p) for p in paths], Scorer(heard.detector()), Settings(), batch_size=6, listen=listen
+    )
+    next(running)
+    running.close()
+    assert collectors[0].ended == "finished"
+    assert {collector.ended for collector in collectors[1:]} <= {"aborted"}
+    assert threading.active_count() == before
+
+
+def test_selection_keeps_what_was_asked_for(tmp_path):
+    path = heard.write(tmp_path / "a.wav", 20)
+    (everything,), _ = run([path], Settings((0.3, 0.6)))
+    assert {event.threshold for event in everything} == {0.3, 0.6}
+    (top,), _ = run([path], Settings((0.3, 0.6), top=3))
+    best = {everything.labels[i] for i in np.argsort(-everything.peaks, kind="stable")[:3]}
+    assert set(top) == {event for event in everything if event.label in best}
+    (lasting,), _ = run([path], Settings((0.3, 0.6), min_duration=0.4))
+    kept = {e for e in everything if round(e.offset - e.onset, 6) >= 0.4 or e.offset == 20.0}
+    assert set(lasting) <= kept
+    assert len(lasting) >= 0.95 * len(kept)
+    name = everything.labels[7]
+    (one,), _ = run([path], Settings((0.3, 0.6), classes=(name,)))
+    assert list(one) == [event for event in everything if event.label == name]
+
+
+def test_peak_of_an_event_is_its_highest_filtered_score(tmp_path):
+    path = heard.write(tmp_path / "a.wav", 33)
+    (result,), collected = run([path], Settings((0.5,)))
+    smooth = collected["a.wav"].smooth
+    for record in result.records[:: max(1, len(result) // 200)]:
+        expected = smooth[record["onset"] : record["offset"], record["label"]].max()
+        assert record["score"] == expected
+
+
+def test_prefetch_hands_on_items_and_errors_in_order():
+    def items():
+        yield from range(5)
+        raise ZeroDivisionError
+
+    seen = []
+    with pytest.raises(ZeroDivisionError):
+        for item in prefetch(items(), 2):
+            seen.append(item)
+    assert seen == list(range(5))
+    ahead = prefetch(iter(range(100)), 1)
+    assert next(ahead) == 0
+    ahead.close()
