@@ -20,11 +20,17 @@ _EXPORTS = {
     "Profile": "effbench.measure.profile",
     "count_macs": "effbench.measure.macs",
     "MacReport": "effbench.measure.macs",
+    "psds1": "effbench.evaluate.psds",
+    "psds2": "effbench.evaluate.psds",
+    "Psds1Result": "effbench.evaluate.psds",
 }
 
 __all__ = [*sorted(_EXPORTS), "__version__"]
 
 if TYPE_CHECKING:
+    from effbench.evaluate.psds import Psds1Result as Psds1Result
+    from effbench.evaluate.psds import psds1 as psds1
+    from effbench.evaluate.psds import psds2 as psds2
     from effbench.measure.macs import MacReport as MacReport
     from effbench.measure.macs import count_macs as count_macs
     from effbench.measure.profile import Profile as Profile

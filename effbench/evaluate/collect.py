@@ -7,10 +7,7 @@ downwards. This floor rises while clips are read, and points under it are droppe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeVar
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,8 +21,8 @@ BLOCK_BYTES = 96 << 20
 #: Points kept before those that a risen floor makes superfluous are looked for.
 COMPACT_POINTS = 20_000_000
 
-T = TypeVar("T")
-Map = Callable[[Callable[[int], T], range], list[T]]
+#: Curves that are looked at together.
+PAIRS = 4096
 
 
 class Floor:
@@ -56,32 +53,24 @@ class Floor:
         return np.where(rounded > self.value, np.nextafter(rounded, dtype.type(-np.inf)), rounded)
 
 
-def collect_points(task: Task, criteria: Criteria, allowed: int, workers: int = 1) -> list[Points]:
+def collect_points(task: Task, criteria: Criteria, allowed: int) -> list[Points]:
     """Every operating point of every scored class that can lie within the allowed false positives."""
     scored = task.event_counts > 0
     floor = Floor(allowed, scored)
     kept: list[Points] = []
     size = compacted = 0
-    with ThreadPoolExecutor(workers) as pool:
-        run = (lambda work, items: [work(item) for item in items]) if workers == 1 else partial(_spread, pool)
-        for block in _blocks(task):
-            found = _Block(task, criteria, block, run).points(floor)
-            kept.extend(found)
-            size += sum(map(len, found))
-            if size > compacted + COMPACT_POINTS:
-                kept = _compact(kept, floor)
-                size = compacted = sum(map(len, kept))
+    for block in _blocks(task):
+        found = _Block(task, criteria, block).points(floor)
+        kept.extend(found)
+        size += sum(map(len, found))
+        if size > compacted + COMPACT_POINTS:
+            kept = _compact(kept, floor)
+            size = compacted = sum(map(len, kept))
     return _compact(kept, floor)
 
 
 def _compact(parts: list[Points], floor: Floor) -> list[Points]:
     return [part for part in (part.above(floor.value) for part in parts) if len(part)]
-
-
-def _spread(pool: ThreadPoolExecutor, work: Callable[[int], T], items: range) -> list[T]:
-    """Results of ``work`` for all items, done by the pool in runs long enough to be worth it."""
-    runs = (items[low : low + 16] for low in range(0, len(items), 16))
-    return [result for part in pool.map(lambda run: [work(item) for item in run], runs) for result in part]
 
 
 def _blocks(task: Task) -> Iterator[tuple[int, list[np.ndarray]]]:
@@ -102,8 +91,8 @@ def _blocks(task: Task) -> Iterator[tuple[int, list[np.ndarray]]]:
 class _Block:
     """Some consecutive clips."""
 
-    def __init__(self, task: Task, criteria: Criteria, block: tuple[int, list[np.ndarray]], run: Map) -> None:
-        self.task, self.criteria, self.run = task, criteria, run
+    def __init__(self, task: Task, criteria: Criteria, block: tuple[int, list[np.ndarray]]) -> None:
+        self.task, self.criteria = task, criteria
         self.first, self.scores = block
         self.last = self.first + len(self.scores)
         events = task.events
@@ -119,11 +108,11 @@ class _Block:
             # Any detection beside an event of another class may be a cross trigger.
             closely |= self.present.any(axis=1, keepdims=True)
         closely &= maxima > floor.value
-        absent = self.run(lambda item: self._absent(item, floor, closely[item]), range(len(self.scores)))
+        absent = [self._absent(item, floor, closely[item]) for item in range(len(self.scores))]
         return [*absent, *self._present(floor, closely)]
 
     def _maxima(self) -> np.ndarray:
-        maxima = np.array(self.run(lambda item: exact(self.scores[item]).max(axis=0), range(len(self.scores))))
+        maxima = np.array([exact(scores).max(axis=0) for scores in self.scores])
         if np.isnan(maxima).any():
             item, cls = np.argwhere(np.isnan(maxima))[0]
             raise self.task.refuse_nan(self.first + int(item), int(cls))
@@ -152,7 +141,3 @@ class _Block:
         return Curves(
             scores, self.first + item, cls.astype(np.int16), times[rows], floor.below(scores.dtype)[cls]
         )
-
-
-#: Curves that are looked at together.
-PAIRS = 4096

@@ -12,7 +12,7 @@ from effbench.evaluate.inputs import TIME_DECIMALS, Events
 from effbench.evaluate.points import Points
 
 #: Scores held at once while events are looked for.
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,11 @@ class _Overlap:
         seconds = np.minimum(detections.offset[detection], events.offset[event])
         seconds -= np.maximum(detections.onset[detection], events.onset[event])
         same = events.cls[event] == detections.cls[detection]
-        return cls(
-            len(detections), detection, event, np.maximum(seconds, 0.0), same, detections.length
-        )
+        return cls(len(detections), detection, event, np.maximum(seconds, 0.0), same, detections.length)
 
     def relevant(self, dtc: float) -> np.ndarray:
         """(detections,) whether enough of a detection lies in events of its class."""
-        total = np.bincount(
-            self.detection[self.same], weights=self.seconds[self.same], minlength=self.count
-        )
+        total = np.bincount(self.detection[self.same], weights=self.seconds[self.same], minlength=self.count)
         enough: np.ndarray = _rounded(total) >= _rounded(dtc * self.length)
         return enough
 

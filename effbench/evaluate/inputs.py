@@ -170,7 +170,9 @@ def _merged(events: Iterable[tuple[int, float, float]]) -> Iterator[tuple[int, f
         yield current
 
 
-def _checked(event: tuple[float, float, str], clip: str, index: Mapping[str, int]) -> tuple[int, float, float]:
+def _checked(
+    event: tuple[float, float, str], clip: str, index: Mapping[str, int]
+) -> tuple[int, float, float]:
     onset, offset, name = float(event[0]), float(event[1]), event[2]
     if name not in index:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def split_by_class(points: Points, classes: int) -> list[Points]:
     order = np.argsort(points.cls, kind="stable")
     bounds = np.searchsorted(points.cls[order], np.arange(classes + 1))
     parts = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         mine = order[low:high]
         parts.append(points.take(mine[np.argsort(-points.score[mine])]))
     return parts
@@ -111,5 +112,5 @@ def onset_changes(scores: np.ndarray, floor: np.ndarray, clip: int) -> Points:
     ).view(np.int8)
     changed = np.flatnonzero(change)
     return Points(
-        (where[changed] % classes).astype(np.int16), value[changed], np.int32(clip), change[changed]
+        (where[changed] % classes).astype(np.int16), value[changed], np.array(clip, np.int32), change[changed]
     )
