@@ -108,3 +108,12 @@ def decode_frames(
 def _time(frame: int, frame_seconds: float) -> float:
     """Exact to the microsecond, so that frame 15 is 0.6 s and not 0.6000000000000001 s."""
     return round(frame * frame_seconds, 6)
+
+
+def crop_events(events: Iterable[Event], start: float, seconds: float) -> list[Event]:
+    """What remains of events in the piece of audio from ``start`` on, with times from the piece's start."""
+    moved = (
+        Event(max(0.0, event.onset - start), min(seconds, event.offset - start), event.label)
+        for event in events
+    )
+    return [event for event in moved if event.onset < event.offset]

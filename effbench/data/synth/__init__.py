@@ -1,4 +1,4 @@
-"""Synthetic soundscapes: data sets for demos, tests and training on a CPU, made with numpy and scipy alone."""
+"""Synthetic soundscapes: data sets for demos, tests and training on CPUs, from numpy and scipy alone."""
 
 from effbench.data.synth.options import LAYOUTS as LAYOUTS
 from effbench.data.synth.sounds import SOUNDS as SOUNDS

@@ -142,7 +142,7 @@ def static(rng: Generator, samples: int) -> Signal:
     level = np.repeat(rng.uniform(0.05, 1, samples // 400 + 1) ** 2, 400)[:samples]
     hiss = band(rng.standard_normal(samples), rng.uniform(800, 2000), 8000)
     crackle = rng.standard_normal(samples) * (rng.uniform(size=samples) < 0.004) * 4
-    return np.asarray(hiss * level + crackle, float)
+    return hiss * level + crackle
 
 
 def rain(rng: Generator, samples: int) -> Signal:
@@ -154,7 +154,7 @@ def rain(rng: Generator, samples: int) -> Signal:
     drop = rng.standard_normal(length) * _decay(length, 0.004)
     drops = band(np.convolve(hits, drop)[:samples], rng.uniform(1200, 2200), 6500)
     soft = band(rng.standard_normal(samples), 400, rng.uniform(3500, 6000), 1)
-    return drops + 0.6 * drops.std() / soft.std() * soft
+    return np.asarray(drops + 0.6 * drops.std() / soft.std() * soft, float)
 
 
 def clicking(rng: Generator, samples: int) -> Signal:

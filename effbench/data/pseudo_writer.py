@@ -1,4 +1,4 @@
-"""Pseudo labels: the HDF5 file of frame logits that knowledge distillation reads.
+"""Writes pseudo labels: the HDF5 file of frame logits that knowledge distillation reads.
 
 Datasets, one row a clip: ``filenames`` (bytes, with the file's suffix) and ``strong_logits``
 (classes, frames), half precision, 40 ms a frame.
@@ -6,7 +6,7 @@ Datasets, one row a clip: ``filenames`` (bytes, with the file's suffix) and ``st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,12 +37,11 @@ class PseudoLabelFile:
     """
 
     def __init__(self, path: Path, names: Sequence[str], n_classes: int, made_by: str) -> None:
-        h5py = require_h5py()
         if path.exists():
             raise EffbenchError(f"{path} is there already: remove it, or give another --out")
         self.path, self.part = path, path.with_name(path.name + ".part")
         try:
-            self._file = h5py.File(self.part, "a")
+            self._file = require_h5py().File(self.part, "a")
             if "strong_logits" not in self._file:
                 shape = (len(names), n_classes, CLIP_FRAMES)
                 self._file.create_dataset("filenames", data=np.array([name.encode() for name in names]))
@@ -89,38 +88,3 @@ class PseudoLabelFile:
     ) -> None:
         if self._file:
             self._file.close()
-
-
-def read_pseudo_labels(path: Path, names: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-    """Probabilities (classes, frames) of the named clips.
-
-    Raises:
-        EffbenchError: no such file, or clips that are not in it (the first few are named).
-    """
-    h5py = require_h5py()
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise EffbenchError(f"{path} is no pseudo-label file: {error}") from None
-    with file:
-        rows = {name.decode(): row for row, name in enumerate(file["filenames"][:])}
-        wanted = list(names)
-        missing = [name for name in wanted if name not in rows]
-        if missing:
-            shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-            raise EffbenchError(f"{path} has no pseudo labels for {len(missing)} clips: {shown}")
-        logits = file["strong_logits"]
-        return {name: 1 / (1 + np.exp(-logits[rows[name]].astype(np.float32))) for name in wanted}
-
-
-def require_h5py() -> Any:
-    """The ``h5py`` package.
-
-    Raises:
-        EffbenchError: it is not installed.
-    """
-    try:
-        import h5py
-    except ImportError:
-        raise EffbenchError("HDF5 files need h5py: pip install 'effbench[data]'") from None
-    return h5py

@@ -1,0 +1,96 @@
+"""HEAR tasks such as DCASE 2016 Task 2: ``<split>.json``, ``labelvocabulary.csv`` and folders of audio."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from effbench.data.clips import Audio, DataSet, EventTable, FileAudio, Problem
+from effbench.data.tables import stem
+from effbench.data.vocabulary import ClassList
+from effbench.errors import DataError
+
+_VOCABULARY = "labelvocabulary.csv"
+
+
+def splits(folder: Path) -> dict[str, Path]:
+    """JSON files that a folder of audio belongs to, the training split first."""
+    if not folder.is_dir() or not (folder / _VOCABULARY).is_file():
+        return {}
+    rate = _audio_root(folder)
+    order = {"train": 0, "valid": 1, "test": 2}
+    names = [path.stem for path in sorted(folder.glob("*.json")) if (rate / path.stem).is_dir()]
+    return {
+        name: folder / f"{name}.json" for name in sorted(names, key=lambda name: (order.get(name, 3), name))
+    }
+
+
+def _audio_root(folder: Path) -> Path:
+    """``16000``, or the highest rate that there is."""
+    rates = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
+    preferred = folder / "16000"
+    return preferred if preferred in rates else max(rates, key=lambda path: int(path.name), default=folder)
+
+
+def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
+    """One fold of a task; labels of whole clips become weak labels. Times in the file are milliseconds."""
+    folder = table.parent
+    classes = _read_vocabulary(folder / _VOCABULARY)
+    labels = _read_labels(table)
+    root = audio or _audio_root(folder) / split
+    clips: dict[str, Audio] = {
+        stem(name): FileAudio(root / name) for name in labels if (root / name).is_file()
+    }
+    rows: list[tuple[str, float, float, str]] = []
+    weak: dict[str, tuple[str, ...]] = {}
+    problems: list[Problem] = []
+    for name, items in labels.items():
+        weak[stem(name)] = tuple(str(item) for item in items if not isinstance(item, dict))
+        for item in (item for item in items if isinstance(item, dict)):
+            event = _event(item)
+            if event is None:
+                problems.append(
+                    Problem("event without usable times", stem(name), json.dumps(item), fatal=True)
+                )
+            else:
+                rows.append((stem(name), *event))
+    names, onsets, offsets, events = zip(*rows, strict=True) if rows else ((), (), (), ())
+    import numpy as np
+
+    return DataSet(
+        folder, "hear", split, classes, clips,
+        EventTable(names, np.array(onsets, float), np.array(offsets, float), events),
+        weak={name: found for name, found in weak.items() if found},
+        missing=tuple(sorted(stem(name) for name in labels if stem(name) not in clips)),
+        problems=tuple(problems),
+    )  # fmt: skip
+
+
+def _event(item: dict[str, Any]) -> tuple[float, float, str] | None:
+    try:
+        onset, offset, label = float(item["start"]) / 1000, float(item["end"]) / 1000, str(item["label"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (onset, offset, label) if 0 <= onset < offset < math.inf else None
+
+
+def _read_labels(path: Path) -> dict[str, list[Any]]:
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no readable JSON ({error})") from error
+    if not isinstance(labels, dict) or not all(isinstance(items, list) for items in labels.values()):
+        raise DataError(f"{path}: not an object of file names and lists of labels")
+    return labels
+
+
+def _read_vocabulary(path: Path) -> ClassList:
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    if not rows or not {"idx", "label"} <= set(rows[0]):
+        raise DataError(f"{path}: no columns 'idx' and 'label'")
+    names = tuple(row["label"] for row in sorted(rows, key=lambda row: int(row["idx"])))
+    return ClassList(names, scored=frozenset(names))

@@ -1,0 +1,187 @@
+"""Reads the tables that data sets come with, and finds audio files by their names."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from effbench.data.clips import Audio, EventTable, FileAudio, Problem
+from effbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = (".tsv", ".csv", ".txt")
+_NO_AUDIO = {
+    *TABLES,
+    ".json",
+    ".jsonl",
+    ".yaml",
+    ".yml",
+    ".md",
+    ".h5",
+    ".hdf",
+    ".hdf5",
+    ".pdf",
+    ".py",
+    ".zip",
+}
+
+
+def header(path: Path) -> tuple[str, list[str]]:
+    """Separator, tab or comma, and the first line's cells in lower case."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            first = lines.readline(65_536).strip()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    separator = "\t" if "\t" in first else ","
+    return separator, [cell.strip().strip('"').lower() for cell in first.split(separator)]
+
+
+def tables_with(folder: Path, *columns: str) -> list[Path]:
+    """Tables in ``folder`` whose header has the columns, by name."""
+    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLES and path.is_file())
+    return [path for path in found if not path.name.startswith(".") and set(columns) <= set(header(path)[1])]
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The named columns as text, other columns dropped; the index is the line in the file.
+
+    Raises:
+        DataError: it can't be read, or lacks a column.
+    """
+    import pandas as pd
+
+    separator, names = header(path)
+    lacking = [column for column in columns if column not in names]
+    if lacking:
+        raise DataError(f"{path}: no column '{lacking[0]}'\nColumns: {', '.join(names)}")
+    try:
+        table = pd.read_csv(
+            path,
+            sep=separator,
+            header=0,
+            names=names,
+            usecols=list(columns),
+            dtype=str,
+            keep_default_na=False,
+            index_col=False,
+            encoding="utf-8-sig",
+            skip_blank_lines=False,
+        )
+    except (ValueError, UnicodeError, pd.errors.ParserError) as error:
+        raise DataError(f"{path}: no readable table ({str(error).splitlines()[0]})") from error
+    table = pd.DataFrame({column: table[column].fillna("").str.strip() for column in columns})
+    table.index = pd.RangeIndex(2, len(table) + 2)
+    return table.loc[(table != "").any(axis=1)]
+
+
+def event_table(
+    path: Path, clips: pd.Series[str], onsets: pd.Series[str], offsets: pd.Series[str], labels: pd.Series[str]
+) -> tuple[EventTable, list[Problem]]:
+    """Events of a table's columns; rows with unusable times are left out and reported."""
+    import pandas as pd
+
+    starts = pd.to_numeric(onsets, errors="coerce").astype(float)
+    ends = pd.to_numeric(offsets, errors="coerce").astype(float)
+    numbers = np.isfinite(starts) & np.isfinite(ends)
+    usable = numbers & (starts >= 0) & (starts < ends)
+    problems = []
+    for line in clips.index[~usable]:
+        where = f"{path.name}, line {line}: {onsets[line] or 'nothing'} to {offsets[line] or 'nothing'}"
+        kind = "time is not a number" if not numbers[line] else "event starts before the clip"
+        if numbers[line] and starts[line] >= ends[line]:
+            kind = "onset is not before offset"
+        problems.append(Problem(kind, clips[line], where, fatal=True))
+    problems += [
+        Problem("event without a label", clips[line], f"{path.name}, line {line}", fatal=True)
+        for line in clips.index[usable & (labels == "")]
+    ]
+    kept = usable & (labels != "")
+    first, end = np.asarray(starts[kept], np.float64), np.asarray(ends[kept], np.float64)
+    return EventTable(clips[kept].to_numpy(), first, end, labels[kept].to_numpy()), problems
+
+
+def read_durations(path: Path) -> dict[str, float]:
+    """Seconds by file name without suffix, from a table of two columns with or without a header."""
+    separator = header(path)[0]
+    durations: dict[str, float] = {}
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        for number, row in enumerate(csv.reader(lines, delimiter=separator), 1):
+            if not row:
+                continue
+            try:
+                seconds = float(row[1])
+            except (IndexError, ValueError) as error:
+                if number == 1:
+                    continue
+                raise DataError(f"{path}, line {number}: no duration in '{separator.join(row)}'") from error
+            if not 0 < seconds < float("inf"):
+                raise DataError(f"{path}, line {number}: a duration of {row[1]} s")
+            durations[stem(row[0])] = seconds
+    return durations
+
+
+def find_durations(folder: Path, split: str) -> dict[str, float]:
+    """Durations of a split from ``<split>_durations.csv`` or the like; empty where there is no such file."""
+    candidates = [
+        path for path in sorted(folder.iterdir()) if path.suffix in TABLES and "duration" in path.stem
+    ]
+    named = [path for path in candidates if path.stem.replace("_durations", "") == split]
+    if not named:
+        named = [path for path in candidates if split in path.stem]
+    if not named and len(candidates) == 1 and candidates[0].stem.strip("_") == "durations":
+        named = candidates
+    return read_durations(named[0]) if named else {}
+
+
+def stem(name: str) -> str:
+    """File name without folders and suffix; ``30.000`` is no suffix."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    head, _, tail = base.rpartition(".")
+    return head if head and len(tail) <= 4 and tail.isalnum() and not tail.isdigit() else base
+
+
+@dataclass(frozen=True)
+class AudioFiles:
+    """Audio by name without suffix; ``spare`` are further files of a name that is there already."""
+
+    found: Mapping[str, Audio]
+    spare: tuple[tuple[str, Path], ...] = ()
+
+    def problems(self, clips: Container[str]) -> list[Problem]:
+        """The clips among ``clips`` that have several files."""
+        kind = "several audio files of one clip"
+        return [Problem(kind, name, f"{path} is not used") for name, path in self.spare if name in clips]
+
+
+def audio_files(folders: Iterable[Path]) -> AudioFiles:
+    """Every file that may hold audio under the first folder that exists."""
+    folder = next((folder for folder in folders if folder.is_dir()), None)
+    found: dict[str, Audio] = {}
+    spare = []
+    for parent, subfolders, names in os.walk(folder, followlinks=True) if folder else ():
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or path.suffix.lower() in _NO_AUDIO:
+                continue
+            if stem(name) in found:
+                spare.append((stem(name), path))
+            found.setdefault(stem(name), FileAudio(path))
+    return AudioFiles(found, tuple(spare))
+
+
+T = TypeVar("T")
+
+
+def first_match(candidates: Iterable[str], found: Mapping[str, T]) -> T | None:
+    """What ``found`` has under the first of the names that it knows."""
+    return next((found[name] for name in candidates if name in found), None)
