@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -32,10 +33,10 @@ def reference_module(name: str) -> Any:
 
 def reference_psds(task: Task, settings: Settings) -> PsdsResult:
     """The PSDS of a task by sed_scores_eval."""
-    scorer = reference_module("intersection_based")
     scored = np.flatnonzero(task.event_counts).tolist()
     crossing = settings.criteria.cttc is not None and settings.alpha_ct > 0
-    penalised, areas, (etpr, efpr), curves = scorer.psds(
+    penalised, areas, (etpr, efpr), curves = _call(
+        reference_module("intersection_based").psds,
         **_inputs(task, scored),
         dtc_threshold=settings.criteria.dtc,
         gtc_threshold=settings.criteria.gtc,
@@ -59,10 +60,23 @@ def reference_psds(task: Task, settings: Settings) -> PsdsResult:
 def reference_pauroc(task: Task, segment_seconds: float, max_fpr: float) -> dict[str, float]:
     """The segment-based partial AUROC of each class by sed_scores_eval."""
     scored = np.flatnonzero(task.event_counts).tolist()
-    areas, _ = reference_module("segment_based").auroc(
-        **_inputs(task, scored), segment_length=segment_seconds, max_fpr=max_fpr
+    areas, _ = _call(
+        reference_module("segment_based").auroc,
+        **_inputs(task, scored),
+        segment_length=segment_seconds,
+        max_fpr=max_fpr,
     )
     return {name: float(areas.get(_label(number), np.nan)) for number, name in enumerate(task.classes)}
+
+
+def _call(score: Callable[..., Any], **arguments: Any) -> Any:
+    try:
+        return score(**arguments)
+    except (AssertionError, IndexError) as error:
+        # For one, it fails where a class has neither a true nor a false positive at any threshold.
+        raise EffbenchError(
+            f"the reference scorer failed ({error}); this case is one of those that only effbench defines"
+        ) from error
 
 
 def _label(number: int) -> str:
