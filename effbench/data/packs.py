@@ -40,8 +40,8 @@ def _opened(pack: Path, process: int) -> Any:
     return open_hdf5(pack)
 
 
-def open_hdf5(path: Path) -> Any:
-    """An open HDF5 file.
+def open_hdf5(path: Path, mode: str = "r") -> Any:
+    """An open HDF5 file; ``mode`` as in ``h5py.File``.
 
     Raises:
         DataError: ``h5py`` is not installed, or it is no such file.
@@ -51,7 +51,7 @@ def open_hdf5(path: Path) -> Any:
     except ImportError as error:
         raise DataError(f"{path}: HDF5 files need h5py\nInstall it: pip install 'effbench[data]'") from error
     try:
-        return h5py.File(path, "r")
+        return h5py.File(path, mode)
     except OSError as error:
         raise DataError(f"{path}: no readable HDF5 file ({str(error).splitlines()[0]})") from error
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.labels import CLIP_FRAMES
+from effbench.data.packs import open_hdf5
 from effbench.errors import EffbenchError
-
-_CHUNK_ROWS = 1
 
 
 class PseudoLabelFile:
@@ -40,16 +39,12 @@ class PseudoLabelFile:
         if path.exists():
             raise EffbenchError(f"{path} is there already: remove it, or give another --out")
         self.path, self.part = path, path.with_name(path.name + ".part")
-        try:
-            self._file = require_h5py().File(self.part, "a")
-            if "strong_logits" not in self._file:
-                shape = (len(names), n_classes, CLIP_FRAMES)
-                self._file.create_dataset("filenames", data=np.array([name.encode() for name in names]))
-                chunks = (_CHUNK_ROWS, n_classes, CLIP_FRAMES)
-                self._file.create_dataset("strong_logits", shape, "f2", chunks=chunks, fillvalue=np.nan)
-                self._file.attrs["made_by"], self._file.attrs["done"] = made_by, 0
-        except OSError as error:
-            raise EffbenchError(f"{self.part} can't be written: {error}") from None
+        self._file = open_hdf5(self.part, "a")
+        if "strong_logits" not in self._file:
+            shape, chunks = (len(names), n_classes, CLIP_FRAMES), (1, n_classes, CLIP_FRAMES)
+            self._file.create_dataset("filenames", data=np.array([name.encode() for name in names]))
+            self._file.create_dataset("strong_logits", shape, "f2", chunks=chunks, fillvalue=np.nan)
+            self._file.attrs["made_by"], self._file.attrs["done"] = made_by, 0
         same_clips = [name.decode() for name in self._file["filenames"][:]] == list(names)
         if not same_clips or self._file.attrs["made_by"] != made_by:
             begun_by = self._file.attrs["made_by"]

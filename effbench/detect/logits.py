@@ -68,7 +68,9 @@ def clip_logits(
     blends: dict[str, tuple[Blend, list[Floats]]] = {}
 
     def flush() -> Iterator[tuple[str, Floats]]:
-        batch = model([window.samples for _, window in waiting]) if waiting else []
+        if not waiting:
+            return
+        batch = model([window.samples for _, window in waiting])
         for (name, window), logits in zip(waiting, batch, strict=True):
             blend, parts = blends.setdefault(name, (Blend(), []))
             parts.append(blend.add(window, logits))

@@ -1,0 +1,73 @@
+"""``effbench pseudo-labels``: frame logits of one model or of several, for knowledge distillation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from effbench.cli.output import note
+from effbench.cli.progress import status
+from effbench.errors import UsageError
+
+FLUSH_ROWS = 64
+
+
+def pseudo_labels(
+    model: Annotated[
+        list[str], typer.Option(help="Model spec; repeatable: the logits of several are averaged.")
+    ],
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set whose clips are labelled.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The HDF5 file to write.")],
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="Weights: strong, advanced-kd or a file; one for each --model, in order."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Which split, where the data set has several.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Its layout; recognised by default.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of the audio, where it lies elsewhere.")] = None,
+    suffix: Annotated[str, typer.Option(help="Suffix of the clips' names in the file.")] = ".mp3",
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per call of the model.")] = 4,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+) -> None:
+    """Write frame logits in half precision; an interrupted run goes on where it stopped.
+
+    Example: effbench pseudo-labels --model fmn30+tf-768 --checkpoint strong --data audioset --split train
+    --out pseudo.h5
+    """
+    checkpoints: list[str | None] = [*(checkpoint or [])]
+    if checkpoints and len(checkpoints) != len(model):
+        raise UsageError(
+            f"{len(model)} --model but {len(checkpoints)} --checkpoint: give one for each, in the same order"
+        )
+    from effbench.data.datasets import open_dataset
+    from effbench.data.pseudo_writer import PseudoLabelFile
+    from effbench.detect.logits import LogitModel
+    from effbench.detect.model import choose_model
+    from effbench.measure.devices import resolve_device, resolve_precision
+    from effbench.study.evaluation import logits_of
+
+    place, dtype = resolve_device(device), resolve_precision(precision).dtype
+    dataset = open_dataset(data, layout, split=split, audio=audio)
+    chosen = [choose_model(m, c) for m, c in zip(model, checkpoints or [None] * len(model), strict=True)]
+    for entry in chosen:
+        if entry.checkpoint is None:
+            note(
+                f"note: {entry.spec} has untrained weights: give --checkpoint for labels that mean something"
+            )
+    logit_model = LogitModel([entry.detector for entry in chosen], device=place, dtype=dtype)
+    made_by = "; ".join(f"{entry.spec} {entry.checkpoint or 'untrained'}" for entry in chosen)
+    names = [f"{clip}{suffix}" for clip in dataset.ids]
+    classes = chosen[0].detector.strong_head.out_features
+    with PseudoLabelFile(out, names, classes, made_by) as file, status(len(names)) as progress:
+        progress.advance(file.done)
+        todo = dataset.ids[file.done :]
+        for row, (_, logits) in enumerate(logits_of(dataset, todo, logit_model, batch_size=batch_size)):
+            file.add(logits)
+            progress.advance()
+            if row % FLUSH_ROWS == 0:
+                file.flush()
+        file.finish()
+    note(f"{len(names)} clips in {out}")

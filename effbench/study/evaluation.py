@@ -1,0 +1,77 @@
+"""Scores a model on a data set: inference into a folder that can go on, then the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from effbench.data.clips import DataSet
+from effbench.data.labels import CLIP_SECONDS
+from effbench.detect.logits import LogitModel, clip_logits
+from effbench.detect.model import ChosenModel
+from effbench.detect.windows import Floats
+from effbench.errors import EffbenchError
+from effbench.evaluate.score_files import ScoreFolder
+
+SAMPLE_RATE = 16_000
+
+
+def logits_of(
+    dataset: DataSet, names: Sequence[str], model: LogitModel, *, batch_size: int
+) -> Iterator[tuple[str, Floats]]:
+    """Logits (frames, classes) of the named clips, in order; what is shorter than 10 s is filled up."""
+    audio = ((name, dataset.clip(name).audio.source()) for name in names)
+    return clip_logits(audio, model, batch_size=batch_size, pad_to=round(CLIP_SECONDS * SAMPLE_RATE))
+
+
+def infer(
+    dataset: DataSet,
+    chosen: ChosenModel,
+    classes: Sequence[str],
+    folder: Path,
+    *,
+    model: LogitModel,
+    batch_size: int = 4,
+    advance: Callable[[int], None] = lambda count: None,
+) -> ScoreFolder:
+    """Logits of every clip of a data set in a folder; clips that are there already are left out.
+
+    Args:
+        dataset: the clips.
+        chosen: says what made the scores.
+        classes: of the detector's outputs.
+        folder: where the scores go; one that was begun for the same model and data goes on.
+        model: what computes them.
+        batch_size: windows per call.
+        advance: told of how many more clips are done.
+
+    Raises:
+        EffbenchError: the folder belongs to something else, or a clip can't be decoded.
+    """
+    made_by = {**chosen.record(), "data": str(dataset.path.resolve()), "split": dataset.split}
+    scores = ScoreFolder.create(folder, classes, made_by)
+    todo = [name for name in dataset.ids if name not in scores]
+    advance(len(dataset) - len(todo))
+    for name, logits in logits_of(dataset, todo, model, batch_size=batch_size):
+        scores.add(name, logits)
+        advance(1)
+    return scores
+
+
+def restrict_to_known(
+    ground_truth: dict[str, list[tuple[float, float, str]]], classes: Sequence[str]
+) -> tuple[dict[str, list[tuple[float, float, str]]], int]:
+    """Ground truth without events of classes that the scores do not have, and how many those were.
+
+    Raises:
+        EffbenchError: no event is left.
+    """
+    known = set(classes)
+    kept = {clip: [event for event in events if event[2] in known] for clip, events in ground_truth.items()}
+    dropped = sum(map(len, ground_truth.values())) - sum(map(len, kept.values()))
+    if not any(kept.values()):
+        labels = sorted({event[2] for events in ground_truth.values() for event in events})[:5]
+        raise EffbenchError(
+            f"no event of the ground truth is of a class that the scores have: {', '.join(labels)}, …"
+        )
+    return kept, dropped
