@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import detect, doctor, models, plot, profile, regress, report, study
+from effbench.cli import data, detect, doctor, models, plot, profile, pseudo_labels, regress, report, study
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.command()(profile.profile)
 app.command()(detect.detect)
+app.add_typer(data.app, name="data")
+app.command("pseudo-labels")(pseudo_labels.pseudo_labels)
 app.add_typer(study.app, name="study")
 app.command()(plot.plot)
 app.command()(report.report)
