@@ -1,0 +1,215 @@
+"""``effbench data``: make, convert and check data sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from effbench.cli.output import Format, note, write_csv, write_json, write_table
+from effbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from effbench.data.check import Report
+    from effbench.data.clips import Problem
+
+app = typer.Typer(no_args_is_help=True, help="Make a synthetic data set, convert one, or check one.")
+
+PathArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set, or its table.")]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(help="audioset-strong, audioset-weak, desed, hear or prepared; recognised by default."),
+]
+SplitOption = Annotated[list[str] | None, typer.Option(help="Only this split. Repeatable; all by default.")]
+AudioOption = Annotated[
+    Path | None, typer.Option(help="Folder of the audio, where it is not beside the tables.")
+]
+ProcessesOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes that work; by default as many as there are CPUs.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
+
+
+@app.command()
+def synth(
+    folder: Annotated[Path, typer.Argument(help="New folder, or that of a stopped run.")],
+    clips: Annotated[int, typer.Option(help="Training clips.")] = 200,
+    eval_clips: Annotated[
+        int, typer.Option(help="Evaluation clips; in the HEAR layout validation and test clips each.")
+    ] = 50,
+    layout: Annotated[str, typer.Option(help="audioset (FLAC and TSV) or hear (WAV and JSON).")] = "audioset",
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="Only this class. Repeatable; by default all twelve.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of a clip; by default 10, or 120 in the HEAR layout.")
+    ] = None,
+    snr: Annotated[
+        tuple[float, float], typer.Option(help="Lowest and highest level of events over the background, dB.")
+    ] = (0.0, 20.0),
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    processes: ProcessesOption = None,
+) -> None:
+    """Write a data set of synthetic soundscapes: twelve AudioSet-strong classes over changing backgrounds.
+
+    Example: effbench data synth data/synthetic --clips 500 --eval-clips 100 --snr -5 15
+    """
+    from effbench.data.synth import synthesise
+
+    with _progress("clips") as progress:
+        synthesise(
+            folder,
+            clips=clips,
+            eval_clips=eval_clips,
+            layout=layout,
+            classes=classes,
+            seconds=seconds,
+            snr=snr,
+            seed=seed,
+            processes=processes or _cpus(),
+            progress=progress,
+        )
+    note(f"{folder} is complete; look at it with: effbench data check {folder}")
+
+
+@app.command()
+def prepare(
+    data: PathArgument,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="New folder, or that of a stopped run.")],
+    layout: LayoutOption = None,
+    split: SplitOption = None,
+    audio: AudioOption = None,
+) -> None:
+    """Convert a data set once into a memory-mapped Hugging Face 'datasets' folder; audio is kept as it is.
+
+    Example: effbench data prepare data/audioset --out data/audioset-prepared --split eval
+    """
+    from effbench.data.datasets import open_dataset
+    from effbench.data.prepare import prepare as convert
+
+    for name in _splits(data, layout, split):
+        dataset = open_dataset(data, layout, split=name, audio=audio)
+        with _progress(f"clips of {name}") as progress:
+            convert(dataset, out, progress=progress)
+        missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
+        note(f"{name}: {len(dataset)} clips in {out}{missing}")
+
+
+@app.command()
+def check(
+    data: PathArgument,
+    layout: LayoutOption = None,
+    split: SplitOption = None,
+    audio: AudioOption = None,
+    headers_only: Annotated[
+        bool, typer.Option("--headers-only", help="Do not decode: fast, but damage is not found.")
+    ] = False,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Events, clips and seconds of every class.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for any problem.")] = False,
+    processes: ProcessesOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Count what is in a data set, and list everything that is wrong with it; exit code 1 if it is unusable.
+
+    With --format json every problem is listed, with csv too (or the classes, with --per-class).
+
+    Example: effbench data check data/synthetic --split eval --per-class
+    """
+    from effbench.data.check import check as examine
+    from effbench.data.check import shared_clips
+    from effbench.data.datasets import open_dataset
+
+    reports = []
+    for name in _splits(data, layout, split):
+        dataset = open_dataset(data, layout, split=name, audio=audio)
+        with _progress(f"clips of {name}") as progress:
+            reports.append(
+                examine(dataset, decode=not headers_only, processes=processes or _cpus(), progress=progress)
+            )
+    shared = shared_clips([report.dataset for report in reports])
+    _write_reports(reports, shared, per_class, form)
+    fatal = sum(problem.fatal for report in reports for problem in report.problems)
+    total = sum(len(report.problems) for report in reports) + len(shared)
+    if fatal:
+        note(f"unusable: {fatal} fatal of {total} problems")
+    elif total:
+        note(f"usable, with {total} problems")
+    if fatal or (strict and total):
+        raise typer.Exit(1)
+
+
+def _write_reports(reports: list[Report], shared: list[Problem], per_class: bool, form: Format) -> None:
+    classes = [
+        {
+            "split": report.dataset.split,
+            "class": c.label,
+            "events": c.events,
+            "clips": c.clips,
+            "seconds": c.seconds,
+        }
+        for report in reports
+        for c in report.classes
+    ]
+    problems = [
+        {"split": split, "problem": p.kind, "fatal": p.fatal, "clip": p.clip, "detail": p.detail}
+        for split, found in (*((r.dataset.split, r.problems) for r in reports), ("", shared))
+        for p in found
+    ]
+    summaries = [report.summary() for report in reports]
+    if form is Format.json:
+        usable = all(report.usable for report in reports)
+        write_json({"usable": usable, "splits": summaries, "classes": classes, "problems": problems})
+    elif form is Format.csv:
+        write_csv(classes if per_class else problems)
+    else:
+        write_table(summaries)
+        if per_class:
+            write_table(classes)
+        kinds = [row for report in reports for row in report.kinds()]
+        if shared:
+            first = f"{shared[0].clip}: {shared[0].detail}"
+            kinds.append({"problem": shared[0].kind, "count": len(shared), "fatal": False, "first": first})
+        if kinds:
+            write_table(kinds)
+
+
+def _splits(data: Path, layout: str | None, wanted: list[str] | None) -> list[str]:
+    from effbench.data.datasets import recognise
+
+    _, splits = recognise(data, layout)
+    unknown = [name for name in wanted or () if name not in splits]
+    if unknown:
+        raise UsageError(f"{data} has no split '{unknown[0]}'\nSplits: {', '.join(splits)}")
+    return list(dict.fromkeys(wanted)) if wanted else list(splits)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal; without one, a line at each tenth of long jobs."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+        told: dict[str, Any] = {"tenth": 0}
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            tenth = 10 * done // max(total, 1)
+            if bar.disable and total >= 1000 and tenth > told["tenth"]:
+                told["tenth"] = tenth
+                note(f"{done:,} of {total:,} {unit}")
+
+        yield progress
