@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
 
 TABLES = (".parquet", ".tsv", ".csv")
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".m4a")
 _BOUNDS = ("onset", "offset")
 _ABOUT = "scores.json"
 
@@ -43,12 +43,6 @@ class ScoreSet:
     probabilities: bool
 
 
-def clip_id(name: str) -> str:
-    """Name of a clip without folder and audio suffix, by which scores and ground truth find each other."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.stem if path.suffix.lower() in AUDIO_SUFFIXES else path.name
-
-
 def read_scores(path: Path) -> ScoreSet:
     """Scores of a folder of tables, of one table with a column ``filename``, or of an inference folder.
 
@@ -63,7 +57,7 @@ def read_scores(path: Path) -> ScoreSet:
     files = sorted(f for f in path.glob("*") if f.suffix.lower() in TABLES) if path.is_dir() else []
     if not files:
         raise UsageError(f"no scores in '{path}': expected files {', '.join('*' + s for s in TABLES)}")
-    tables = _Tables({clip_id(file.name.removesuffix(file.suffix)): file for file in files})
+    tables = _Tables({stem(file.name.removesuffix(file.suffix)): file for file in files})
     return ScoreSet(tables, tables.classes, tables.timestamps, probabilities=tables.look_like_probabilities())
 
 
@@ -141,7 +135,7 @@ def _one_table(path: Path) -> ScoreSet:
     frame = _read_table(path)
     if "filename" not in frame.columns:
         frame.insert(0, "filename", path.stem)
-    groups = {clip_id(str(name)): rows for name, rows in frame.groupby("filename", sort=False, observed=True)}
+    groups = {stem(str(name)): rows for name, rows in frame.groupby("filename", sort=False, observed=True)}
     classes = tuple(str(name) for name in frame.columns if name not in (*_BOUNDS, "filename"))
     scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
     probabilities = all(((values >= 0) & (values <= 1)).all() for values in scores.values())
