@@ -16,7 +16,7 @@ _AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
     """Merged events of every clip of a table, by its name without folder and suffix.
 
-    Tables are those of DESED (``filename onset offset event_label``; a row without times is a clip without
+    Tables are those of DESED (``filename onset offset event_label``; a row without times: a clip without
     events) and AudioSet-strong (``segment_id start_time_seconds end_time_seconds label``).
 
     Raises:
@@ -34,10 +34,9 @@ def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
         labels = rows["label"].map(lambda mid: names.get(mid, mid))
         onsets, offsets = rows["start_time_seconds"], rows["end_time_seconds"]
     else:
-        raise DataError(
-            f"{path} is no table of events\n"
-            f"Columns are {', '.join(sorted(columns))}; expected {' '.join(_DESED)}, or {' '.join(_AUDIOSET)}."
-        )
+        wanted = f"{' '.join(_DESED)}, or {' '.join(_AUDIOSET)}"
+        found = ", ".join(sorted(columns))
+        raise DataError(f"{path} is no table of events\nColumns are {found}; expected {wanted}.")
     empty = (onsets == "") & (offsets == "")
     events, problems = event_table(path, clips[~empty], onsets[~empty], offsets[~empty], labels[~empty])
     if problems:

@@ -13,7 +13,7 @@ from effbench.plots.options import ImageFormat
 from effbench.plots.select import FigureData
 
 # Dates, and the name and version of the drawing program, would make equal figures differ.
-_METADATA: dict[ImageFormat, dict[str, None]] = {
+METADATA: dict[ImageFormat, dict[str, None]] = {
     ImageFormat.png: {"Software": None},
     ImageFormat.svg: {"Date": None, "Creator": None},
     ImageFormat.pdf: {"CreationDate": None, "Creator": None, "Producer": None},
@@ -27,7 +27,7 @@ def render(data: FigureData, formats: Sequence[ImageFormat] = tuple(ImageFormat)
         figure = draw(data)
         for form in dict.fromkeys(formats):
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=form.value, metadata=_METADATA[form])
+            figure.savefig(buffer, format=form.value, metadata=METADATA[form])
             images[form] = buffer.getvalue()
     return images
 
