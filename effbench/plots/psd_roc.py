@@ -67,14 +67,14 @@ def _draw(curves: Mapping[str, Staircase], title: str, max_efpr: float) -> Figur
     named = len(curves) <= MAX_LABELLED
     rates = {name: curve.at(grid) for name, curve in curves.items()}
     for name, rate in rates.items():
-        line = (
-            {"label": name, "linewidth": 1.2} if named else {"color": "0.75", "linewidth": 0.5, "alpha": 0.5}
-        )
-        axes.step(grid, rate, where="post", **line)
+        if named:
+            axes.step(grid, rate, where="post", label=name, linewidth=1.2)
+        else:
+            axes.step(grid, rate, where="post", color="0.75", linewidth=0.5, alpha=0.5)
     mean = np.mean(list(rates.values()), axis=0)
     axes.step(grid, mean, where="post", color="black", linewidth=2, label=f"mean of {len(curves)} classes")
     axes.set(xlim=(0, max_efpr), ylim=(0, 1.01), title=title)
     axes.set_xlabel("Effective false positives per hour")
     axes.set_ylabel("True positive rate")
-    figure.legend(loc="outside right upper", frameon=False, fontsize=7)
+    figure.legend(loc="outside right center", frameon=False, fontsize=7)
     return figure
