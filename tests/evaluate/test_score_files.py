@@ -77,7 +77,7 @@ def test_bad_scores_are_refused_by_name(tmp_path, kind):
     if kind == "classes":
         table(3).to_csv(folder / "a.tsv", sep="\t", index=False)
         table(3).rename(columns={"Speech": "Music"}).to_csv(folder / "b.tsv", sep="\t", index=False)
-    with pytest.raises((UsageError, EffbenchError), match="scores|a.parquet|a.tsv|b.tsv"):
+    with pytest.raises((UsageError, EffbenchError), match=r"scores|a\.parquet|a\.tsv|b\.tsv"):
         _ = read_scores(folder).scores["b"]
 
 
