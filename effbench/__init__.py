@@ -23,11 +23,13 @@ _EXPORTS = {
     "psds1": "effbench.evaluate.psds",
     "psds2": "effbench.evaluate.psds",
     "Psds1Result": "effbench.evaluate.psds",
+    "pauroc": "effbench.evaluate.pauroc",
 }
 
 __all__ = [*sorted(_EXPORTS), "__version__"]
 
 if TYPE_CHECKING:
+    from effbench.evaluate.pauroc import pauroc as pauroc
     from effbench.evaluate.psds import Psds1Result as Psds1Result
     from effbench.evaluate.psds import psds1 as psds1
     from effbench.evaluate.psds import psds2 as psds2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from effbench.data.labels import Event, merge_events
 from effbench.errors import UsageError
 
 Scores: TypeAlias = Mapping[str, ArrayLike]
@@ -150,29 +151,13 @@ def collect_events(ground_truth: GroundTruth, clips: Sequence[str], classes: Seq
     index = {name: number for number, name in enumerate(classes)}
     rows: list[tuple[int, int, float, float]] = []
     for number, clip in enumerate(clips):
-        checked = (_checked(event, clip, index) for event in ground_truth[clip])
-        rows.extend((number, *event) for event in _merged(checked))
+        merged = merge_events(_checked(event, clip, index) for event in ground_truth[clip])
+        rows.extend(sorted((number, index[event.label], event.onset, event.offset) for event in merged))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return Events(table[:, 0].astype(np.int64), table[:, 1].astype(np.int16), table[:, 2], table[:, 3])
 
 
-def _merged(events: Iterable[tuple[int, float, float]]) -> Iterator[tuple[int, float, float]]:
-    """Events (class, onset, offset) of one clip by class and onset, overlapping and touching ones joined."""
-    current: tuple[int, float, float] | None = None
-    for cls, onset, offset in sorted(events):
-        if current is not None and current[0] == cls and onset <= current[2]:
-            current = (cls, current[1], max(current[2], offset))
-            continue
-        if current is not None:
-            yield current
-        current = (cls, onset, offset)
-    if current is not None:
-        yield current
-
-
-def _checked(
-    event: tuple[float, float, str], clip: str, index: Mapping[str, int]
-) -> tuple[int, float, float]:
+def _checked(event: tuple[float, float, str], clip: str, index: Mapping[str, int]) -> Event:
     onset, offset, name = float(event[0]), float(event[1]), event[2]
     if name not in index:
         raise UsageError(
@@ -181,7 +166,7 @@ def _checked(
         )
     if not (np.isfinite(onset) and np.isfinite(offset) and onset < offset):
         raise UsageError(f"clip '{clip}' has an event of class '{name}' from {onset} to {offset} s")
-    return index[name], onset, offset
+    return Event(onset, offset, name)
 
 
 def _same_clips(clips: Sequence[str], ground_truth: GroundTruth, durations: Durations) -> None:
