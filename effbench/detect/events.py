@@ -9,7 +9,8 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.detect.windows import FRAMES_PER_SECOND, SAMPLE_RATE
+from effbench.detect.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
+from effbench.evaluate.postprocess import event_frames
 
 #: Frames from onset to offset, class, index of the threshold, and the highest score within.
 RECORD = np.dtype(
@@ -105,7 +106,7 @@ class EventDecoder:
             onset, peak = self._open[index]
             busy = np.flatnonzero((peaks > threshold) | (onset >= 0))
             if len(busy):
-                self._scan(index, np.ascontiguousarray(scores[:, busy].T), busy, onset, peak)
+                self._scan(index, scores[:, busy], busy, onset, peak)
         self._frames += len(scores)
 
     def finish(self) -> NDArray[np.void]:
@@ -125,23 +126,13 @@ class EventDecoder:
         open_onset: NDArray[np.int32],
         open_peak: NDArray[np.float32],
     ) -> None:
-        """Active runs of (classes, frames); one that begins with the first frame continues an open event."""
-        count, frames = scores.shape
-        # One idle frame after each class, so that runs in the flat array never touch the next class's.
-        active = np.zeros((count, frames + 1), np.int8)
-        np.greater(scores, self.thresholds[index], out=active[:, :frames], casting="unsafe")
-        steps = np.diff(active.ravel(), prepend=np.int8(0))
-        starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-        row = starts // (frames + 1)
-        padded = np.zeros((count, frames + 1), np.float32)
-        padded[:, :frames] = scores
-        pairs = np.stack([starts, ends], axis=1).ravel()
-        peak = np.maximum.reduceat(padded.ravel(), pairs)[::2] if len(pairs) else np.empty(0, np.float32)
+        """Active runs of (frames, classes); one that begins with the first frame continues an open event."""
+        row, start, stop = event_frames(scores > self.thresholds[index])
         label = classes[row]
-        onset = (self._frames + starts - row * (frames + 1)).astype(np.int32)
-        offset = (self._frames + ends - row * (frames + 1)).astype(np.int32)
+        onset, offset = (self._frames + start).astype(np.int32), (self._frames + stop).astype(np.int32)
+        peak = _highest(scores, row, start, stop)
 
-        joins = (onset == self._frames) & (open_onset[label] >= 0)
+        joins = (start == 0) & (open_onset[label] >= 0)
         onset[joins], peak[joins] = open_onset[label[joins]], np.maximum(peak[joins], open_peak[label[joins]])
         ended = np.setdiff1d(classes[open_onset[classes] >= 0], label[joins])
         self._close(
@@ -149,7 +140,7 @@ class EventDecoder:
         )
         open_onset[classes] = -1
 
-        lasts = offset == self._frames + frames
+        lasts = stop == len(scores)
         open_onset[label[lasts]], open_peak[label[lasts]] = onset[lasts], peak[lasts]
         self._close(index, label[~lasts], onset[~lasts], offset[~lasts], peak[~lasts])
 
@@ -166,3 +157,18 @@ class EventDecoder:
             events["label"], events["threshold"] = label, index
             events["onset"], events["offset"], events["score"] = onset, offset, score
             self._found.append(events)
+
+
+def _highest(
+    scores: Floats, row: NDArray[np.intp], start: NDArray[np.intp], stop: NDArray[np.intp]
+) -> Floats:
+    """Highest score of each run, by class, in (frames, classes)."""
+    if not len(row):
+        return np.empty(0, np.float32)
+    frames, classes = scores.shape
+    # One frame more, so that the end of a run is an index as well.
+    flat = np.zeros((classes, frames + 1), np.float32)
+    flat[:, :frames] = scores.T
+    bounds = np.stack([start, stop], axis=1) + row[:, None] * (frames + 1)
+    highest: Floats = np.maximum.reduceat(flat.ravel(), bounds.ravel())[::2]
+    return highest

@@ -108,7 +108,7 @@ class Part:
         return self.start + len(self.samples) / SAMPLE_RATE
 
     def spans(self, label: int, threshold: int) -> list[tuple[float, float]]:
-        """Onset and length of each event of a class and a threshold (by index) that shows, at least in part."""
+        """Onset and length of each event of a class and a threshold (by index) that shows at all."""
         records = self.detection.records
         onset, offset = (records[name] / FRAMES_PER_SECOND for name in ("onset", "offset"))
         shown = (onset < self.end) & (offset > self.start)
@@ -169,7 +169,7 @@ def draw(part: Part) -> Figure:
     top.set_xlim(part.start, max(part.end, part.start + 1 / FRAMES_PER_SECOND))
     figure.text(0.235, 1 - 0.2 / height, part.title, fontsize=10, va="center", weight="bold")
     listed = ", ".join(f"{threshold:g}" for threshold in part.detection.thresholds)
-    key = f"curves: score, 0 to 1    bars: events above {listed} (dotted)"
+    key = f"curves: score, 0 to 1    bars: events above {listed}"
     figure.text(0.985, 1 - 0.2 / height, key, ha="right", va="center", color="#666666")
     return figure
 

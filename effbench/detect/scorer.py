@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effbench.detect.windows import Floats
 from effbench.models.detector import SoundEventDetector
@@ -19,6 +22,8 @@ class Scorer:
         device: where it runs.
         dtype: precision of the network, by autocast; the front-end stays in float32.
         columns: indices of the classes that are wanted, all by default.
+        exact: compute as the detector does, to the last bit; else its copy is rearranged for speed (channels
+            last, batch norms folded into convolutions), which moves logits by some 1e-5.
     """
 
     def __init__(
@@ -28,9 +33,10 @@ class Scorer:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         columns: Sequence[int] | None = None,
+        exact: bool = False,
     ) -> None:
         self.device, self.dtype = torch.device(device), dtype
-        self.detector = detector.to(self.device)
+        self.detector = (detector if exact else _faster(detector)).to(self.device)
         every = columns is None or len(columns) == detector.strong_head.out_features
         self.columns = None if every else torch.tensor(columns, device=self.device)
         self.min_samples = int(getattr(detector.frontend, "min_samples", 1))
@@ -38,7 +44,7 @@ class Scorer:
     @property
     def default_batch_size(self) -> int:
         """Windows per call that come near the device's highest throughput."""
-        return 4 if self.device.type == "cpu" else 32
+        return 2 if self.device.type == "cpu" else 32
 
     @torch.inference_mode()
     def __call__(self, batch: Sequence[Floats]) -> Floats:
@@ -51,3 +57,20 @@ class Scorer:
             logits = logits[:, self.columns]
         scores: Floats = logits.float().sigmoid().transpose(1, 2).contiguous().cpu().numpy()
         return scores
+
+
+def _faster(detector: SoundEventDetector) -> SoundEventDetector:
+    """A copy that computes the same sooner: about 1.5 times on a CPU for frame-wise MobileNets."""
+    copy = deepcopy(detector)
+    for module in list(copy.modules()):
+        if isinstance(module, nn.Sequential):
+            _fold_norms(module)
+    return copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _fold_norms(layers: nn.Sequential) -> None:
+    """Each convolution that a batch norm follows takes it over; in eval mode both are linear."""
+    for index in range(len(layers) - 1):
+        first, second = layers[index], layers[index + 1]
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and not second.training:
+            layers[index], layers[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()

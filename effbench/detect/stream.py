@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from effbench.detect.windows import Floats
-from scipy import ndimage
-
-
-def median_filter(s, w):
-    return ndimage.median_filter(s, size=(w, 1), mode="reflect")
+from effbench.evaluate.postprocess import median_filter
 
 
 class StreamingMedian:

@@ -1,4 +1,4 @@
-"""A detector with weights that depend on nothing but names and shapes, so that scores vary, and real audio files."""
+"""Detectors with weights that make scores vary, and real audio files."""
 
 from functools import cache
 from pathlib import Path
