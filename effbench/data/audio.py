@@ -173,7 +173,7 @@ def _mono_blocks(sound: SoundFile, label: str, on_damage: Callable[[str], None])
     buffer = np.empty((max(1, _READ_VALUES // sound.channels), sound.channels), np.float32)
     done = 0
     while True:
-        count, problem = _read(sound, buffer)
+        count, problem = _read(sound, buffer, done)
         if count:
             yield _mono(buffer[:count], label, done / rate)
             done += count
@@ -189,17 +189,16 @@ def _mono_blocks(sound: SoundFile, label: str, on_damage: Callable[[str], None])
         on_damage(f"{label}: damaged after {done / rate:.2f} s ({cause}); the part before it is used")
 
 
-def _read(sound: SoundFile, buffer: Samples) -> tuple[int, str]:
-    """Frames decoded into ``buffer``, and what stopped the decoder, if anything did."""
+def _read(sound: SoundFile, buffer: Samples, done: int) -> tuple[int, str]:
+    """Frames decoded into ``buffer`` after ``done`` others, and what stopped the decoder, if anything did."""
     import soundfile
 
-    start = sound.tell()
     try:
         return len(sound.read(dtype="float32", always_2d=True, out=buffer)), ""
     except soundfile.SoundFileError as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".") or "decoder failed"
         try:
-            return max(0, min(sound.tell() - start, len(buffer))), reason
+            return max(0, min(sound.tell() - done, len(buffer))), reason
         except soundfile.SoundFileError:
             return 0, reason
 

@@ -1,4 +1,8 @@
-"""Opens anything that may hold audio with libsndfile, so that hostile bytes end in one readable line."""
+"""Opens anything that may hold audio with libsndfile, so that hostile bytes end in one readable line.
+
+Every source becomes a file descriptor. libsndfile then reads it itself: no Python function is called from C,
+where an error would be printed and lost, and no format is guessed from a file's suffix.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,8 @@ def open_sound(
 ) -> Iterator[tuple[SoundFile, str]]:
     """An open ``SoundFile`` and the source's name for messages.
 
-    A file object is read from its start; one that can't seek (a pipe) is copied to a temporary file first.
+    A file object is read from its start where it can seek; one without a descriptor of its own that can seek
+    (a pipe, a member of an archive) is copied to a temporary file first.
 
     Raises:
         AudioError: missing, unreadable, empty, or not audio.
@@ -33,15 +38,11 @@ def open_sound(
     label = name or _label(source)
     with contextlib.ExitStack() as stack:
         try:
-            file = _seekable(_opened(source, stack), stack)
-            if not file.seek(0, os.SEEK_END):
+            descriptor = _descriptor(source, stack)
+            if not os.lseek(descriptor, 0, os.SEEK_END):
                 raise AudioError(f"{label}: the file is empty")
-            file.seek(0)
-            # A descriptor, not a name: libsndfile would take the format of some files from their suffix.
-            target = _descriptor(file)
-            sound = stack.enter_context(
-                soundfile.SoundFile(_Unfailing(file) if target is None else target, closefd=False)
-            )
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            sound = stack.enter_context(soundfile.SoundFile(descriptor, closefd=False))
         except soundfile.SoundFileError as error:
             reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
             raise AudioError(f"{label}: no audio that can be decoded ({reason})") from error
@@ -59,55 +60,26 @@ def _label(source: object) -> str:
     return name if isinstance(name, str) else "audio stream"
 
 
-def _opened(source: str | os.PathLike[str] | bytes | BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+def _descriptor(source: str | os.PathLike[str] | bytes | BinaryIO, stack: contextlib.ExitStack) -> int:
+    """A descriptor that can seek, open as long as ``stack``."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        copy = stack.enter_context(_in_memory())
+        copy.write(source)
+        return copy.fileno()
     if isinstance(source, (str, os.PathLike)):
-        return stack.enter_context(Path(source).open("rb", buffering=0))
-    return io.BytesIO(source) if isinstance(source, (bytes, bytearray, memoryview)) else source
+        source = stack.enter_context(Path(source).open("rb", buffering=0))  # noqa: SIM115
+    if isinstance(source, (io.FileIO, io.BufferedReader, io.BufferedRandom)) and source.seekable():
+        with contextlib.suppress(io.UnsupportedOperation):
+            return source.fileno()
+    copy = stack.enter_context(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+    if source.seekable():
+        source.seek(0)
+    shutil.copyfileobj(source, copy)
+    return copy.fileno()
 
 
-def _seekable(file: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
-    if file.seekable():
-        return file
-    copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-    shutil.copyfileobj(file, copy)
-    copy.flush()
-    return copy
-
-
-def _descriptor(file: BinaryIO) -> int | None:
-    """The descriptor of a real file; ``None`` for one in memory or decompressed on the fly."""
-    if not isinstance(file, (io.FileIO, io.BufferedReader, io.BufferedRandom)):
-        return None
-    try:
-        descriptor = file.fileno()
-    except OSError:
-        return None
-    # A buffered file's own position may differ from its descriptor's.
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-class _Unfailing:
-    """A file whose methods never raise: libsndfile's callbacks would print the traceback and go on."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self.file.seek(offset, whence)
-        except (OSError, ValueError, OverflowError):
-            return self.tell()
-
-    def tell(self) -> int:
-        try:
-            return self.file.tell()
-        except (OSError, ValueError):
-            return 0
-
-    def read(self, count: int = -1) -> bytes:
-        try:
-            data = self.file.read(max(0, count))
-        except (OSError, ValueError, EOFError):
-            return b""
-        return data if isinstance(data, bytes) else b""
+def _in_memory() -> BinaryIO:
+    """A file without a name, in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("audio"), "w+b", buffering=0)  # noqa: PTH123
+    return tempfile.TemporaryFile(buffering=0)
