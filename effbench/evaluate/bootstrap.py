@@ -25,8 +25,10 @@ def draw_weights(clips: int, resamples: int, seed: int) -> np.ndarray:
     return np.ascontiguousarray(weights.T)
 
 
-def interval(value: float, replicates: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
-    """A score, 0 to 1, with the interval of as many standard deviations of its replicates as a normal
+def interval(
+    value: float, replicates: np.ndarray, *, top: float = 1.0, confidence: float = CONFIDENCE
+) -> Estimate:
+    """A score, 0 to ``top``, with the interval of as many standard deviations of its replicates as a normal
     distribution needs.
 
     The spread of a hundred replicates is known well, their outer percentiles are not; and resamples repeat
@@ -37,4 +39,4 @@ def interval(value: float, replicates: np.ndarray, confidence: float = CONFIDENC
     if len(replicates) < 2 or np.isnan(value):
         return Estimate(value, float("nan"), float("nan"))
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * float(np.std(replicates, ddof=1))
-    return Estimate(value, max(value - reach, min(value, 0.0)), min(value + reach, max(value, 1.0)))
+    return Estimate(value, max(value - reach, 0.0), min(value + reach, top))

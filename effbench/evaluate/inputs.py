@@ -146,13 +146,16 @@ def prepare(
     return Task(scores, clips, names, events, seconds, timestamps, frame_seconds)
 
 
-def collect_events(ground_truth: GroundTruth, clips: Sequence[str], classes: Sequence[str]) -> Events:
+def collect_events(
+    ground_truth: GroundTruth, clips: Sequence[str], classes: Sequence[str], *, merge: bool = True
+) -> Events:
     """Events of all clips as arrays; those of one class that overlap or touch in a clip become one."""
     index = {name: number for number, name in enumerate(classes)}
     rows: list[tuple[int, int, float, float]] = []
     for number, clip in enumerate(clips):
-        merged = merge_events(_checked(event, clip, index) for event in ground_truth[clip])
-        rows.extend(sorted((number, index[event.label], event.onset, event.offset) for event in merged))
+        events = [_checked(event, clip, index) for event in ground_truth[clip]]
+        kept = merge_events(events) if merge else events
+        rows.extend(sorted((number, index[event.label], event.onset, event.offset) for event in kept))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return Events(table[:, 0].astype(np.int64), table[:, 1].astype(np.int16), table[:, 2], table[:, 3])
 

@@ -1,0 +1,142 @@
+"""Scores of decoded events against sed_eval, and by hand."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effbench.errors import UsageError
+from effbench.evaluate.events import event_f1, segment_scores
+
+CLASSES = ["Bark", "Siren", "Speech"]
+
+
+@pytest.fixture(scope="module")
+def sed_eval():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("sed_eval", reason="the extra 'reference' is not installed")
+
+
+def listed(events, clip):
+    return [{"event_onset": a, "event_offset": b, "event_label": c, "file": clip} for a, b, c in events]
+
+
+def by_sed_eval(metric, estimated, ground_truth):
+    for clip, events in ground_truth.items():
+        metric.evaluate(listed(events, clip), listed(estimated.get(clip, []), clip))
+    return metric.results()
+
+
+events = st.lists(
+    st.tuples(st.integers(0, 300), st.integers(1, 200), st.sampled_from(CLASSES)).map(
+        lambda event: (event[0] / 64, (event[0] + event[1]) / 64, event[2])
+    ),
+    max_size=9,
+)
+truths = st.lists(events.filter(len), min_size=1, max_size=3)
+
+
+def paired(truth, data):
+    """Ground truth of clips, and detections: some of its events, moved a little, and others."""
+    ground_truth = {f"clip{number}": events for number, events in enumerate(truth)}
+    shift = st.sampled_from([-16, -8, -1, 0, 0, 1, 8, 16]).map(lambda steps: steps / 64)
+    estimated = {}
+    for clip, mine in ground_truth.items():
+        moved = [(max(0.0, a + data.draw(shift)), b + 0.25 + data.draw(shift), c) for a, b, c in mine]
+        estimated[clip] = moved[: data.draw(st.integers(0, len(moved)))] + data.draw(events)
+    return estimated, ground_truth
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    truth=truths, data=st.data(), collar=st.sampled_from([0.05, 0.2, 0.25]), ratio=st.sampled_from([0.2, 0.5])
+)
+def test_event_f1_equals_sed_eval(sed_eval, truth, data, collar, ratio):
+    estimated, ground_truth = paired(truth, data)
+    for offsets in (True, False):
+        metric = sed_eval.sound_event.EventBasedMetrics(
+            CLASSES, evaluate_offset=offsets, t_collar=collar, percentage_of_length=ratio
+        )
+        theirs = by_sed_eval(metric, estimated, ground_truth)
+        ours = event_f1(
+            estimated,
+            ground_truth,
+            classes=CLASSES,
+            onset_collar=collar,
+            offset_collar=collar if offsets else None,
+            offset_ratio=ratio,
+            resamples=0,
+        )
+        overall = theirs["overall"]["f_measure"]
+        assert ours.recall == pytest.approx(overall["recall"])
+        if any(estimated.values()):
+            assert ours.precision == pytest.approx(overall["precision"])
+            assert ours.micro == pytest.approx(overall["f_measure"])
+        for name, value in ours.per_class.items():
+            counts = metric.class_wise[name]
+            if counts["Nref"] + counts["Nsys"]:
+                assert value == pytest.approx(2 * counts["Ntp"] / (counts["Nref"] + counts["Nsys"]))
+            else:
+                assert np.isnan(value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(truth=truths, data=st.data(), seconds=st.sampled_from([1.0, 0.5, 0.1]))
+def test_segment_scores_equal_sed_eval(sed_eval, truth, data, seconds):
+    estimated, ground_truth = paired(truth, data)
+    metric = sed_eval.sound_event.SegmentBasedMetrics(CLASSES, time_resolution=seconds)
+    theirs = by_sed_eval(metric, estimated, ground_truth)["overall"]
+    ours = segment_scores(estimated, ground_truth, classes=CLASSES, segment_seconds=seconds, resamples=0)
+    expected = theirs["error_rate"]
+    assert ours.error_rate == pytest.approx(expected["error_rate"])
+    assert ours.substitutions == pytest.approx(expected["substitution_rate"])
+    assert ours.deletions == pytest.approx(expected["deletion_rate"])
+    assert ours.insertions == pytest.approx(expected["insertion_rate"])
+    if any(estimated.values()):
+        assert ours.f1.micro == pytest.approx(theirs["f_measure"]["f_measure"])
+
+
+def test_matching_is_the_largest_possible():
+    """Taking the nearest first would leave the second event without a partner."""
+    truth = {"clip": [(1.0, 2.0, "Bark"), (1.3, 2.0, "Bark")]}
+    found = {"clip": [(1.12, 2.0, "Bark"), (0.9, 2.0, "Bark")]}
+    assert event_f1(found, truth, classes=CLASSES, offset_collar=None).micro == 1.0
+
+
+def test_an_event_in_another_clip_or_class_does_not_match():
+    truth = {"a": [(1.0, 2.0, "Bark")], "b": [(5.0, 6.0, "Siren")]}
+    assert event_f1({"b": truth["a"]}, truth, classes=CLASSES).micro == 0.0
+    assert event_f1({"a": [(1.0, 2.0, "Siren")]}, truth, classes=CLASSES).micro == 0.0
+
+
+def test_nothing_detected_scores_nothing():
+    truth = {"a": [(1.0, 2.0, "Bark")], "b": []}
+    score = event_f1({}, truth, classes=CLASSES)
+    assert (score.micro, score.macro, score.recall) == (0.0, 0.0, 0.0)
+    assert np.isnan(score.precision)
+    segments = segment_scores({}, truth, classes=CLASSES)
+    assert (segments.error_rate, segments.deletions, segments.f1.micro) == (1.0, 1.0, 0.0)
+
+
+def test_detected_clips_need_ground_truth():
+    with pytest.raises(UsageError, match="'b' has detected events but no ground truth"):
+        event_f1({"b": []}, {"a": [(1.0, 2.0, "Bark")]}, classes=CLASSES)
+
+
+def test_intervals_come_from_the_clips():
+    generator = np.random.default_rng(0)
+    truth = {f"clip{number}": [(1.0, 2.0, "Bark"), (3.0, 4.5, "Siren")] for number in range(100)}
+    found = {clip: [event for event in events if generator.random() < 0.7] for clip, events in truth.items()}
+    score = event_f1(found, truth, classes=CLASSES)
+    micro = score.intervals["micro"]
+    # Recall of 200 events found with probability 0.7: F1 = 2r / (1 + r).
+    assert micro.value == score.micro
+    assert 0.04 < micro.high - micro.low < 0.14
+    assert micro.low < 2 * 0.7 / 1.7 < micro.high
+    segments = segment_scores(found, truth, classes=CLASSES)
+    error = segments.intervals["error_rate"]
+    assert error.low < segments.error_rate < error.high
+    assert error.low < 0.3 < error.high
