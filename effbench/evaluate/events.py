@@ -166,7 +166,8 @@ class Counts:
         macro = _ratio(np.where(defined, per_class, 0.0).sum(axis=0), defined.sum(axis=0))
         intervals = {
             name: interval(float(values[0]), values[1:])
-            for name, values in (("micro", micro), ("macro", macro))
+            for name, values in {"micro": micro, "macro": macro}.items()
+            if resamples
         }
         return FScore(
             micro=float(micro[0]),
@@ -174,9 +175,7 @@ class Counts:
             precision=float(_ratio(hits.sum(axis=0), detected.sum(axis=0))[0]),
             recall=float(_ratio(hits.sum(axis=0), truth.sum(axis=0))[0]),
             per_class=dict(zip(classes, per_class[:, 0].tolist(), strict=True)),
-            intervals={
-                name: interval(float(values[0]), values[1:]) for name, values in both.items() if resamples
-            },
+            intervals=intervals,
         )
 
 
