@@ -45,7 +45,7 @@ def paired(truth, data):
     shift = st.sampled_from([-16, -8, -1, 0, 0, 1, 8, 16]).map(lambda steps: steps / 64)
     estimated = {}
     for clip, mine in ground_truth.items():
-        moved = [(max(0.0, a + data.draw(shift)), b + 0.25 + data.draw(shift), c) for a, b, c in mine]
+        moved = [(max(0.0, a + data.draw(shift)), b + 0.5 + data.draw(shift), c) for a, b, c in mine]
         estimated[clip] = moved[: data.draw(st.integers(0, len(moved)))] + data.draw(events)
     return estimated, ground_truth
 
