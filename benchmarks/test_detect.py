@@ -1,0 +1,110 @@
+"""Detection in a long file, from MP3 to events, against the bare network on the same windows.
+
+Both take turns, so that what else the machine does hits both; each ratio is of two neighbouring runs.
+"""
+
+import time
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import effbench
+from effbench.data.audio import stream_audio
+from effbench.detect.job import Settings
+from effbench.detect.run import detect
+from effbench.detect.scorer import Scorer
+from effbench.detect.sources import Source
+from effbench.detect.windows import cut
+
+MINUTES, RATE, ROUNDS = 10, 44_100, 5
+BATCH_SIZES = (1, 2, 4, 8)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Ten minutes of noise and tones in stereo at 44.1 kHz."""
+    path = tmp_path_factory.mktemp("detect") / "long.mp3"
+    rng = np.random.default_rng(0)
+    t = np.arange(30 * RATE) / RATE
+    tone = 0.2 * np.sin(2 * np.pi * (300 + 200 * np.sin(t)) * t)
+    minute = np.stack([0.05 * rng.standard_normal(len(t)) + tone, 0.05 * rng.standard_normal(len(t))], 1)
+    with soundfile.SoundFile(path, "w", RATE, 2) as file:
+        for _ in range(2 * MINUTES):
+            file.write(minute)
+    return Source(path.name, path)
+
+
+def seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+class Bare:
+    """The network alone, on features that are there already, at its best batch size."""
+
+    def __init__(self, scorer, windows):
+        self.network = scorer.detector
+        batches = [
+            scorer.detector.frontend(torch.from_numpy(np.stack(windows[i : i + 5])))
+            for i in range(0, len(windows), 5)
+        ]
+        self.features = torch.cat(batches)
+        sample = self.features[:16]
+        cost = {
+            size: min(seconds(lambda s=size: self.run(sample, s)) for _ in range(3)) for size in BATCH_SIZES
+        }
+        self.batch_size = min(cost, key=cost.get)
+
+    def run(self, features, size):
+        for batch in features.split(size):
+            self.network(batch)
+
+    def __call__(self):
+        self.run(self.features, self.batch_size)
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["fast", "exact"])
+@pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "hard-cuts"])
+def test_end_to_end(benchmark, source, overlap, exact):
+    torch.set_num_threads(2)
+    settings = Settings(overlap=overlap)
+    scorer = Scorer(effbench.build_model("fmn10", seed=0), exact=exact)
+    windows = [window.samples for window in cut(stream_audio(source.audio), overlap=overlap)]
+    bare = Bare(scorer, windows)
+    plain = bare if exact else Bare(Scorer(effbench.build_model("fmn10", seed=0), exact=True), windows)
+    ratios, of_plain = [], []
+
+    def turn():
+        whole = seconds(lambda: list(detect([source], scorer, settings)))
+        ratios.append(seconds(bare) / whole)
+        of_plain.append(seconds(plain) / whole)
+
+    benchmark.pedantic(turn, rounds=ROUNDS, warmup_rounds=1)
+    for name, values in (("same network", ratios), ("network as profiled", of_plain)):
+        low, middle, high = np.quantile(values[1:], [0, 0.5, 1])
+        text = f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+        benchmark.extra_info[name] = text
+        print(
+            f"\n{'overlap' if overlap else 'hard cuts'}, {len(windows)} windows: {text} of the {name}'s throughput"
+        )
+    assert np.median(of_plain[1:]) >= 0.75
+
+
+def test_overlap_against_hard_cuts(benchmark, source):
+    torch.set_num_threads(2)
+    scorer = Scorer(effbench.build_model("fmn10", seed=0))
+    ratios = []
+
+    def turn():
+        cross_faded = seconds(lambda: list(detect([source], scorer, Settings())))
+        ratios.append(cross_faded / seconds(lambda: list(detect([source], scorer, Settings(overlap=False)))))
+
+    benchmark.pedantic(turn, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.extra_info["overlap / hard cuts"] = f"{np.median(ratios[1:]):.2f}"
+    print(
+        f"\noverlap costs {np.median(ratios[1:]):.2f} [{min(ratios[1:]):.2f}, {max(ratios[1:]):.2f}] of hard cuts"
+    )
+    assert np.median(ratios[1:]) <= 1.3
