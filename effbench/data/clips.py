@@ -27,7 +27,7 @@ class Audio(Protocol):
         """What ``read_audio`` reads."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileAudio:
     """Audio in a file of its own."""
 
@@ -70,10 +70,13 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        """Duration from the tables or, where they do not say, from the audio's header."""
+        """Duration from the tables or, where they do not say, of the audio (an MP3 is decoded for it)."""
         if self.duration is not None:
             return self.duration
-        return audio_info(self.audio.source(), name=self.audio.name).duration
+        info = audio_info(self.audio.source(), name=self.audio.name)
+        if info.estimated:
+            info = audio_info(self.audio.source(), name=self.audio.name, count=True)
+        return info.duration
 
     def waveform(self, seconds: float | None = None) -> Samples:
         """(samples,) float32 at 16 kHz, from the start; at most ``seconds``.
@@ -201,7 +204,7 @@ class DataSet(Sequence[Clip]):
         return {name: [*map(_plain, merge_events(self.events.of(name)))] for name in self.ids}
 
     def durations(self) -> dict[str, float]:
-        """Seconds of every clip; reads the headers of those that the tables do not have."""
+        """Seconds of every clip; asks the audio of those that the tables do not have."""
         return {clip.id: clip.seconds for clip in self}
 
     def with_pseudo_labels(self, pseudo: Callable[[str], NDArray[np.float32]]) -> DataSet:

@@ -18,13 +18,17 @@ from effbench.errors import DataError
 SUFFIXES = (".hdf", ".hdf5", ".h5")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackAudio:
     """One clip of a pack; the pack is opened once per process, at the first read."""
 
     pack: Path
     row: int
-    name: str
+    clip: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.pack}: {self.clip}"
 
     def source(self) -> bytes:
         """The bytes of the mp3 file."""
@@ -83,7 +87,7 @@ def pack_audio(packs: Sequence[Path]) -> dict[str, PackAudio]:
     found: dict[str, PackAudio] = {}
     for pack in packs:
         for row, name in enumerate(pack_names(pack)):
-            found.setdefault(name, PackAudio(pack, row, f"{pack}: {name}"))
+            found.setdefault(name, PackAudio(pack, row, name))
     return found
 
 

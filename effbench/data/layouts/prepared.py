@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from effbench.data.clips import Audio, DataSet, EventTable, no_events
 from effbench.data.tables import stem
@@ -22,16 +23,21 @@ from effbench.errors import DataError
 
 RECORD = "effbench.json"
 AUDIO_COLUMNS = ("audio_bytes", "mp3_bytes")
+_FIELDS = ("onset", "offset", "event_label")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardAudio:
     """A row's audio in a memory-mapped file."""
 
     shard: Path
     row: int
     column: str
-    name: str
+    clip: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.shard}: {self.clip}"
 
     def source(self) -> bytes:
         """The bytes of the original audio file."""
@@ -90,7 +96,7 @@ def open_split(folder: Path, split: str, audio: Path | None = None) -> DataSet:
                 f"{shard}: no columns 'filename' and 'audio_bytes'\nColumns: {table.column_names}"
             )
         names = [stem(name) for name in table["filename"].to_pylist()]
-        clips |= {name: ShardAudio(shard, row, column, f"{folder}: {name}") for row, name in enumerate(names)}
+        clips |= {name: ShardAudio(shard, row, column, name) for row, name in enumerate(names)}
         if "duration" in table.column_names:
             known = zip(names, table["duration"].to_pylist(), strict=True)
             durations |= {name: seconds for name, seconds in known if seconds is not None}
@@ -102,24 +108,29 @@ def open_split(folder: Path, split: str, audio: Path | None = None) -> DataSet:
 
 
 def _events(shards: Sequence[Path]) -> EventTable:
-    rows = [row for shard in shards for row in _shard_events(shard)]
-    if not rows:
+    parts = [part for shard in shards for part in _shard_events(shard)]
+    if not parts:
         return no_events()
-    names, onsets, offsets, labels = zip(*rows, strict=True)
-    return EventTable(names, np.array(onsets, float), np.array(offsets, float), labels)
+    clips, onsets, offsets, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return EventTable(clips, onsets.astype(np.float64), offsets.astype(np.float64), labels)
 
 
-def _shard_events(shard: Path) -> Iterator[tuple[str, float, float, str]]:
+def _shard_events(shard: Path) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Clips, onsets, offsets and labels of the events in a shard, in parts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     table = _mapped(shard)
     if "events" not in table.column_names:
         return
-    for name, events in zip(table["filename"].to_pylist(), table["events"].to_pylist(), strict=True):
-        # A list of structures, or, from older versions of ``datasets``, a structure of lists.
-        if isinstance(events, dict):
-            columns = (events["onset"], events["offset"], events["event_label"])
-            events = [
-                {"onset": on, "offset": off, "event_label": label}
-                for on, off, label in zip(*columns, strict=True)
-            ]
-        for event in events or ():
-            yield stem(name), event["onset"], event["offset"], event["event_label"]
+    for batch in table.select(["filename", "events"]).to_batches():
+        events = batch.column("events")
+        names = np.array([stem(name) for name in batch.column("filename").to_pylist()], object)
+        if pa.types.is_struct(events.type):  # of lists, as older versions of ``datasets`` keep them
+            rows = pc.list_parent_indices(events.field("onset"))
+            fields = [pc.list_flatten(events.field(name)) for name in _FIELDS]
+        else:
+            rows, flat = pc.list_parent_indices(events), pc.list_flatten(events)
+            fields = [pc.struct_field(flat, name) for name in _FIELDS]
+        columns = [field.to_numpy(zero_copy_only=False) for field in fields]
+        yield names[rows.to_numpy()], *columns
