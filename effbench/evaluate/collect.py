@@ -13,7 +13,7 @@ import numpy as np
 
 from effbench.evaluate.criteria import Criteria, Curves, judge
 from effbench.evaluate.inputs import Task, exact
-from effbench.evaluate.points import Points, onset_changes
+from effbench.evaluate.points import Points, join, onset_changes, split_by_class
 
 #: Bytes of scores that are loaded before the floor is raised; scores in memory are taken at once.
 BLOCK_BYTES = 96 << 20
@@ -53,91 +53,103 @@ class Floor:
         return np.where(rounded > self.value, np.nextafter(rounded, dtype.type(-np.inf)), rounded)
 
 
-def collect_points(task: Task, criteria: Criteria, allowed: int) -> list[Points]:
-    """Every operating point of every scored class that can lie within the allowed false positives."""
-    scored = task.event_counts > 0
-    floor = Floor(allowed, scored)
-    kept: list[Points] = []
-    size = compacted = 0
-    for block in _blocks(task):
-        found = _Block(task, criteria, block).points(floor)
-        kept.extend(found)
-        size += sum(map(len, found))
-        if size > compacted + COMPACT_POINTS:
-            kept = _compact(kept, floor)
-            size = compacted = sum(map(len, kept))
-    return _compact(kept, floor)
+class PointCollector:
+    """Every operating point of every scored class that can lie within the allowed false positives.
 
+    Args:
+        task: the scoring job, whose clips are added in order.
+        criteria: what makes a detection false.
+        allowed: number of false positives.
+    """
 
-def _compact(parts: list[Points], floor: Floor) -> list[Points]:
-    return [part for part in (part.above(floor.value) for part in parts) if len(part)]
+    def __init__(self, task: Task, criteria: Criteria, allowed: int) -> None:
+        self.task, self.criteria = task, criteria
+        self.floor = Floor(allowed, task.event_counts > 0)
+        self.in_memory = type(task.scores) is dict
+        self.block, self.waiting = _Block(0), 0
+        self.kept: list[Points] = []
+        self.size = self.compacted = 0
 
+    def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
+        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
+        self.block.scores.append(scores)
+        self.block.times.append(times)
+        self.waiting += 0 if self.in_memory else scores.nbytes
+        if self.waiting > BLOCK_BYTES:
+            self._flush()
 
-def _blocks(task: Task) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Number of the first clip and the scores of consecutive clips, loaded once each."""
-    in_memory = type(task.scores) is dict
-    first, block, size = 0, list[np.ndarray](), 0
-    for number in range(len(task.clips)):
-        scores = task.load(number)
-        block.append(scores)
-        size += 0 if in_memory else scores.nbytes
-        if size > BLOCK_BYTES:
-            yield first, block
-            first, block, size = number + 1, [], 0
-    if block:
-        yield first, block
+    def finish(self) -> list[Points]:
+        """Points of every class (classes,), from the highest score to the lowest."""
+        if self.block.scores:
+            self._flush()
+        self._compact()
+        return split_by_class(join(self.kept), len(self.task.classes))
+
+    def _flush(self) -> None:
+        found = list(self.block.points(self.task, self.criteria, self.floor))
+        self.block, self.waiting = _Block(self.block.first + len(self.block.scores)), 0
+        self.kept += found
+        self.size += sum(map(len, found))
+        if self.size > self.compacted + COMPACT_POINTS:
+            self._compact()
+
+    def _compact(self) -> None:
+        above = (part.above(self.floor.value) for part in self.kept)
+        self.kept = [part for part in above if len(part)]
+        self.size = self.compacted = sum(map(len, self.kept))
 
 
 class _Block:
-    """Some consecutive clips."""
+    """Consecutive clips from ``first`` on."""
 
-    def __init__(self, task: Task, criteria: Criteria, block: tuple[int, list[np.ndarray]]) -> None:
-        self.task, self.criteria = task, criteria
-        self.first, self.scores = block
-        self.last = self.first + len(self.scores)
-        events = task.events
-        mine = slice(*np.searchsorted(events.clip, [self.first, self.last]))
-        self.present = np.zeros((len(self.scores), len(task.classes)), dtype=bool)
-        self.present[events.clip[mine] - self.first, events.cls[mine]] = True
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.scores: list[np.ndarray] = []
+        self.times: list[np.ndarray] = []
 
-    def points(self, floor: Floor) -> list[Points]:
-        maxima = self._maxima()
-        floor.update(np.where(self.present, -np.inf, maxima))
-        closely = self.present.copy()
-        if self.criteria.cttc is not None:
+    def points(self, task: Task, criteria: Criteria, floor: Floor) -> Iterator[Points]:
+        """Operating points above the floor, which is raised first."""
+        present, maxima = self._present(task), self._maxima(task)
+        floor.update(np.where(present, -np.inf, maxima))
+        if criteria.cttc is None:
+            closely = present & (maxima > floor.value)
+        else:
             # Any detection beside an event of another class may be a cross trigger.
-            closely |= self.present.any(axis=1, keepdims=True)
-        closely &= maxima > floor.value
-        absent = [self._absent(item, floor, closely[item]) for item in range(len(self.scores))]
-        return [*absent, *self._present(floor, closely)]
+            closely = present.any(axis=1, keepdims=True) & (maxima > floor.value)
+        for item, scores in enumerate(self.scores):
+            scores = exact(scores)
+            limit = floor.below(scores.dtype)
+            limit[closely[item]] = np.inf
+            yield onset_changes(scores, limit, self.first + item)
+        for curves in self._curves(closely, floor):
+            yield from judge(curves, task.events, criteria)
 
-    def _maxima(self) -> np.ndarray:
+    def _present(self, task: Task) -> np.ndarray:
+        """Which clips have which classes (clips, classes)."""
+        present = np.zeros((len(self.scores), len(task.classes)), dtype=bool)
+        events = task.events
+        mine = slice(*np.searchsorted(events.clip, [self.first, self.first + len(self.scores)]))
+        present[events.clip[mine] - self.first, events.cls[mine]] = True
+        return present
+
+    def _maxima(self, task: Task) -> np.ndarray:
+        """Highest scores (clips, classes)."""
         maxima = np.array([exact(scores).max(axis=0) for scores in self.scores])
         if np.isnan(maxima).any():
             item, cls = np.argwhere(np.isnan(maxima))[0]
-            raise self.task.refuse_nan(self.first + int(item), int(cls))
+            raise task.refuse_nan(self.first + int(item), int(cls))
         return maxima
 
-    def _absent(self, item: int, floor: Floor, closely: np.ndarray) -> Points:
-        scores = exact(self.scores[item])
-        limit = floor.below(scores.dtype)
-        limit[closely] = np.inf
-        return onset_changes(scores, limit, self.first + item)
-
-    def _present(self, floor: Floor, closely: np.ndarray) -> Iterator[Points]:
-        """Points of the classes to look at closely, of clips of one length at a time."""
+    def _curves(self, closely: np.ndarray, floor: Floor) -> Iterator[Curves]:
+        """Scores of the classes to look at closely, of clips of one length at a time."""
         lengths = np.array([len(scores) for scores in self.scores])
         for frames in np.unique(lengths):
-            item, cls = np.nonzero(closely & (lengths == frames)[:, None])
-            for low in range(0, len(item), PAIRS):
-                part = slice(low, low + PAIRS)
-                curves = self._curves(item[part], cls[part], int(frames), floor)
-                yield from judge(curves, self.task.events, self.criteria)
-
-    def _curves(self, item: np.ndarray, cls: np.ndarray, frames: int, floor: Floor) -> Curves:
-        owners, rows = np.unique(item, return_inverse=True)
-        scores = np.concatenate([exact(self.scores[owner][:, cls[item == owner]].T) for owner in owners])
-        times = np.array([self.task.times(self.first + int(owner), frames) for owner in owners])
-        return Curves(
-            scores, self.first + item, cls.astype(np.int16), times[rows], floor.below(scores.dtype)[cls]
-        )
+            items, classes = np.nonzero(closely & (lengths == frames)[:, None])
+            for low in range(0, len(items), PAIRS):
+                item, cls = items[low : low + PAIRS], classes[low : low + PAIRS]
+                owners, rows = np.unique(item, return_inverse=True)
+                columns = [exact(self.scores[owner][:, cls[item == owner]].T) for owner in owners]
+                scores = np.concatenate(columns)
+                times = np.array([self.times[owner] for owner in owners])[rows]
+                limit = floor.below(scores.dtype)[cls]
+                yield Curves(scores, self.first + item, cls.astype(np.int16), times, limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -86,7 +87,7 @@ class Task:
         """Boundaries (frames + 1,) of a clip's frames in seconds."""
         given = self.timestamps
         if given is None:
-            return np.arange(frames + 1) * self.frame_seconds
+            return frame_times(frames, self.frame_seconds)
         clip = self.clips[index]
         times = np.asarray(given[clip] if isinstance(given, Mapping) else given, dtype=np.float64)
         if times.shape != (frames + 1,):
@@ -100,6 +101,14 @@ class Task:
     def refuse_nan(self, index: int, cls: int) -> UsageError:
         """The error for a score that is not a number."""
         return UsageError(f"scores of clip '{self.clips[index]}' hold NaN for class '{self.classes[cls]}'")
+
+
+@lru_cache
+def frame_times(frames: int, frame_seconds: float) -> np.ndarray:
+    """Boundaries (frames + 1,) of equally long frames."""
+    times: np.ndarray = np.arange(frames + 1) * frame_seconds
+    times.flags.writeable = False
+    return times
 
 
 def exact(scores: np.ndarray) -> np.ndarray:

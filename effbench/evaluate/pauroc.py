@@ -25,9 +25,12 @@ from effbench.evaluate.inputs import (
     exact,
     prepare,
 )
+from effbench.evaluate.segments import Segments, highest_scores, positive_segments, segment_counts
+from effbench.evaluate.stream import run
 from effbench.measure.statistics import Estimate
 
-Missing = Literal["zero", "lowest"]
+#: Score of segments without frames.
+Missing = float | Literal["lowest"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def pauroc(
     timestamps: Timestamps = None,
     segment_seconds: float = 1.0,
     max_fpr: float = 0.1,
-    missing: Missing = "zero",
+    missing: Missing = 0.0,
     engine: Literal["effbench", "reference"] = "effbench",
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -73,10 +76,10 @@ def pauroc(
         timestamps: see there.
         segment_seconds: length of a segment; a clip's last one may reach past its end.
         max_fpr: false positive rate up to which the curve counts.
-        missing: score of segments that lie wholly past the last frame. ``zero`` is what the reference
-            assigns and published values contain: the lowest possible of probabilities, but a high one of
-            logits. ``lowest`` ranks them below all others.
-        engine: ``reference`` has sed_scores_eval compute the values (no intervals, ``zero`` only).
+        missing: score of segments that lie wholly past the last frame. 0 is what the reference assigns and
+            published values contain: the lowest of probabilities, but a high one of logits, where it
+            stands for a probability of 0.5. ``lowest`` ranks such segments below all others.
+        engine: ``reference`` has sed_scores_eval compute the values (no intervals, ``missing`` 0 only).
         resamples: bootstrap resamples of the clips for the intervals; 0 for none.
         seed: of the resampling.
 
@@ -85,21 +88,62 @@ def pauroc(
     """
     if not 0 < max_fpr <= 1 or not segment_seconds > 0:
         raise UsageError("expected 0 < max_fpr <= 1 and segment_seconds > 0")
-    if missing not in ("zero", "lowest") or engine not in ("effbench", "reference"):
-        raise UsageError("expected missing to be zero or lowest, and engine effbench or reference")
+    if engine not in ("effbench", "reference"):
+        raise UsageError(f"unknown engine '{engine}'; expected effbench or reference")
     task = prepare(
         scores, ground_truth, durations, classes=classes, frame_seconds=frame_seconds, timestamps=timestamps
     )
     if engine == "reference":
-        return _by_reference(task, segment_seconds, max_fpr, missing)
-    segments = Segments.of(task, segment_seconds, 0.0 if missing == "zero" else -np.inf)
-    # In the first "resample", each clip is there once: the score itself.
-    weights = np.ones((len(task.clips), 1 + resamples), dtype=np.int16)
-    weights[:, 1:] = draw_weights(len(task.clips), resamples, seed)
-    areas = segments.areas(max_fpr, weights)
+        return reference_result(task, segment_seconds, max_fpr, missing)
+    metric = PaurocMetric(task, segment_seconds, max_fpr, missing, resamples, seed)
+    result: PaurocResult = run(task, [metric])[0]
+    return result
+
+
+class PaurocMetric:
+    """A partial AUROC that is fed clip by clip."""
+
+    def __init__(
+        self,
+        task: Task,
+        segment_seconds: float,
+        max_fpr: float,
+        missing: Missing,
+        resamples: int,
+        seed: int,
+    ) -> None:
+        self.task, self.seconds, self.max_fpr = task, segment_seconds, max_fpr
+        self.missing = -np.inf if missing == "lowest" else float(missing)
+        self.resamples, self.seed = resamples, seed
+        self.rows: list[np.ndarray] = []
+
+    def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
+        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
+        count = int(segment_counts(self.task.durations[number : number + 1], self.seconds)[0])
+        edges = np.round(np.arange(count + 1) * self.seconds, TIME_DECIMALS)
+        self.rows.append(highest_scores(exact(scores), times, edges, self.missing))
+        if np.isnan(self.rows[-1]).any():
+            raise self.task.refuse_nan(number, int(np.argwhere(np.isnan(self.rows[-1]))[0, 1]))
+
+    def finish(self) -> PaurocResult:
+        """The score, once all clips have been added."""
+        task = self.task
+        counts = segment_counts(task.durations, self.seconds)
+        clip = np.repeat(np.arange(len(counts)), counts)
+        scores = np.concatenate(self.rows)
+        self.rows.clear()
+        segments = Segments(scores.T, clip, positive_segments(task, self.seconds, counts))
+        # In the first "resample", each clip is there once: the score itself.
+        weights = np.ones((len(task.clips), 1 + self.resamples), dtype=np.int16)
+        weights[:, 1:] = draw_weights(len(task.clips), self.resamples, self.seed)
+        return _result(task.classes, segments.areas(self.max_fpr, weights))
+
+
+def _result(classes: Sequence[str], areas: np.ndarray) -> PaurocResult:
+    """From areas (classes, 1 + resamples), the score's own first."""
     macro = _mean(areas)
-    per_class = dict(zip(task.classes, areas[:, 0].tolist(), strict=True))
-    if not resamples:
+    per_class = dict(zip(classes, areas[:, 0].tolist(), strict=True))
+    if areas.shape[1] == 1:
         return PaurocResult(macro.item(), per_class)
     return PaurocResult(
         macro[0].item(),
@@ -121,108 +165,11 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _by_reference(task: Task, segment_seconds: float, max_fpr: float, missing: Missing) -> PaurocResult:
+def reference_result(task: Task, segment_seconds: float, max_fpr: float, missing: Missing) -> PaurocResult:
+    """The values by sed_scores_eval."""
     from effbench.evaluate.reference import reference_pauroc
 
-    if missing != "zero":
-        raise UsageError("the reference engine gives missing segments the score 0: missing='zero' only")
+    if missing != 0:
+        raise UsageError("the reference engine gives segments without frames the score 0 and no other")
     per_class = reference_pauroc(task, segment_seconds, max_fpr)
     return PaurocResult(_mean(np.array(list(per_class.values()))[:, None]).item(), per_class)
-
-
-@dataclass(frozen=True)
-class Segments:
-    """Scores and labels of all segments of all clips.
-
-    Attributes:
-        scores: (classes, segments).
-        clip: (segments,) which clip.
-        positive: segment indices of each class's positives.
-    """
-
-    scores: np.ndarray
-    clip: np.ndarray
-    positive: Sequence[np.ndarray]
-
-    @classmethod
-    def of(cls, task: Task, seconds: float, missing: float) -> Segments:
-        counts = np.ceil(task.durations / seconds).astype(np.intp)
-        first = np.cumsum(counts) - counts
-        rows = []
-        for number, count in enumerate(counts.tolist()):
-            scores = exact(task.load(number))
-            edges = np.round(np.arange(count + 1) * seconds, TIME_DECIMALS)
-            rows.append(_highest(scores, task.times(number, len(scores)), edges, missing))
-            if np.isnan(rows[-1]).any():
-                raise task.refuse_nan(number, int(np.argwhere(np.isnan(rows[-1]))[0, 1]))
-        clip = np.repeat(np.arange(len(counts)), counts)
-        return cls(np.concatenate(rows).T, clip, _positives(task, seconds, counts, first))
-
-    def areas(self, max_fpr: float, weights: np.ndarray) -> np.ndarray:
-        """Partial area (classes, resamples) of every class, with clips weighted (clips, resamples).
-
-        It is the mean over positives of how far below ``max_fpr`` the rate of those negatives is that score
-        as high or higher.
-        """
-        totals = np.bincount(self.clip, minlength=len(weights)) @ weights.astype(np.int64)
-        areas = np.full((len(self.scores), weights.shape[1]), np.nan)
-        deepest = self._deepest(max_fpr, weights)
-        for cls, (scores, positive) in enumerate(zip(self.scores, self.positive, strict=True)):
-            hits = weights[self.clip[positive]].astype(np.int64)
-            positives, negatives = hits.sum(axis=0), totals - hits.sum(axis=0)
-            found, false = self._levels(np.ascontiguousarray(scores), positive, hits, weights, deepest)
-            rates = false / np.maximum(negatives, 1)
-            area = (found * np.maximum(max_fpr - rates, 0.0)).sum(axis=0) / np.maximum(positives, 1)
-            areas[cls] = np.where((positives > 0) & (negatives > 0), area / max_fpr, np.nan)
-        return areas
-
-    def _levels(
-        self, scores: np.ndarray, positive: np.ndarray, hits: np.ndarray, weights: np.ndarray, deepest: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the positives at each of their scores, and of the negatives there or above.
-
-        Shape:
-            each (levels, resamples), highest score first
-        """
-        # Number of segments, of either kind, with at least the score of each positive.
-        ranks = len(scores) - np.searchsorted(np.sort(scores), scores[positive])
-        near = np.flatnonzero(ranks <= deepest + len(positive))
-        near = near[np.argsort(ranks[near], kind="stable")]
-        levels, start = np.unique(ranks[near], return_index=True)
-        if not len(levels):
-            return hits[:0], hits[:0]
-        found = np.add.reduceat(hits[near], start, axis=0)
-        top = np.argpartition(-scores, levels[-1] - 1)[: levels[-1]]
-        clip = self.clip[top[np.argsort(-scores[top])]]
-        above = np.add.reduceat(weights[clip], np.append(0, levels[:-1]), axis=0, dtype=np.int64)
-        return found, np.cumsum(above - found, axis=0)
-
-    def _deepest(self, max_fpr: float, weights: np.ndarray) -> int:
-        """Number of negatives that may count, with room for a resample that is five deviations off."""
-        allowed, per_clip = max_fpr * len(self.clip), len(self.clip) / len(weights)
-        room = 0.0 if weights.shape[1] == 1 else 5 * np.sqrt(allowed * max(per_clip, 1.0)) + 2 * per_clip
-        return int(allowed + room) + 1
-
-
-def _highest(scores: np.ndarray, times: np.ndarray, edges: np.ndarray, missing: float) -> np.ndarray:
-    """Highest score (segments, classes) among the frames that reach into each segment."""
-    times = np.round(times, TIME_DECIMALS)
-    low = np.maximum(np.searchsorted(times, edges[:-1], side="right") - 1, 0)
-    high = np.minimum(np.searchsorted(times, edges[1:]), len(scores))
-    result = np.full((len(low), scores.shape[1]), missing, dtype=scores.dtype)
-    for segment, (start, stop) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        if stop > start:
-            scores[start:stop].max(axis=0, out=result[segment])
-    return result
-
-
-def _positives(task: Task, seconds: float, counts: np.ndarray, first: np.ndarray) -> list[np.ndarray]:
-    """Index of every positive segment, by class."""
-    found: list[list[np.ndarray]] = [[] for _ in task.classes]
-    events = task.events
-    longest = np.round(np.arange(counts.max() + 1) * seconds, TIME_DECIMALS)
-    start = np.searchsorted(longest[1:], events.onset, side="right")
-    stop = np.minimum(np.searchsorted(longest[:-1], events.offset), counts[events.clip])
-    for cls, clip, low, high in zip(events.cls, events.clip, start, stop, strict=True):
-        found[cls].append(first[clip] + np.arange(low, high))
-    return [np.unique(np.concatenate(mine)) if mine else np.zeros(0, np.intp) for mine in found]

@@ -12,7 +12,7 @@ import numpy as np
 from effbench.errors import EffbenchError
 from effbench.evaluate.curves import Curve
 from effbench.evaluate.inputs import Task
-from effbench.evaluate.psds import PsdsResult, Settings
+from effbench.evaluate.psds_metric import PsdsResult, Settings
 
 
 def reference_module(name: str) -> Any:

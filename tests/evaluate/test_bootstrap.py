@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from effbench.evaluate import psds
+from effbench.evaluate import psds_metric
 from effbench.evaluate import replicates as sources
 from effbench.evaluate.bootstrap import draw_weights, interval
 from effbench.evaluate.psds import psds1, psds2
@@ -30,7 +30,7 @@ def replicates(monkeypatch):
         kept.append(sources.psds_replicates(*args))
         return kept[-1]
 
-    monkeypatch.setattr(psds, "psds_replicates", keep)
+    monkeypatch.setattr(psds_metric, "psds_replicates", keep)
     return kept
 
 

@@ -68,7 +68,7 @@ def test_segments_past_the_scores_count_as_zero_as_in_the_reference():
 def test_segments_past_the_scores_may_count_as_lowest():
     job = longer_than_its_scores()
     assert job.score(pauroc, max_fpr=1.0, missing="lowest").macro == 1.0
-    with pytest.raises(UsageError, match="missing='zero' only"):
+    with pytest.raises(UsageError, match="the score 0 and no other"):
         job.score(pauroc, missing="lowest", engine="reference")
 
 
