@@ -57,18 +57,20 @@ def _filter(scores: np.ndarray, window: int) -> np.ndarray:
     if window == 1 or scores.size == 0:
         return scores.copy()
     wide = scores.astype(np.float32) if scores.dtype == np.float16 else scores
+    before, after = window // 2, (window - 1) // 2
+    padded = np.pad(wide, ((before, after), (0, 0)), mode="symmetric")
     if window > LONGEST_NETWORK:
-        filtered: np.ndarray = ndimage.median_filter(wide, size=(window, 1), mode="reflect")
+        # Padded here: SciPy (1.17) reads past the end of scores that are much shorter than the window.
+        filtered: np.ndarray = ndimage.median_filter(padded, size=(window, 1))[before : before + len(scores)]
     else:
-        filtered = _filter_rows(wide, window)
+        filtered = _filter_rows(padded, window)
     return filtered.astype(scores.dtype, copy=False)
 
 
-def _filter_rows(scores: np.ndarray, window: int) -> np.ndarray:
-    frames, classes = scores.shape
-    padded = np.pad(scores, ((window // 2, (window - 1) // 2), (0, 0)), mode="symmetric")
-    result = np.empty(scores.shape, scores.dtype)
-    step = max(2 * window, BLOCK_BYTES // (classes * scores.itemsize))
+def _filter_rows(padded: np.ndarray, window: int) -> np.ndarray:
+    frames, classes = len(padded) - window + 1, padded.shape[1]
+    result = np.empty((frames, classes), padded.dtype)
+    step = max(2 * window, BLOCK_BYTES // (classes * padded.itemsize))
     for low in range(0, frames, step):
         high = min(low + step, frames)
         rows = padded[low : high + window - 1]
