@@ -116,16 +116,16 @@ class Destinations:
     def listeners(self, source: Source) -> list[Listener]:
         """What follows the frames of a source."""
         found: list[Listener] = []
+        if self.plot is not None:
+            single = not _is_folder(self.plot)
+            path = self.plot if single else _below(self.plot, f"{source.name}.png")
+            found.append(PlotListener(source, path, parts=not single))
         if self._scores_file is not None:
             found.append(ScoreListener(source, self._scores_file, own=False))
         elif self.scores is not None:
             path = _below(self.scores, source.name + SCORES_SUFFIX)
             file = ScoreFile(path, self._labels, filenames=False, about=json.dumps(self._run))
             found.append(ScoreListener(source, file, own=True))
-        if self.plot is not None:
-            single = not _is_folder(self.plot)
-            path = self.plot if single else _below(self.plot, f"{source.name}.png")
-            found.append(PlotListener(source, path, parts=not single))
         return found
 
     def keep(self, detection: Detection) -> None:

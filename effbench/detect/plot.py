@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effbench.data.audio import stream_audio
+from effbench.data.audio import audio_info, stream_audio
 from effbench.detect.events import Detection
 from effbench.detect.sources import Source
 from effbench.detect.spool import Spool
@@ -32,6 +32,7 @@ _COLOURS = (
     *("#8a7a2e", "#2c93a8", "#c2504a", "#5f7f3a", "#6d6d6d"),
 )
 _WIDTH_INCHES, _SPECTROGRAM_INCHES, _TRACK_INCHES = 9.0, 1.9, 0.36
+_LONGEST_NAME = 32
 _TICKS_HERTZ = (125, 500, 1000, 2000, 4000)
 
 
@@ -47,17 +48,15 @@ class PlotListener:
     def __init__(self, source: Source, path: Path, *, parts: bool) -> None:
         self.source, self.path, self.parts = source, path, parts
         self._spool = Spool()
+        self._check(audio_info(source.audio, name=source.name).duration)
 
     def raw(self, scores: Floats) -> None:
         """Figures show filtered scores, which the thresholds apply to."""
 
     def filtered(self, scores: Floats) -> None:
         self._spool.add(scores)
-        if not self.parts and self._spool.frames > _PART_FRAMES:
-            raise UsageError(
-                f"{self.source.name} is longer than the {PART_SECONDS} s that one figure shows readably: "
-                f"--plot FOLDER draws a figure for every minute"
-            )
+        # The length in a header may be wrong.
+        self._check(self._spool.frames / FRAMES_PER_SECOND)
 
     def finish(self, detection: Detection) -> None:
         count = max(1, -(-self._spool.frames // _PART_FRAMES))
@@ -80,6 +79,13 @@ class PlotListener:
 
     def abort(self) -> None:
         self._spool.close()
+
+    def _check(self, seconds: float) -> None:
+        if not self.parts and seconds > PART_SECONDS:
+            raise UsageError(
+                f"{self.source.name} is longer than the {PART_SECONDS} s that one figure shows readably: "
+                f"--plot FOLDER draws a figure for every minute"
+            )
 
 
 @dataclass(frozen=True)
@@ -151,12 +157,14 @@ def draw(part: Part) -> Figure:
     above, below = 0.34, 0.5
     height = above + _SPECTROGRAM_INCHES + 0.1 + tracks * _TRACK_INCHES + below
     figure = Figure(figsize=(_WIDTH_INCHES, height))
+    names = [_shown(part.detection.labels[index]) for index in part.classes]
+    left = max(0.62, 0.2 + 0.067 * max(map(len, names), default=0)) / _WIDTH_INCHES
     grid = figure.add_gridspec(
         1 + tracks,
         1,
         height_ratios=[_SPECTROGRAM_INCHES + 0.1] + [_TRACK_INCHES] * tracks,
         hspace=0.0,
-        left=0.235,
+        left=left,
         right=0.985,
         top=1 - above / height,
         bottom=below / height,
@@ -167,7 +175,7 @@ def draw(part: Part) -> Figure:
         axes = figure.add_subplot(grid[row + 1], sharex=top)
         _draw_track(axes, part, index, _COLOURS[row % len(_COLOURS)], last=row == len(part.classes) - 1)
     top.set_xlim(part.start, max(part.end, part.start + 1 / FRAMES_PER_SECOND))
-    figure.text(0.235, 1 - 0.2 / height, part.title, fontsize=10, va="center", weight="bold")
+    figure.text(left, 1 - 0.2 / height, part.title, fontsize=10, va="center", weight="bold")
     listed = ", ".join(f"{threshold:g}" for threshold in part.detection.thresholds)
     key = f"curves: score, 0 to 1    bars: events above {listed}"
     figure.text(0.985, 1 - 0.2 / height, key, ha="right", va="center", color="#666666")
@@ -226,9 +234,12 @@ def _draw_track(axes: Axes, part: Part, index: int, colour: str, *, last: bool) 
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_color("#888888" if last else "#e4e4e4")
-    name = part.detection.labels[index]
-    shown = name if len(name) <= 30 else name[:29].rstrip(" ,") + "…"
-    axes.text(-0.012, 0.36, shown, transform=axes.transAxes, ha="right", va="center", color=colour)
+    name = _shown(part.detection.labels[index])
+    axes.text(-0.012, 0.36, name, transform=axes.transAxes, ha="right", va="center", color=colour)
     axes.tick_params(axis="x", bottom=last, labelbottom=last)
     if last:
         axes.set_xlabel("time (s)")
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1].rstrip(" ,") + "…"
