@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from effbench.data.audio import SAMPLE_RATE, audio_info, stream_audio
 from effbench.data.clips import Audio, Clip, DataSet, Problem
 from effbench.data.labels import Event, merge_events
+from effbench.data.pool import in_batches
 from effbench.data.vocabulary import EVALUATION_ONLY
 from effbench.errors import EffbenchError
 
@@ -106,11 +106,15 @@ def check(
     problems += [Problem("no audio", name, "no file with this name") for name in dataset.missing]
     seconds: dict[str, float] = {}
     progress(0, len(dataset))
-    for done, (name, duration, found) in enumerate(_audio(dataset, decode, processes), 1):
-        problems += found
-        if duration is not None:
-            seconds[name] = duration
-        progress(done, len(dataset))
+    done = 0
+    work = partial(_read_batch, decode=decode)
+    for findings in in_batches(work, list(dataset.audio.items()), size=_BATCH, processes=processes):
+        for name, duration, found in findings:
+            problems += found
+            if duration is not None:
+                seconds[name] = duration
+            done += 1
+            progress(done, len(dataset))
     for clip in dataset:
         problems += _labels(clip, seconds.get(clip.id), dataset)
     counts = _count(dataset)
@@ -141,19 +145,6 @@ def shared_clips(datasets: Sequence[DataSet]) -> list[Problem]:
 
 
 _Finding = tuple[str, float | None, list[Problem]]
-
-
-def _audio(dataset: DataSet, decode: bool, processes: int) -> Iterator[_Finding]:
-    items = list(dataset.audio.items())
-    batches = [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
-    if processes < 2 or len(batches) < 2:
-        for item in items:
-            yield from _read_batch([item], decode)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(batches)), mp_context=context) as pool:
-        for findings in pool.map(_read_batch, batches, [decode] * len(batches)):
-            yield from findings
 
 
 def _read_batch(items: Iterable[tuple[str, Audio]], decode: bool) -> list[_Finding]:

@@ -1,7 +1,11 @@
 import hashlib
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -81,6 +85,9 @@ def test_a_stopped_run_continues_and_makes_nothing_twice(tmp_path):
         synthesise(tmp_path / "cut", progress=stop_after_four, **SMALL)
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.flac")}
     assert len(made) == 4
+    half_written = tmp_path / "cut" / "audio" / "train" / ".Ytrain000005-123456.flac"
+    half_written.touch()
+    os.utime(half_written, (0, 0))
     calls = []
     synthesise(tmp_path / "cut", progress=lambda done, total: calls.append(done), **SMALL)
     assert calls == [4, 5, 6, 7, 8, 9]
@@ -193,3 +200,25 @@ def test_classes_can_be_told_apart_but_not_by_one_frame_alone(tmp_path):
     accuracy = np.mean((inputs / scale @ weights).argmax(1) == targets)
     print(f"accuracy {accuracy:.2f}")
     assert 0.5 < accuracy < 0.97
+
+
+_ENDLESS = """
+import sys, time
+from effbench.data.pool import in_batches
+def work(items):
+    print(__import__("os").getpid(), flush=True)
+    time.sleep(60)
+if __name__ == "__main__":
+    list(in_batches(work, [1, 2], size=1, processes=2))
+"""
+
+
+def test_workers_of_a_killed_run_end_too(tmp_path):
+    script = tmp_path / "endless.py"
+    script.write_text(_ENDLESS)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], 10)
+    assert not alive

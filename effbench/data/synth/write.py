@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from effbench.data.audio import SAMPLE_RATE
+from effbench.data.pool import in_batches
 from effbench.data.synth.options import SynthOptions, claim, make_options
 from effbench.data.synth.scene import Scene, plan_scene, render_scene
 from effbench.data.vocabulary import strong_classes
 from effbench.files import replacing
 
-_LEFTOVER_SECONDS = 600
 _BATCH = 8
 
 
@@ -64,19 +63,22 @@ def synthesise(
     """
     folder = Path(folder)
     options = make_options(layout, clips, eval_clips, classes, seconds, snr, seed)
+    begun = time.time()
     claim(folder, options)
     planned = list(plan(options))
     for split in options.splits:
         audio_folder(folder, options, split).mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(audio_folder(folder, options, split))
     missing = [clip for clip in planned if not audio_file(folder, options, clip).exists()]
     done = len(planned) - len(missing)
     progress(done, len(planned))
-    for count in _render(folder, options, missing, processes):
+    work = partial(_write_clips, folder, options)
+    for count in in_batches(work, missing, size=_BATCH, processes=processes):
         done += count
         progress(done, len(planned))
     write_labels = _write_hear if options.layout == "hear" else _write_audioset
     write_labels(folder, options, planned)
+    for split in options.splits:
+        _remove_leftovers(audio_folder(folder, options, split), begun)
     return folder
 
 
@@ -99,25 +101,6 @@ def audio_file(folder: Path, options: SynthOptions, clip: Clip) -> Path:
     return audio_folder(folder, options, clip.split) / name
 
 
-def _render(folder: Path, options: SynthOptions, clips: Sequence[Clip], processes: int) -> Iterator[int]:
-    """Number of clips finished, again and again."""
-    batches = [clips[start : start + _BATCH] for start in range(0, len(clips), _BATCH)]
-    if processes < 2 or len(batches) < 2:
-        for clip in clips:
-            yield _write_clips(folder, options, [clip])
-        return
-    # Not forked: the caller may hold threads and locks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(batches)), mp_context=context) as pool:
-        try:
-            for done in as_completed(
-                [pool.submit(_write_clips, folder, options, batch) for batch in batches]
-            ):
-                yield done.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
 def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> int:
     import soundfile
 
@@ -127,10 +110,10 @@ def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> 
     return len(clips)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what a killed run was writing; what is fresh may be another run's."""
-    for path in folder.glob(".*"):
-        if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+def _remove_leftovers(folder: Path, begun: float) -> None:
+    """Remove what a killed run was writing; what is newer than this run may be another's."""
+    for path in folder.glob(".*.*"):
+        if path.stat().st_mtime < begun:
             path.unlink(missing_ok=True)
 
 
