@@ -22,7 +22,7 @@ def noise(shape, seed=0, dtype=np.float32):
 
 
 def plain_median(scores, window):
-    """The middle of every window, sorted; SciPy itself goes wrong where the window is longer than the scores."""
+    """The middle of every window, sorted; SciPy goes wrong where the window is longer than the scores."""
     padded = np.pad(scores, ((window // 2, (window - 1) // 2), (0, 0)), mode="symmetric")
     windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)
     return np.sort(windows, axis=-1)[..., window // 2]
