@@ -100,7 +100,7 @@ def detect(
         todo = [source for source in sources if not destinations.done(source)]
         if destinations.folder is not None:
             note(f"{_files(len(sources))}, {len(sources) - len(todo)} of them done before")
-        failures = _detect(todo, scorer, settings, batch_size, destinations)
+        failures = _detect(todo, scorer, settings, batch_size, destinations, single=len(sources) == 1)
         destinations.finish(failures, _table)
     if destinations.folder is not None:
         note(f"results in {out}")
@@ -143,8 +143,13 @@ def _detect(
     settings: Settings,
     batch_size: int | None,
     destinations: Destinations,
+    *,
+    single: bool,
 ) -> list[Failure]:
-    """Detect and keep the events; files that could not be used are said at once and returned."""
+    """Detect and keep the events; files that could not be used are said at once and returned.
+
+    The failure of a single file is left to be the command's.
+    """
     from effbench.detect import run
 
     failures = []
@@ -163,7 +168,7 @@ def _detect(
             for result in results:
                 if isinstance(result, run.Failure):
                     failures.append(result)
-                    if len(sources) > 1:
+                    if not single:
                         progress.at(result.name, 0)
                         bar.line(f"failed: {result.message}")
                 else:

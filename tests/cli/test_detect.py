@@ -204,6 +204,12 @@ def test_bad_files_are_said_in_one_line_and_the_others_go_on(detect, files, tmp_
     assert {failed["filename"] for failed in document["failed"]} == {"broken.wav", "empty.flac"}
     assert len([line for line in done.stderr.splitlines() if "failed:" in line]) == 2
     assert "error: 2 of 5 files could not be used" in done.stderr
+    (tmp_path / "audio" / "empty.flac").unlink()
+    for known in (0, 3):
+        done = detect("audio", "--out", "results")
+        assert f"4 files, {known} of them done before" in done.stderr
+        assert len([line for line in done.stderr.splitlines() if "failed: audio/broken.wav" in line]) == 1
+        assert done.returncode == 1
     assert "Traceback" not in done.stderr
 
 
