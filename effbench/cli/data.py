@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from effbench.cli.output import Format, note, write_csv, write_json, write_table
-from effbench.errors import UsageError
+from effbench.errors import EffbenchError, UsageError
 
 if TYPE_CHECKING:
     from effbench.data.check import Report
@@ -60,7 +60,7 @@ def synth(
     """
     from effbench.data.synth import synthesise
 
-    with _progress("clips") as progress:
+    with _file_errors(), _progress("clips") as progress:
         synthesise(
             folder,
             clips=clips,
@@ -93,7 +93,7 @@ def prepare(
 
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with _progress(f"clips of {name}") as progress:
+        with _file_errors(), _progress(f"clips of {name}") as progress:
             convert(dataset, out, progress=progress)
         missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
         note(f"{name}: {len(dataset)} clips in {out}{missing}")
@@ -128,7 +128,7 @@ def check(
     reports = []
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with _progress(f"clips of {name}") as progress:
+        with _file_errors(), _progress(f"clips of {name}") as progress:
             reports.append(
                 examine(dataset, decode=not headers_only, processes=processes or _cpus(), progress=progress)
             )
@@ -191,6 +191,16 @@ def _splits(data: Path, layout: str | None, wanted: list[str] | None) -> list[st
 
 def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    """A folder that can't be made, a full disk and the like, as one line."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise EffbenchError(f"{where}{error.strerror or error}") from error
 
 
 @contextmanager

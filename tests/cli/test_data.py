@@ -100,9 +100,12 @@ def test_harmless_problems_fail_only_when_strict(effbench, small):
         (("check", ".", "--layout", "desd"), 2, "error: unknown layout 'desd'; did you mean 'desed'?"),
         (("synth", "set", "--snr", 9, 3), 2, "error: the SNR range must be two numbers"),
         (("synth", "set", "--layout", "wsj"), 2, "error: unknown layout 'wsj'"),
+        (("synth", "a_file"), 1, "error: a_file: File exists"),
+        (("check", "a_file"), 1, "error: a_file: no data set of a known layout"),
     ],
 )
-def test_mistakes_end_in_one_clear_line(effbench, arguments, code, message):
+def test_mistakes_end_in_one_clear_line(effbench, tmp_path, arguments, code, message):
+    (tmp_path / "a_file").write_text("no data")
     result = effbench("data", *arguments)
     assert result.returncode == code
     assert result.stderr.startswith(message)

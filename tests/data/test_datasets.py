@@ -8,6 +8,7 @@ import soundfile
 from effbench.data.clips import EventTable
 from effbench.data.datasets import open_dataset, recognise
 from effbench.data.labels import Event, crop_events
+from effbench.data.prepare import prepare
 from effbench.data.pseudo import PseudoLabels
 from effbench.data.synth import synthesise
 from effbench.data.vocabulary import strong_classes, weak_classes
@@ -123,13 +124,23 @@ def write_pack(path, names, folder=""):
 
 def test_audio_comes_from_packs_where_there_are_any(strong):
     names = ["Y--aE2O5G5WE", "Yunlabelled1"]
-    write_pack(strong / "eval_segments_mp3.hdf", names, "00/"[:0])
+    write_pack(strong / "eval_segments_mp3.hdf", names)
     write_pack(strong / "unbalanced_train_segments_mp3.hdf", ["Ya_b-c_d-e_f"], "7/")
     dataset = open_dataset(strong, "audioset-strong")
     assert dataset.ids == ("Y--aE2O5G5WE", "Ya_b-c_d-e_f")
     clip = pickle.loads(pickle.dumps(dataset[0]))
     assert abs(len(clip.waveform()) - 32_000) < 20
     assert "Y--aE2O5G5WE" in clip.audio.name
+
+
+def test_packs_are_prepared_like_files(strong, tmp_path):
+    pytest.importorskip("datasets")
+    write_pack(strong / "eval_segments_mp3.hdf", ["Y--aE2O5G5WE", "Ya_b-c_d-e_f"])
+    dataset = open_dataset(strong)
+    copy = open_dataset(prepare(dataset, tmp_path / "prepared"))
+    assert copy.ids == dataset.ids
+    assert [clip.audio.source() for clip in copy] == [clip.audio.source() for clip in dataset]
+    assert [clip.events for clip in copy] == [clip.events for clip in dataset]
 
 
 def test_audioset_weak_from_packs_reads_the_targets_in_index_order(tmp_path):

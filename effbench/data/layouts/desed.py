@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from effbench.data.clips import Audio, DataSet
-from effbench.data.labels import Event
 from effbench.data.tables import (
     audio_files,
     event_table,
@@ -76,14 +75,3 @@ def _classes(table: Path) -> ClassList:
             }
     names -= {"", "nan", "NaN"}
     return ClassList(tuple(sorted(names)), scored=frozenset(names))
-
-
-def write_tsv(path: Path, events: dict[str, list[Event]]) -> None:
-    """Events as such a table."""
-    lines = ["\t".join(_STRONG)]
-    lines += [
-        f"{name}\t{event.onset:.3f}\t{event.offset:.3f}\t{event.label}"
-        for name, clip in events.items()
-        for event in clip
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
