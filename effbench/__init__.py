@@ -24,12 +24,14 @@ _EXPORTS = {
     "psds2": "effbench.evaluate.psds",
     "Psds1Result": "effbench.evaluate.psds",
     "pauroc": "effbench.evaluate.pauroc",
+    "evaluate_scores": "effbench.evaluate.protocol",
 }
 
 __all__ = [*sorted(_EXPORTS), "__version__"]
 
 if TYPE_CHECKING:
     from effbench.evaluate.pauroc import pauroc as pauroc
+    from effbench.evaluate.protocol import evaluate_scores as evaluate_scores
     from effbench.evaluate.psds import Psds1Result as Psds1Result
     from effbench.evaluate.psds import psds1 as psds1
     from effbench.evaluate.psds import psds2 as psds2

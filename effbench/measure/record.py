@@ -28,6 +28,19 @@ UNITS: Mapping[str, str] = {
     "latency_p99": "s",
     "memory_peak": "bytes",
     "psds1": "%",
+    "psds1_penalised": "%",
+    "psds2": "%",
+    "psds2_penalised": "%",
+    "pauroc": "%",
+    "event_f1": "%",
+    "event_f1_macro": "%",
+    "onset_f1": "%",
+    "onset_f1_macro": "%",
+    "onset_f1_50ms": "%",
+    "onset_f1_50ms_macro": "%",
+    "segment_f1": "%",
+    "segment_f1_macro": "%",
+    "segment_error_rate": "errors/segment",
 }
 
 

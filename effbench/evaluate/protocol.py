@@ -1,0 +1,176 @@
+"""Evaluation protocols as data, and one function that follows them from scores to values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from effbench.errors import UsageError, nearest
+from effbench.evaluate.bootstrap import RESAMPLES
+from effbench.evaluate.evaluation import Evaluation, values_of
+from effbench.evaluate.filtered import FilteredScores
+from effbench.evaluate.inputs import Durations, GroundTruth, Scores, Task, Timestamps, prepare
+from effbench.evaluate.metrics import METRICS, EventList, Scoring
+from effbench.evaluate.psds import Engine
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is done to scores, and what is computed from them by default.
+
+    Attributes:
+        name: as it is asked for.
+        metrics: keys of ``METRICS``.
+        median_window: frames of the median filter over time.
+        scored_only: classes without events, and then clips without events, are left out.
+        threshold: logit above which a class is on, for the metrics of decoded events.
+        frame_centres: events last from the centre of their first frame to the centre of their last, rather
+            than from the beginning of the one to the end of the other.
+        min_seconds: shorter events are dropped.
+        expected_classes: number of scored classes without which values can't be compared with the paper's.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    median_window: int
+    scored_only: bool
+    threshold: float = 0.0
+    frame_centres: bool = False
+    min_seconds: float = 0.0
+    expected_classes: int | None = None
+
+    def decoder(self, task: Task, probabilities: bool, threshold: float | None) -> EventList:
+        """What makes events of scores, at a threshold on their own scale if one is given."""
+        if threshold is None:
+            threshold = 1 / (1 + math.exp(-self.threshold)) if probabilities else self.threshold
+        return EventList(task, threshold, frame_centres=self.frame_centres, min_seconds=self.min_seconds)
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("paper", ("psds1", "pauroc"), 9, scored_only=True, expected_classes=407),
+        # As the functions of HEAR: an even window, logits compared with 0.5, events between frame centres.
+        Protocol(
+            "dcase2016",
+            ("onset_f1", "onset_f1_50ms", "segment"),
+            median_window=6,
+            scored_only=False,
+            threshold=0.5,
+            frame_centres=True,
+            min_seconds=0.125,
+        ),
+    )
+}
+
+
+def evaluate_scores(
+    scores: Scores,
+    ground_truth: GroundTruth,
+    durations: Durations,
+    *,
+    classes: Sequence[str],
+    protocol: str = "paper",
+    metrics: Sequence[str] | None = None,
+    engine: Engine = "effbench",
+    probabilities: bool = False,
+    frame_seconds: float = 0.04,
+    timestamps: Timestamps = None,
+    median_window: int | None = None,
+    threshold: float | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Post-process and score anybody's frame scores as a protocol says; each clip is loaded once.
+
+    Args:
+        scores: clip -> (frames, classes), as in ``effbench.psds1``.
+        ground_truth: clip -> (onset, offset, class); with the protocol ``paper``, events of other classes
+            than these are left out, and clips without an entry have no events.
+        durations: clip -> seconds.
+        classes: names of the scores' columns.
+        protocol: key of ``PROTOCOLS``.
+        metrics: keys of ``METRICS``; ``None``: the protocol's own.
+        engine: ``reference`` has sed_scores_eval compute PSDS and pAUROC, without intervals, and with 0 for
+            the segments without frames of probabilities, too.
+        probabilities: whether scores are probabilities rather than logits. It matters to thresholds and to
+            the segments without frames in pAUROC, which published values take for a logit of 0.
+        frame_seconds: length of a frame.
+        timestamps: boundaries of the frames instead (``effbench.psds1``).
+        median_window: frames, instead of the protocol's.
+        threshold: on the scale of the scores, instead of the protocol's.
+        resamples: bootstrap resamples of the clips for the intervals; 0 for none.
+        seed: of the resampling.
+
+    Raises:
+        UsageError: an unknown protocol or metric, or inputs that don't fit together.
+    """
+    plan = _plan(protocol, metrics)
+    names = plan.metrics if metrics is None else tuple(metrics)
+    window = plan.median_window if median_window is None else median_window
+    view = FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), window)
+    if plan.scored_only:
+        view, ground_truth = view.scored(ground_truth)
+    task = prepare(
+        view,
+        ground_truth,
+        durations,
+        classes=view.classes,
+        frame_seconds=frame_seconds,
+        timestamps=timestamps,
+    )
+    decoder = plan.decoder(task, probabilities, threshold)
+    scoring = Scoring(
+        task=task,
+        ground_truth=ground_truth,
+        decoder=decoder,
+        missing=0.5 if probabilities else 0.0,
+        engine=engine,
+        resamples=resamples,
+        seed=seed,
+    )
+    results = scoring.results(names)
+    return Evaluation(
+        protocol=plan.name,
+        engine=engine,
+        clips=len(task.clips),
+        classes=len(task.classes),
+        events=len(task.events),
+        values=values_of(results),
+        results=results,
+        conditions={
+            "protocol": plan.name,
+            "engine": engine,
+            "median_window": window,
+            "clips": len(task.clips),
+            "classes": len(task.classes),
+            **({"threshold": decoder.level} if decoder.events else {}),
+        },
+        notes=tuple(_notes(plan, task, len(scores))),
+    )
+
+
+def _plan(protocol: str, metrics: Sequence[str] | None) -> Protocol:
+    if protocol not in PROTOCOLS:
+        raise UsageError(
+            f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}\nProtocols: {', '.join(PROTOCOLS)}."
+        )
+    for name in metrics or ():
+        if name not in METRICS:
+            raise UsageError(
+                f"unknown metric '{name}'{nearest(name, METRICS)}\nMetrics: {', '.join(METRICS)}."
+            )
+    return PROTOCOLS[protocol]
+
+
+def _notes(plan: Protocol, task: Task, given: int) -> Iterator[str]:
+    if given > len(task.clips):
+        yield f"{given - len(task.clips)} of {given} clips have no event of a scored class and were left out"
+    if plan.expected_classes not in (None, len(task.classes)):
+        yield (
+            f"{len(task.classes)} classes have events; the paper's values are means over "
+            f"{plan.expected_classes} and can't be compared"
+        )

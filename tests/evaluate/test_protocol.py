@@ -1,0 +1,186 @@
+"""Whole evaluations: what a protocol does to scores, and what comes out."""
+
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import effbench
+from effbench.data.labels import Event, merge_events
+from effbench.errors import UsageError
+from effbench.evaluate.metrics import METRICS
+from effbench.evaluate.pauroc import pauroc
+from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
+from effbench.evaluate.psds import psds1
+from tests.evaluate.soundscapes import Job, random_job
+from tests.evaluate.test_psds import Once
+
+
+def filtered(scores, window=9):
+    return ndimage.median_filter(scores, size=(window, 1), mode="reflect")
+
+
+def audioset(seed=0) -> Job:
+    """Six classes, of which "class 4" has no event; clips without events; events of unknown classes."""
+    job = random_job(seed, clips=30, classes=6, frames=250, density=0.04, strength=2.5)
+    job.durations = {clip: 10.0 + (number % 5 == 0) * 0.3 for number, clip in enumerate(job.scores)}
+    for clip, events in job.ground_truth.items():
+        job.ground_truth[clip] = [event for event in events if event[2] != "class 4"]
+    job.ground_truth["clip002"].append((0.5, 1.0, "Studio recording"))
+    job.ground_truth["clip020"] = [(0.5, 1.0, "Studio recording")]
+    return job
+
+
+def by_hand(job: Job, function, **options):
+    columns = [0, 1, 2, 3, 5]
+    names = [job.classes[column] for column in columns]
+    truth = {
+        clip: [event for event in events if event[2] in names] for clip, events in job.ground_truth.items()
+    }
+    truth = {clip: events for clip, events in truth.items() if events}
+    scores = {clip: filtered(job.scores[clip])[:, columns] for clip in truth}
+    return function(scores, truth, job.durations, classes=names, **options)
+
+
+def test_the_paper_s_protocol_is_what_it_says():
+    job = audioset()
+    evaluation = job.score(evaluate_scores)
+    scored = by_hand(job, psds1)
+    assert evaluation.values["psds1"] == scored.intervals["macro"]
+    assert evaluation.values["psds1_penalised"] == scored.intervals["penalised"]
+    assert evaluation.values["pauroc"] == by_hand(job, pauroc).intervals["macro"]
+    assert evaluation.per_class["psds1"] == scored.per_class
+    assert (evaluation.clips, evaluation.classes) == (len([e for e in job.ground_truth.values() if e]) - 1, 5)
+    assert evaluation.conditions["median_window"] == 9
+
+
+def test_the_reference_engine_gives_the_same():
+    pytest.importorskip("sed_scores_eval", reason="the extra 'reference' is not installed")
+    metrics = ("psds1", "psds2", "pauroc", "event_f1", "segment")
+    job = audioset(1)
+    ours = job.score(evaluate_scores, metrics=metrics, resamples=0)
+    theirs = job.score(evaluate_scores, metrics=metrics, engine="reference", resamples=0)
+    assert list(ours.values) == list(theirs.values)
+    for name, estimate in ours.values.items():
+        assert estimate.value == pytest.approx(theirs.values[name].value, abs=1e-9)
+
+
+def test_probabilities_score_as_their_logits_do():
+    job = audioset(2)
+    job.scores = {clip: scores.astype(np.float64) - 3.0 for clip, scores in job.scores.items()}
+    metrics = ("psds1", "psds2", "pauroc", "event_f1", "segment")
+    logits = job.score(evaluate_scores, metrics=metrics)
+    job.scores = {clip: 1 / (1 + np.exp(-scores)) for clip, scores in job.scores.items()}
+    probabilities = job.score(evaluate_scores, metrics=metrics, probabilities=True)
+    assert probabilities.values == logits.values
+    # Not told that they are probabilities, segments without frames rank lowest.
+    assert job.score(evaluate_scores).values["pauroc"].value > logits.values["pauroc"].value
+
+
+def test_every_clip_is_loaded_once_for_all_metrics():
+    job = audioset(3)
+    lazy = Once(job.scores)
+    evaluation = evaluate_scores(
+        lazy, job.ground_truth, job.durations, classes=job.classes, metrics=list(METRICS)
+    )
+    assert len(lazy.asked) == evaluation.clips
+    assert evaluation.values == job.score(evaluate_scores, metrics=list(METRICS)).values
+
+
+def test_an_evaluation_is_ready_for_json_and_for_the_store():
+    evaluation = audioset(4).score(evaluate_scores, metrics=list(METRICS))
+    loaded = json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))
+    assert set(loaded["values"]) == set(evaluation.values)
+    assert loaded["values"]["psds1"]["value"] == evaluation.values["psds1"].value
+    rows = {row.quantity: row for row in evaluation.measurements("fmn10", conditions={"data": "synthetic"})}
+    row = rows["psds1"]
+    assert set(rows) == set(evaluation.values)
+    assert (row.value, row.unit) == (100 * evaluation.values["psds1"].value, "%")
+    assert row.low < row.value < row.high
+    assert row.conditions == {**evaluation.conditions, "data": "synthetic"}
+    assert rows["segment_error_rate"].value == evaluation.values["segment_error_rate"].value
+
+
+def test_without_resamples_there_are_no_intervals():
+    evaluation = audioset(4).score(evaluate_scores, resamples=0)
+    assert all(math.isnan(estimate.low) for estimate in evaluation.values.values())
+    assert all(row.low is None and row.high is None for row in evaluation.measurements("fmn10"))
+    assert evaluation.to_dict()["values"]["psds1"]["low"] is None
+
+
+def test_what_was_left_out_is_said():
+    notes = " ".join(audioset().score(evaluate_scores).notes)
+    assert "of 30 clips have no event of a scored class" in notes
+    assert "5 classes have events; the paper's values are means over 407" in notes
+
+
+def hear_events(scores, classes):
+    """As the functions of HEAR make them: SciPy's even window, frame centres in ms, 125 ms at least."""
+    smooth = ndimage.median_filter(scores, size=(6, 1))
+    events = []
+    for cls, name in enumerate(classes):
+        on = np.flatnonzero(smooth[:, cls] > 0.5)
+        runs = [run for run in np.split(on, np.flatnonzero(np.diff(on) > 1) + 1) if len(run)]
+        spans = [(20 + 40.0 * run[0], 20 + 40.0 * run[-1]) for run in runs]
+        events += [(start / 1000, end / 1000, name) for start, end in spans if end - start >= 125]
+    return events
+
+
+def test_the_protocol_of_dcase_2016_equals_hear_and_sed_eval():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sed_eval = pytest.importorskip("sed_eval", reason="the extra 'reference' is not installed")
+    job = random_job(5, clips=4, classes=3, frames=1000, density=1.0, strength=2.0)
+    job.ground_truth = {
+        clip: merge_events(Event(*event) for event in events) for clip, events in job.ground_truth.items()
+    }
+    found = {clip: hear_events(scores, job.classes) for clip, scores in job.scores.items()}
+    values = job.score(evaluate_scores, protocol="dcase2016").values
+
+    def listed(events, clip):
+        return [{"event_onset": a, "event_offset": b, "event_label": c, "file": clip} for a, b, c in events]
+
+    def overall(metric):
+        for clip, events in job.ground_truth.items():
+            metric.evaluate(listed(events, clip), listed(found[clip], clip))
+        return metric.results_overall_metrics()
+
+    events, segments = sed_eval.sound_event.EventBasedMetrics, sed_eval.sound_event.SegmentBasedMetrics
+    for name, collar in (("onset_f1", 0.2), ("onset_f1_50ms", 0.05)):
+        expected = overall(events(job.classes, evaluate_offset=False, t_collar=collar))
+        assert values[name].value == pytest.approx(expected["f_measure"]["f_measure"])
+    expected = overall(segments(job.classes, time_resolution=1.0))
+    assert values["segment_error_rate"].value == pytest.approx(expected["error_rate"]["error_rate"])
+    assert 0.05 < values["onset_f1"].value < 0.95
+
+
+def test_threshold_and_window_may_be_given():
+    job = audioset(6)
+    low = job.score(evaluate_scores, metrics=["event_f1"], threshold=-1.0, median_window=1)
+    assert low.conditions["threshold"] == -1.0
+    assert low.conditions["median_window"] == 1
+    assert low.values != job.score(evaluate_scores, metrics=["event_f1"]).values
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "papr"}, "unknown protocol 'papr'; did you mean 'paper'"),
+        ({"metrics": ["psds3"]}, "unknown metric 'psds3'; did you mean 'psds"),
+        ({"median_window": 0}, "1 or more, not 0"),
+        ({"classes": ["a", "b"]}, "no clip has both scores and an event of one of their classes"),
+    ],
+)
+def test_what_can_t_be_done_is_said(options, message):
+    job = random_job(7)
+    with pytest.raises(UsageError, match=message):
+        evaluate_scores(*job.parts, **{"classes": job.classes, **options})
+
+
+def test_every_protocol_runs():
+    for name in PROTOCOLS:
+        assert random_job(8).score(evaluate_scores, protocol=name).protocol == name
+    assert effbench.evaluate_scores is evaluate_scores
