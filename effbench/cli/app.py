@@ -10,7 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from effbench import __version__
-from effbench.cli import data, detect, doctor, models, plot, profile, pseudo_labels, regress, report, study
+from effbench.cli import (
+    data,
+    detect,
+    doctor,
+    evaluate,
+    models,
+    plot,
+    profile,
+    pseudo_labels,
+    regress,
+    report,
+    study,
+)
 from effbench.errors import EffbenchError, EffbenchWarning
 
 app = typer.Typer(
@@ -24,6 +36,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.command()(profile.profile)
 app.command()(detect.detect)
+app.command()(evaluate.evaluate)
 app.add_typer(data.app, name="data")
 app.command("pseudo-labels")(pseudo_labels.pseudo_labels)
 app.add_typer(study.app, name="study")

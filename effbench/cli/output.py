@@ -49,7 +49,9 @@ def write_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> 
     from rich.text import Text
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    if title is not None:
+        print(title)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         numeric = all(isinstance(row.get(column), (int, float, type(None))) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)

@@ -108,7 +108,7 @@ def evaluate_scores(
     Raises:
         UsageError: an unknown protocol or metric, or inputs that don't fit together.
     """
-    plan = _plan(protocol, metrics)
+    plan = plan_of(protocol, metrics)
     names = plan.metrics if metrics is None else tuple(metrics)
     window = plan.median_window if median_window is None else median_window
     view = FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), window)
@@ -153,7 +153,12 @@ def evaluate_scores(
     )
 
 
-def _plan(protocol: str, metrics: Sequence[str] | None) -> Protocol:
+def plan_of(protocol: str, metrics: Sequence[str] | None) -> Protocol:
+    """Protocol of a name, once the metrics asked for are known as well.
+
+    Raises:
+        UsageError: an unknown protocol or metric; names the nearest.
+    """
     if protocol not in PROTOCOLS:
         raise UsageError(
             f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}\nProtocols: {', '.join(PROTOCOLS)}."

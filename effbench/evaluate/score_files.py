@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from effbench.data.labels import FRAME_SECONDS
 from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
@@ -59,6 +60,13 @@ def read_scores(path: Path) -> ScoreSet:
         raise UsageError(f"no scores in '{path}': expected files {', '.join('*' + s for s in TABLES)}")
     tables = _Tables({stem(file.name.removesuffix(file.suffix)): file for file in files})
     return ScoreSet(tables, tables.classes, tables.timestamps, probabilities=tables.look_like_probabilities())
+
+
+def last_times(found: ScoreSet) -> dict[str, float]:
+    """Where the scores of each clip end, in seconds."""
+    if found.timestamps is not None:
+        return {clip: float(found.timestamps[clip][-1]) for clip in found.scores}
+    return {clip: len(scores) * FRAME_SECONDS for clip, scores in found.scores.items()}
 
 
 class _Tables(Mapping[str, NDArray[Any]]):

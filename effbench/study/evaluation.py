@@ -7,6 +7,7 @@ from pathlib import Path
 
 from effbench.data.clips import DataSet
 from effbench.data.labels import CLIP_SECONDS
+from effbench.data.vocabulary import strong_classes
 from effbench.detect.logits import LogitModel, clip_logits
 from effbench.detect.model import ChosenModel
 from effbench.detect.windows import Floats
@@ -58,20 +59,17 @@ def infer(
     return scores
 
 
-def restrict_to_known(
-    ground_truth: dict[str, list[tuple[float, float, str]]], classes: Sequence[str]
-) -> tuple[dict[str, list[tuple[float, float, str]]], int]:
-    """Ground truth without events of classes that the scores do not have, and how many those were.
+def classes_of(chosen: ChosenModel, dataset: DataSet) -> tuple[str, ...]:
+    """Names of a detector's outputs: the 447 AudioSet-strong classes, or the data set's own.
 
     Raises:
-        EffbenchError: no event is left.
+        EffbenchError: the number of outputs fits neither.
     """
-    known = set(classes)
-    kept = {clip: [event for event in events if event[2] in known] for clip, events in ground_truth.items()}
-    dropped = sum(map(len, ground_truth.values())) - sum(map(len, kept.values()))
-    if not any(kept.values()):
-        labels = sorted({event[2] for events in ground_truth.values() for event in events})[:5]
-        raise EffbenchError(
-            f"no event of the ground truth is of a class that the scores have: {', '.join(labels)}, …"
-        )
-    return kept, dropped
+    outputs = chosen.detector.strong_head.out_features
+    for names in (strong_classes().names, dataset.classes.names):
+        if len(names) == outputs:
+            return names
+    raise EffbenchError(
+        f"{chosen.spec} has {outputs} classes; the data set has {len(dataset.classes)}, "
+        f"AudioSet-strong {len(strong_classes())}"
+    )

@@ -1,0 +1,132 @@
+"""``effbench evaluate`` as a user runs it: a model on data, and anybody's scores."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from effbench.data.datasets import open_dataset
+from effbench.data.labels import encode_events
+from effbench.data.synth import synthesise
+from effbench.evaluate.score_files import ScoreFolder
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return synthesise(tmp_path_factory.mktemp("data") / "set", clips=2, eval_clips=6)
+
+
+@pytest.fixture(scope="module")
+def truth(dataset, tmp_path_factory):
+    rows = [
+        {"filename": f"{clip.id}.flac", "onset": e.onset, "offset": e.offset, "event_label": e.label}
+        for clip in open_dataset(dataset, split="eval")
+        for e in clip.events
+    ]
+    path = tmp_path_factory.mktemp("truth") / "truth.tsv"
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    return path
+
+
+def write_scores(dataset, folder, noise):
+    """Tables of the ground truth, blurred by noise: what a good detector would say."""
+    opened = open_dataset(dataset, split="eval")
+    classes = sorted({event.label for clip in opened for event in clip.events})
+    generator = np.random.default_rng(0)
+    folder.mkdir()
+    for clip in opened:
+        active = encode_events(clip.events, classes).T
+        values = np.clip(active * 0.8 + 0.1 + noise * generator.standard_normal(active.shape), 0, 1)
+        bounds = np.round(np.arange(len(values) + 1) * 0.04, 6)
+        table = pd.DataFrame(values, columns=classes)
+        table.insert(0, "offset", bounds[1:])
+        table.insert(0, "onset", bounds[:-1])
+        table.to_csv(folder / f"{clip.id}.tsv", sep="\t", index=False)
+
+
+def test_model_on_data_is_scored_kept_and_goes_on(effbench, dataset, tmp_path):
+    arguments = ["evaluate", "--model", "fmn04", "--data", dataset, "--split", "eval", "--format", "json"]
+    first = effbench(*arguments, "--plot", "roc.svg")
+    assert first.returncode == 0, first.stderr
+    found = json.loads(first.stdout)
+    assert found["clips"] == 6
+    assert set(found["values"]) == {"psds1", "psds1_penalised", "pauroc"}
+    assert "untrained" in first.stderr
+    assert (tmp_path / "roc.svg").stat().st_size > 1000
+    (folder,) = (tmp_path / "results" / "scores").iterdir()
+    logits = sorted(folder.glob("*.npy"))
+    assert len(logits) == 6
+    stamps = [path.stat().st_mtime_ns for path in logits[1:]]
+    logits[0].unlink()
+    again = effbench(*arguments)
+    assert json.loads(again.stdout) == found
+    assert [path.stat().st_mtime_ns for path in logits[1:]] == stamps
+    other = effbench(*arguments[:1], "--model", "fmn06", *arguments[3:], "--work", folder)
+    assert other.returncode == 1
+    assert "another model" in other.stderr
+    study = tmp_path / "one.yaml"
+    study.write_text("title: one\nmodels: [fmn04]\ntasks: {}\n")
+    kept = json.loads(effbench("study", "show", study, "--format", "json").stdout)
+    assert {row["quantity"] for row in kept} == {"psds1", "psds1_penalised", "pauroc"}
+
+
+def test_engines_agree_on_anybodys_scores(effbench, dataset, truth, tmp_path):
+    pytest.importorskip("sed_scores_eval")
+    write_scores(dataset, tmp_path / "scores", noise=0.2)
+    arguments = ["evaluate", "--scores", "scores", "--ground-truth", truth, "--format", "json"]
+    metrics = ["--metric", "psds1", "--metric", "psds2", "--metric", "pauroc"]
+    ours = effbench(*arguments, *metrics)
+    assert ours.returncode == 0, ours.stderr
+    reference = effbench(*arguments, *metrics, "--engine", "reference")
+    assert reference.returncode == 0, reference.stderr
+    own, other = (json.loads(done.stdout)["values"] for done in (ours, reference))
+    assert own["psds1"]["value"] > 0.2
+    assert own["psds1"]["low"] <= own["psds1"]["value"] <= own["psds1"]["high"]
+    for name in ("psds1", "psds2", "pauroc"):
+        assert own[name]["value"] == pytest.approx(other[name]["value"], abs=1e-9)
+
+
+def test_perfect_scores_are_perfect(effbench, dataset, truth, tmp_path):
+    write_scores(dataset, tmp_path / "scores", noise=0.0)
+    arguments = ["evaluate", "--scores", "scores", "--ground-truth", truth, "--median-window", "1"]
+    metrics = ["--metric", "psds1", "--metric", "event_f1", "--metric", "segment"]
+    done = effbench(*arguments, *metrics, "--threshold", "0.5", "--per-class", "--format", "json")
+    values = json.loads(done.stdout)["values"]
+    assert values["psds1"]["value"] == pytest.approx(1.0)
+    assert values["event_f1"]["value"] == pytest.approx(1.0)
+    assert values["segment_error_rate"]["value"] == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], 2, "--model with --data"),
+        (["--model", "fmn04"], 2, "--data"),
+        (["--scores", "none", "--ground-truth", "none.tsv"], 2, "none"),
+        (["--model", "fmn04", "--data", "none"], 1, "none"),
+        (["--model", "fmn04", "--data", "DATA"], 2, "several splits"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "evl"], 2, "'eval'"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "papr"], 2, "'paper'"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--metric", "psds3"], 2, "'psds"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--device", "cuda"], 2, "CUDA"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--plot", "roc.jpg"], 2, ".svg"),
+    ],
+)
+def test_bad_input_is_one_clear_message_before_any_work(effbench, dataset, tmp_path, arguments, code, told):
+    done = effbench("evaluate", *(str(dataset) if a == "DATA" else a for a in arguments))
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_nan_scores_are_refused_by_name(effbench, dataset, truth, tmp_path):
+    opened = open_dataset(dataset, split="eval")
+    labels = sorted({event.label for clip in opened for event in clip.events})
+    folder = ScoreFolder.create(tmp_path / "scores", labels, {})
+    for clip in opened.ids:
+        folder.add(clip, np.full((250, len(labels)), np.nan, np.float32))
+    done = effbench("evaluate", "--scores", "scores", "--ground-truth", truth)
+    assert done.returncode == 2
+    assert "NaN" in done.stderr
