@@ -1,4 +1,4 @@
-"""Finds the folders that people edit (``models/``, ``benchmarks/``, …), in a checkout or an installed wheel."""
+"""Finds the folders to edit (``models/``, ``benchmarks/``, …) in a checkout or an installed wheel."""
 
 from __future__ import annotations
 
