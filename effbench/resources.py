@@ -1,4 +1,4 @@
-"""Finds the folders that people edit (``models/``, ``benchmarks/``, …) in a checkout and in an installed wheel."""
+"""Finds the folders to edit (``models/``, ``benchmarks/``, …) in a checkout or an installed wheel."""
 
 from __future__ import annotations
 
@@ -16,5 +16,7 @@ def share(name: str) -> Path:
     installed = _PACKAGE / "_share"
     path = (installed if installed.is_dir() else _PACKAGE.parent) / name
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: this installation of effbench is incomplete; reinstall it")
+        raise FileNotFoundError(
+            f"{path} is missing: this installation of effbench is incomplete; reinstall it"
+        )
     return path

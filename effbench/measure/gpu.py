@@ -62,7 +62,9 @@ def _driver_state(uuid: str) -> dict[str, Any]:
             state[name] = kind(text)
         except ValueError:
             continue
-    for text in _query(uuid, "clocks_throttle_reasons.active"):
+    # The field was renamed in 2023; drivers know one name or both.
+    names = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
+    for text in next(filter(None, (_query(uuid, name) for name in names)), []):
         state["throttling"] = throttle_reasons(text)
     return {name: value for name, value in state.items() if value not in ("[N/A]", "[Not Supported]")}
 

@@ -177,26 +177,30 @@ def _measure_batch(
     detector: SoundEventDetector, setting: Setting, batch_size: int, budget: Budget, guard: MemoryGuard | None
 ) -> Throughput | None:
     """Throughput at one batch size, or None where the memory is too small for it."""
-    device = setting.torch_device
+    if guard is not None:
+        if guard.bytes_per_clip is None and batch_size > 1:
+            _learn_from_one_clip(detector, setting, guard)
+        if not guard.fits(batch_size):
+            return None
     try:
-        if guard is not None:
-            if guard.bytes_per_clip is None and batch_size > 1:
-                _learn_from_one_clip(detector, setting, guard)
-            if not guard.fits(batch_size):
-                return None
         with guard.watch(batch_size) if guard is not None else nullcontext():
-            call, compile_seconds = make_call(detector, setting, batch_size)
-            timing = time_calls(call, device, budget)
+            return _time_batch(detector, setting, batch_size, budget)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-    else:
-        rate = median_interval(timing.samples).map(lambda seconds: batch_size / seconds)
-        return Throughput(rate.value, rate.low, rate.high, batch_size, setting, timing, compile_seconds)
-    # Reached after an error only, when its traceback no longer holds the tensors of the failed call.
-    if device.type == "cuda":
+    # Only here, after the error and its traceback are gone, are the failed call's tensors free.
+    if setting.torch_device.type == "cuda":
         torch.cuda.empty_cache()
     return None
+
+
+def _time_batch(
+    detector: SoundEventDetector, setting: Setting, batch_size: int, budget: Budget
+) -> Throughput:
+    call, compile_seconds = make_call(detector, setting, batch_size)
+    timing = time_calls(call, setting.torch_device, budget)
+    rate = median_interval(timing.samples).map(lambda seconds: batch_size / seconds)
+    return Throughput(rate.value, rate.low, rate.high, batch_size, setting, timing, compile_seconds)
 
 
 def _learn_from_one_clip(detector: SoundEventDetector, setting: Setting, guard: MemoryGuard) -> None:

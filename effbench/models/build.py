@@ -66,7 +66,9 @@ def build_model(
     if frames not in ("audio", "published"):
         raise UsageError(f"frames must be 'audio' or 'published', not '{frames}'")
     if spec.family not in BACKBONES:
-        raise UsageError(f"{spec.backbone} can't be built by this version: it builds {', '.join(BACKBONES)}")
+        raise UsageError(
+            f"{spec.backbone} can't be built by this version: it builds frame-wise MobileNets, fmn04 to fmn30"
+        )
     options = zoo.sequence_options(spec)
     stored: Checkpoint | None = None
     if checkpoint is not None:

@@ -22,6 +22,7 @@ from effbench.measure.regress.run import complexity
 from effbench.measure.resident import settle_allocator
 
 MODELS = ("fmn04", "fmn04+gru-104")
+USUAL = Effort(pairs=6, min_rounds=2, max_rounds=6)
 BRIEF = Effort(pairs=4, min_rounds=1, max_rounds=1, attempts=1)
 CPU = torch.device("cpu")
 
@@ -30,7 +31,7 @@ CPU = torch.device("cpu")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A baseline of two models with their speeds; tests that change it work on a copy."""
     path = tmp_path_factory.mktemp("regress") / "new" / "baseline.json"
-    save(path, MODELS)
+    save(path, MODELS, effort=USUAL)
     return path
 
 
@@ -91,7 +92,7 @@ def slowed(victim: str, factor: float) -> Any:
 
 @pytest.mark.slow
 def test_an_unchanged_tree_passes(saved: Path) -> None:
-    result = check(saved, MODELS)
+    result = check(saved, MODELS, effort=USUAL)
     assert result.passed, str(result)
     assert statuses(result) == dict.fromkeys(MODELS, "ok")
     assert all(model.attempts >= 1 for model in result.models)
@@ -100,7 +101,7 @@ def test_an_unchanged_tree_passes(saved: Path) -> None:
 @pytest.mark.slow
 def test_a_slowdown_of_30_per_cent_in_one_model_fails_and_is_named(saved: Path) -> None:
     victim = "fmn04+gru-104"
-    result = check(saved, MODELS, build=slowed(victim, 1.3))
+    result = check(saved, MODELS, effort=USUAL, build=slowed(victim, 1.3))
     assert not result.passed
     assert statuses(result) == dict.fromkeys(MODELS, "ok") | {victim: "slower"}
     assert f"{victim}: " in str(result)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,13 +143,32 @@ def test_an_error_inside_leaves_the_detector_as_it_was() -> None:
 @pytest.mark.slow
 def test_compiled_parts_keep_the_time_of_compilation_apart() -> None:
     results = measure_throughput(
-        tiny_detector(), batch_sizes=[1, 2], clip_seconds=1, compiled=True, threads=1, budget=SHORT
+        tiny_detector(), batch_sizes=[2], clip_seconds=1, compiled=True, threads=1, budget=SHORT
     )
     for result in results:
         assert result.compile_seconds is not None
         assert result.compile_seconds > 10 * max(result.samples)
         assert result.setting.compiled
         assert "compiled" in str(result)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits data as Linux counts it")
+def test_a_batch_that_does_not_fit_is_halved_until_one_does() -> None:
+    import resource
+
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    held = 1024 * int(status["VmData"].split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    lines: list[str] = []
+    resource.setrlimit(resource.RLIMIT_DATA, (held + 300 * 2**20, hard))
+    try:  # 0.64 MB of waveform for each clip
+        results = measure_throughput(
+            tiny_detector(), part="both", batch_sizes=[1, 2048], budget=SHORT, progress=lines.append
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    assert [result.batch_size for result in results] in ([1, 128], [1, 256])
+    assert "batch 2048 does not fit into memory" in lines
 
 
 def test_results_survive_json_and_become_rows_of_the_store() -> None:

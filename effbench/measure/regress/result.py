@@ -158,11 +158,11 @@ class Check:
 
     def __str__(self) -> str:
         compared = sum(model.status != "new" for model in self.models)
-        kept = "" if self.complexity_only else f" and, within {self.threshold:.0%}, their speed"
+        speed = "" if self.complexity_only else f", no speed lost beyond {100 * self.threshold:g} %"
         if self.passed:
-            return f"passed: {compared} models keep their complexity{kept}"
+            return f"passed ({compared} checked): complexity equal{speed}"
         failed = (f"{model.spec}: {'; '.join(model.problems)}" for model in self.failed)
-        return "\n".join((f"failed: {len(self.failed)} of {compared} models", *failed))
+        return "\n".join((f"failed ({len(self.failed)} of {compared} checked)", *failed))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
