@@ -10,6 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from effbench.errors import UsageError
 from effbench.measure.statistics import CONFIDENCE, Estimate
 
 #: Resamples by default: less work than the score itself, and the width of an interval to about 7 %.
@@ -18,6 +19,8 @@ RESAMPLES = 100
 
 def draw_weights(clips: int, resamples: int, seed: int) -> np.ndarray:
     """How often each clip is drawn in each resample (clips, resamples); each draws ``clips`` clips."""
+    if resamples < 0:
+        raise UsageError(f"resamples is {resamples}; expected 0 (no intervals) or more")
     generator = np.random.default_rng(seed)
     weights = np.empty((resamples, clips), dtype=np.int16)
     for row in weights:

@@ -72,7 +72,7 @@ def reference_pauroc(task: Task, segment_seconds: float, max_fpr: float) -> dict
 def _call(score: Callable[..., Any], **arguments: Any) -> Any:
     try:
         return score(**arguments)
-    except (AssertionError, IndexError) as error:
+    except (AssertionError, IndexError, TypeError, ValueError) as error:
         # For one, it fails where a class has neither a true nor a false positive at any threshold.
         raise EffbenchError(
             f"the reference scorer failed ({error}); this case is one of those that only effbench defines"

@@ -89,6 +89,8 @@ def test_cross_triggers_of_a_single_class_don_t_count():
     job = random_job(3, classes=1, clips=8)
     crossing = job.score(psds2, max_efpr=1000.0)
     assert crossing.per_class == job.score(psds1, dtc=0.1, gtc=0.1, max_efpr=1000.0).per_class
+    with pytest.raises(EffbenchError, match="reference scorer failed"):
+        job.score(psds2, engine="reference")
 
 
 @pytest.mark.slow
@@ -275,6 +277,7 @@ def test_is_exported():
         (lambda job: job.options.update(dtc=0.0), "dtc is 0.0"),
         (lambda job: job.options.update(max_efpr=np.inf), "max_efpr is inf"),
         (lambda job: job.options.update(engine="fast"), "unknown engine 'fast'"),
+        (lambda job: job.options.update(resamples=-1), "resamples is -1"),
         (lambda job: job.options.update(timestamps=np.zeros(51)), "do not rise"),
         (lambda job: job.options.update(timestamps=np.arange(4)), "50 frames and 4 timestamps"),
     ],
