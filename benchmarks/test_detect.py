@@ -101,7 +101,7 @@ def test_overlap_against_hard_cuts(benchmark, source):
         cross_faded = seconds(lambda: list(detect([source], scorer, Settings())))
         ratios.append(cross_faded / seconds(lambda: list(detect([source], scorer, Settings(overlap=False)))))
 
-    benchmark.pedantic(turn, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.pedantic(turn, rounds=3 * ROUNDS, warmup_rounds=1)
     benchmark.extra_info["overlap / hard cuts"] = ratios[1:]
     low, middle, high = np.quantile(ratios[1:], [0, 0.5, 1])
     print(f"\noverlap takes {middle:.2f} [{low:.2f}, {high:.2f}] times as long as hard cuts")
