@@ -147,7 +147,7 @@ class Job:
         return Detection(
             name=self.source.name,
             samples=self._samples,
-            records=records[keep],
+            records=records if keep.all() else records[keep],
             peaks=self._peaks,
             labels=settings.labels,
             thresholds=settings.thresholds,

@@ -24,7 +24,8 @@ from effbench.files import replacing
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_FRAMES = 1500
+#: Two minutes. Shorter groups cost memory by their number, since the file's index is held until its end.
+GROUP_FRAMES = 3000
 
 
 class ScoreFile:
