@@ -16,6 +16,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
@@ -205,7 +206,8 @@ def _read(sound: SoundFile, buffer: Samples, done: int) -> tuple[int, str]:
 
 def _mono(block: Samples, label: str, start: float) -> Samples:
     with np.errstate(all="ignore"):
-        mono: Samples = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0].copy()
+        # Column by column is several times as fast as a mean over so short an axis.
+        mono: Samples = reduce(np.add, block.T) / np.float32(block.shape[1])
         usable = np.abs(mono).max() <= _LOUDEST
     if not usable:
         raise AudioError(

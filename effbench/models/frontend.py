@@ -108,6 +108,6 @@ class LogMelFrontend(nn.Module):
                 pad_mode="reflect",
                 return_complex=True,
             )
-            power = torch.view_as_real(spectrum).square().sum(-1)
+            power = spectrum.real.square() + spectrum.imag.square()
             log_mel = torch.matmul(self.mel.float(), power).clamp(min=1e-7).log()
             return ((log_mel + 4.5) / 5.0).unsqueeze(1)
