@@ -127,6 +127,8 @@ def _values(metric: str, result: Any) -> Iterable[tuple[str, Estimate]]:
     elif isinstance(result, FScore):
         yield metric, _estimate(result, "micro")
         yield f"{metric}_macro", _estimate(result, "macro")
+        if not math.isnan(result.error_rate):
+            yield f"{metric.replace('_f1', '')}_error_rate", _estimate(result, "error_rate")
 
 
 def _estimate(result: Any, name: str) -> Estimate:

@@ -5,8 +5,10 @@ Definitions: Mesaros et al. 2016, "Metrics for polyphonic sound event detection"
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -28,7 +30,9 @@ class FScore:
         precision: of all together; NaN if nothing was detected.
         recall: of all together.
         per_class: F1 of each class; NaN for one that neither occurs nor is detected.
-        intervals: 95 % bootstrap intervals over clips of ``micro`` and ``macro``; empty if not asked for.
+        intervals: 95 % bootstrap intervals over clips of ``micro``, ``macro`` and ``error_rate``; empty if
+            not asked for.
+        error_rate: substitutions, deletions and insertions per event; NaN for segments, which have their own.
     """
 
     micro: float
@@ -37,6 +41,7 @@ class FScore:
     recall: float
     per_class: Mapping[str, float]
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
+    error_rate: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,10 @@ def event_f1(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> FScore:
-    """F1 of events whose times are right within collars; as many as possible are matched, one to one.
+    """F1 and error rate of events whose times are right within collars.
+
+    As many events as possible are matched, one to one. A substitution is one more match that is possible
+    when classes are not looked at; sed_eval finds at most as many, because it keeps the first matches.
 
     Args:
         estimated: clip -> (onset, offset, class) of detected events in seconds; a clip that is not there has
@@ -88,21 +96,22 @@ def event_f1(
         UsageError: a clip without ground truth, or an event of no known class or with impossible times.
     """
     truth, found, clips = _both(estimated, ground_truth, classes)
-    reference, estimate = _same_class_pairs(truth, found)
-    close = np.abs(truth.onset[reference] - found.onset[estimate]) <= onset_collar
-    if offset_collar is not None:
-        length = truth.offset[reference] - truth.onset[reference]
-        reach = np.maximum(offset_collar, offset_ratio * length)
-        close &= np.abs(truth.offset[reference] - found.offset[estimate]) <= reach
-    graph = coo_array(
-        (np.ones(int(close.sum()), np.int8), (reference[close], estimate[close])),
-        shape=(len(truth), len(found)),
-    )
-    matched = np.flatnonzero(maximum_bipartite_matching(graph.tocsr(), perm_type="column") >= 0)
+    collars = {"onset_collar": onset_collar, "offset_collar": offset_collar, "offset_ratio": offset_ratio}
+    match = partial(_matched, truth, found, **collars)
+    matched, any_class = match(*found.of_pairs(truth.clip, truth.cls)), match(*found.of_clips(truth.clip))
     shape = (len(clips), len(classes))
     hits = _count(truth.clip[matched], truth.cls[matched], shape)
     counts = Counts(hits, _count(truth.clip, truth.cls, shape), _count(found.clip, found.cls, shape))
-    return counts.f_score(classes, resamples, seed)
+    score = counts.f_score(classes, resamples, seed)
+    close = np.bincount(truth.clip[any_class], minlength=len(clips))
+    errors = (counts.truth + counts.detected - hits).sum(axis=1) - close
+    error_rate = float(_ratio(errors.sum(), np.array(len(truth))))
+    intervals = dict(score.intervals)
+    if resamples:
+        weights = draw_weights(len(clips), resamples, seed)
+        replicates = _ratio(errors @ weights, counts.truth.sum(axis=1) @ weights)
+        intervals["error_rate"] = interval(error_rate, replicates, top=math.inf)
+    return replace(score, error_rate=error_rate, intervals=intervals)
 
 
 def segment_scores(
@@ -143,7 +152,7 @@ def segment_scores(
         substitutions=substitutions,
         deletions=deletions,
         insertions=insertions,
-        intervals={"error_rate": interval(error_rate, replicates, top=float("inf"))} if resamples else {},
+        intervals={"error_rate": interval(error_rate, replicates, top=math.inf)} if resamples else {},
     )
 
 
@@ -197,12 +206,29 @@ def _both(
     return truth, found, clips
 
 
-def _same_class_pairs(truth: Events, found: Events) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the event and of the detection of every pair of one class in one clip."""
-    first, stop = found.of_pairs(truth.clip, truth.cls)
+def _matched(
+    truth: Events,
+    found: Events,
+    first: np.ndarray,
+    stop: np.ndarray,
+    *,
+    onset_collar: float,
+    offset_collar: float | None,
+    offset_ratio: float,
+) -> np.ndarray:
+    """Events that the largest matching gives a detection; each may have those from ``first`` to ``stop``."""
     number = stop - first
-    reference = np.repeat(np.arange(len(truth)), number)
-    return reference, np.arange(len(reference)) + np.repeat(first - (np.cumsum(number) - number), number)
+    event = np.repeat(np.arange(len(truth)), number)
+    detection = np.arange(len(event)) + np.repeat(first - (np.cumsum(number) - number), number)
+    close = np.abs(truth.onset[event] - found.onset[detection]) <= onset_collar
+    if offset_collar is not None:
+        reach = np.maximum(offset_collar, offset_ratio * (truth.offset[event] - truth.onset[event]))
+        close &= np.abs(truth.offset[event] - found.offset[detection]) <= reach
+    graph = coo_array(
+        (np.ones(int(close.sum()), np.int8), (event[close], detection[close])),
+        shape=(len(truth), len(found)),
+    )
+    return np.flatnonzero(maximum_bipartite_matching(graph.tocsr(), perm_type="column") >= 0)
 
 
 def _count(clip: np.ndarray, cls: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -41,6 +41,9 @@ UNITS: Mapping[str, str] = {
     "segment_f1": "%",
     "segment_f1_macro": "%",
     "segment_error_rate": "errors/segment",
+    "event_error_rate": "errors/event",
+    "onset_error_rate": "errors/event",
+    "onset_50ms_error_rate": "errors/event",
 }
 
 

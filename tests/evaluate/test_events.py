@@ -71,6 +71,8 @@ def test_event_f1_equals_sed_eval(sed_eval, truth, data, collar, ratio):
             resamples=0,
         )
         overall = theirs["overall"]["f_measure"]
+        # sed_eval's substitutions are those that its first matches leave possible.
+        assert ours.error_rate <= theirs["overall"]["error_rate"]["error_rate"] + 1e-9
         assert ours.recall == pytest.approx(overall["recall"])
         if any(estimated.values()):
             assert ours.precision == pytest.approx(overall["precision"])
@@ -97,6 +99,27 @@ def test_segment_scores_equal_sed_eval(sed_eval, truth, data, seconds):
     assert ours.insertions == pytest.approx(expected["insertion_rate"])
     if any(estimated.values()):
         assert ours.f1.micro == pytest.approx(theirs["f_measure"]["f_measure"])
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from(CLASSES), st.sampled_from([None, *CLASSES]), st.booleans()),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_error_rate_equals_sed_eval_where_events_are_apart(sed_eval, rows):
+    """One event each two seconds, missed, taken for another class or too late, and then a false alarm."""
+    truth = {"clip": [(2.0 * k, 2.0 * k + 0.5, label) for k, (label, _, _) in enumerate(rows)]}
+    found = [
+        (2.0 * k + (0.75 if late else 0.0), 2.0 * k + 1.0 if late else 2.0 * k + 0.5, said)
+        for k, (_, said, late) in enumerate(rows)
+        if said is not None
+    ]
+    metric = sed_eval.sound_event.EventBasedMetrics(CLASSES, t_collar=0.2, percentage_of_length=0.2)
+    theirs = by_sed_eval(metric, {"clip": found}, truth)["overall"]["error_rate"]["error_rate"]
+    ours = event_f1({"clip": found}, truth, classes=CLASSES, resamples=0)
+    assert ours.error_rate == pytest.approx(theirs)
 
 
 def test_matching_is_the_largest_possible():
