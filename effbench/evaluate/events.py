@@ -96,8 +96,14 @@ def event_f1(
         UsageError: a clip without ground truth, or an event of no known class or with impossible times.
     """
     truth, found, clips = _both(estimated, ground_truth, classes)
-    collars = {"onset_collar": onset_collar, "offset_collar": offset_collar, "offset_ratio": offset_ratio}
-    match = partial(_matched, truth, found, **collars)
+    match = partial(
+        _matched,
+        truth,
+        found,
+        onset_collar=onset_collar,
+        offset_collar=offset_collar,
+        offset_ratio=offset_ratio,
+    )
     matched, any_class = match(*found.of_pairs(truth.clip, truth.cls)), match(*found.of_clips(truth.clip))
     shape = (len(clips), len(classes))
     hits = _count(truth.clip[matched], truth.cls[matched], shape)
