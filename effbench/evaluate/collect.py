@@ -8,12 +8,14 @@ downwards. This floor rises while clips are read, and points under it are droppe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from effbench.evaluate.criteria import Criteria, Curves, judge
 from effbench.evaluate.inputs import Task, exact
 from effbench.evaluate.points import Points, join, onset_changes, split_by_class
+from effbench.measure.machine import available_cores
 
 #: Bytes of scores that are loaded before the floor is raised; scores in memory are taken at once.
 BLOCK_BYTES = 96 << 20
@@ -108,19 +110,28 @@ class _Block:
         self.times: list[np.ndarray] = []
 
     def points(self, task: Task, criteria: Criteria, floor: Floor) -> Iterator[Points]:
-        """Operating points above the floor, which is raised first."""
-        present, maxima = self._present(task), self._maxima(task)
+        """Operating points above the floor, which is raised first; clips are spread over the cores."""
+        with ThreadPoolExecutor(available_cores()) as pool:
+            yield from self._points(pool, task, criteria, floor)
+
+    def _points(
+        self, pool: ThreadPoolExecutor, task: Task, criteria: Criteria, floor: Floor
+    ) -> Iterator[Points]:
+        present, maxima = self._present(task), self._maxima(task, pool)
         floor.update(np.where(present, -np.inf, maxima))
         if criteria.cttc is None:
             closely = present & (maxima > floor.value)
         else:
             # Any detection beside an event of another class may be a cross trigger.
             closely = present.any(axis=1, keepdims=True) & (maxima > floor.value)
-        for item, scores in enumerate(self.scores):
-            scores = exact(scores)
+
+        def without_events(item: int) -> Points:
+            scores = exact(self.scores[item])
             limit = floor.below(scores.dtype)
             limit[closely[item]] = np.inf
-            yield onset_changes(scores, limit, self.first + item)
+            return onset_changes(scores, limit, self.first + item)
+
+        yield from pool.map(without_events, range(len(self.scores)))
         for curves in self._curves(closely, floor):
             yield from judge(curves, task.events, criteria)
 
@@ -132,9 +143,9 @@ class _Block:
         present[events.clip[mine] - self.first, events.cls[mine]] = True
         return present
 
-    def _maxima(self, task: Task) -> np.ndarray:
+    def _maxima(self, task: Task, pool: ThreadPoolExecutor) -> np.ndarray:
         """Highest scores (clips, classes)."""
-        maxima = np.array([exact(scores).max(axis=0) for scores in self.scores])
+        maxima = np.array(list(pool.map(lambda scores: exact(scores).max(axis=0), self.scores)))
         if np.isnan(maxima).any():
             item, cls = np.argwhere(np.isnan(maxima))[0]
             raise task.refuse_nan(self.first + int(item), int(cls))
