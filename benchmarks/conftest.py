@@ -1,7 +1,13 @@
 """Settings that all suites share: one thread, so that ratios hold on a busy machine."""
 
-import pytest
-import torch
+import os
+
+# As the command line does: threads that spin while they wait take the cores from the others.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
