@@ -29,9 +29,8 @@ def test_published_file_gives_the_published_logits(name, tmp_path):
     assert_parity(effbench.build_model(parity.spec_of(name), checkpoint=path), name)
 
 
-@pytest.mark.parametrize(
-    "name", ["fmn04", "fmn10+tf-256", "fmn06+gru-160", "fmn04+tcn-104", "fmn06+mamba-160"]
-)
+# The fixture with 8 heads does not fit the card's 4: only build_model, which reads the file first, takes it.
+@pytest.mark.parametrize("name", [name for name in parity.NAMES if name != "fmn06+tf-160"])
 def test_raw_layout_loads_into_an_existing_detector(name, tmp_path):
     path = parity.save(parity.raw_state(name), tmp_path / "raw.pt")
     detector = effbench.build_model(parity.spec_of(name), seed=0)
