@@ -131,9 +131,7 @@ def _model(
     chosen = choose_model(spec, checkpoint)
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
-    # What reproduces the published script does so to the last bit.
-    exact = not settings.overlap
-    scorer = Scorer(chosen.detector, device=place, dtype=dtype, columns=settings.columns, exact=exact)
+    scorer = Scorer(chosen.detector, device=place, dtype=dtype, columns=settings.columns)
     return scorer, {"effbench": __version__, **chosen.record()}
 
 

@@ -17,14 +17,14 @@ from effbench.models.detector import SoundEventDetector
 class Scorer:
     """Probabilities of a batch of windows.
 
+    The network is a copy that is rearranged for speed (channels last, batch norms folded into convolutions),
+    which moves logits by some 1e-5; so do the batch size and the number of threads, by some 1e-6.
+
     Args:
-        detector: in eval mode; it is moved to ``device``.
+        detector: in eval mode; it stays as it is.
         device: where it runs.
         dtype: precision of the network, by autocast; the front-end stays in float32.
         columns: indices of the classes that are wanted, all by default.
-        exact: compute as the detector does, to the last bit; else a copy is rearranged for speed (channels
-            last, batch norms folded into convolutions), which moves logits by some 1e-5. So do the batch size
-            and the number of threads, by some 1e-6.
     """
 
     def __init__(
@@ -34,20 +34,17 @@ class Scorer:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         columns: Sequence[int] | None = None,
-        exact: bool = False,
     ) -> None:
-        self.device, self.dtype, self.exact = torch.device(device), dtype, exact
-        self.detector = (detector if exact else _faster(detector)).to(self.device)
+        self.device, self.dtype = torch.device(device), dtype
+        self.detector = _faster(detector).to(self.device)
         every = columns is None or len(columns) == detector.strong_head.out_features
         self.columns = None if every else torch.tensor(columns, device=self.device)
         self.min_samples = int(getattr(detector.frontend, "min_samples", 1))
 
     @property
     def default_batch_size(self) -> int:
-        """Windows per call near the device's highest throughput; one on a CPU where every bit counts."""
-        if self.device.type == "cpu":
-            return 1 if self.exact else 2
-        return 32
+        """Windows per call near the device's highest throughput."""
+        return 2 if self.device.type == "cpu" else 32
 
     @torch.inference_mode()
     def __call__(self, batch: Sequence[Floats]) -> Floats:

@@ -35,7 +35,7 @@ def published_events(logits, seconds):
 
 def our_events(path, model):
     settings = Settings(THRESHOLDS, overlap=False)
-    (detection,) = detect([Source(path.name, path)], Scorer(model, exact=True), settings)
+    (detection,) = detect([Source(path.name, path)], Scorer(model), settings)
     return {(e.onset, e.offset, e.label, e.threshold) for e in detection.events()}
 
 
