@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,13 @@ FRAME_SECONDS = 0.04
 CLIP_SECONDS = 10.0
 CLIP_FRAMES = 250
 
+FrameRule: TypeAlias = Literal["cover", "centre"]
+"""Frames of an event: those it touches (``cover``, AudioSet), or those whose centre it covers (``centre``, HEAR)."""
+
 # A time this close to the grid, in frames, lies on it: 0.28 / 0.04 is 7.000000000000001 in floating point.
 _ON_GRID = 1e-6
+# HEAR takes an event to last this much longer, in seconds, so that one that ends at a centre is heard there.
+_HEAR_TAIL = 1e-7
 
 
 class Event(NamedTuple):
@@ -44,15 +49,24 @@ def frame_bounds(
     frames: int = CLIP_FRAMES,
     frame_seconds: float = FRAME_SECONDS,
     float32_times: bool = False,
+    rule: FrameRule = "cover",
 ) -> tuple[int, int]:
-    """First frame of an event and the one after its last: floor of the onset, ceiling of the offset, clipped.
+    """First frame of an event and the one after its last, clipped to the clip's frames.
+
+    By the rule ``cover`` they are the floor of the onset and the ceiling of the offset. By ``centre`` frame k
+    belongs to the event if ``onset <= (k + 0.5) · frame_seconds < offset + 0.1 µs``; an event between two
+    centres has no frame.
 
     ``float32_times`` rounds both times to float32 before, as the published training data has them. That moves
     about half of the times that lie on the grid by one frame (0.12 s begins in frame 2, not 3).
     """
     times = np.array(event[:2], np.float32).astype(float) if float32_times else np.array(event[:2], float)
-    onset, offset = np.clip(times / frame_seconds, 0, frames).tolist()
     slack = 0.0 if float32_times else _ON_GRID
+    if rule == "centre":
+        times[1] += _HEAR_TAIL
+        first, end = np.clip(np.ceil(times / frame_seconds - 0.5 - [slack, 0.0]), 0, frames).tolist()
+        return int(first), int(end)
+    onset, offset = np.clip(times / frame_seconds, 0, frames).tolist()
     return math.floor(onset + slack), math.ceil(offset - slack)
 
 
@@ -63,8 +77,13 @@ def encode_events(
     frames: int = CLIP_FRAMES,
     frame_seconds: float = FRAME_SECONDS,
     float32_times: bool = False,
+    rule: FrameRule = "cover",
+    first_frame: int = 0,
 ) -> NDArray[np.float32]:
     """Frame labels, 1 where a class is active; events of other classes are left out.
+
+    ``float32_times`` and ``rule`` are those of ``frame_bounds``. With ``first_frame`` they are the labels of
+    a piece of the clip, of ``frames`` frames from that one on: exactly that part of the whole clip's labels.
 
     Shape:
         (classes, frames), as a detector's output
@@ -74,9 +93,13 @@ def encode_events(
     for event in events:
         if event.label in index:
             first, end = frame_bounds(
-                event, frames=frames, frame_seconds=frame_seconds, float32_times=float32_times
+                event,
+                frames=first_frame + frames,
+                frame_seconds=frame_seconds,
+                float32_times=float32_times,
+                rule=rule,
             )
-            labels[index[event.label], first:end] = 1
+            labels[index[event.label], max(0, first - first_frame) : max(0, end - first_frame)] = 1
     return labels
 
 

@@ -48,8 +48,14 @@ class PseudoLabels:
     def __contains__(self, clip: object) -> bool:
         return clip in self._rows
 
-    def __call__(self, clip: str) -> NDArray[np.float32]:
-        """Probabilities, (classes, frames) float32.
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Classes and frames of every clip's labels."""
+        _, classes, frames = self._file()["strong_logits"].shape
+        return int(classes), int(frames)
+
+    def logits(self, clip: str, first_frame: int = 0, frames: int | None = None) -> NDArray[np.floating[Any]]:
+        """Logits as the file has them, (classes, frames) float16: all, or ``frames`` from ``first_frame`` on.
 
         Raises:
             DataError: the file has none for this clip.
@@ -57,6 +63,15 @@ class PseudoLabels:
         row = self._rows.get(clip)
         if row is None:
             raise DataError(f"{self.path}: no pseudo labels for '{clip}'")
-        logits = np.asarray(self._file()["strong_logits"][row], np.float32)
+        end = None if frames is None else first_frame + frames
+        return np.asarray(self._file()["strong_logits"][row, :, first_frame:end])
+
+    def __call__(self, clip: str) -> NDArray[np.float32]:
+        """Probabilities, (classes, frames) float32.
+
+        Raises:
+            DataError: the file has none for this clip.
+        """
+        logits = self.logits(clip).astype(np.float32)
         with np.errstate(over="ignore"):
             return np.asarray(1 / (1 + np.exp(-logits)), np.float32)

@@ -209,3 +209,41 @@ def test_two_hours_take_the_memory_of_one_minute(tmp_path):
         return int(output[1])
 
     assert peak(7200) < 1.05 * peak(60)
+
+
+@pytest.mark.parametrize(
+    ("form", "rate"), [("WAV", 16_000), ("FLAC", 16_000), ("MP3", 16_000), ("OGG", 16_000), ("FLAC", 44_100)]
+)
+@pytest.mark.parametrize(
+    ("offset", "seconds"), [(0.0, 1.0), (1.24, 2.0), (17.96, 1.5), (19.0, 5.0), (3.0, None)]
+)
+def test_a_piece_has_exactly_the_samples_that_the_whole_has_there(form, rate, offset, seconds):
+    data = encoded(noise(20, rate, 2), rate, form)
+    first = round(offset * SAMPLE_RATE)
+    end = None if seconds is None else first + round(seconds * SAMPLE_RATE)
+    np.testing.assert_array_equal(
+        read_audio(data, offset=offset, seconds=seconds), read_audio(data)[first:end]
+    )
+
+
+@pytest.mark.parametrize(("form", "rate"), [("WAV", 16_000), ("FLAC", 16_000), ("MP3", 32_000)])
+def test_beyond_the_end_there_are_no_samples(form, rate):
+    data = encoded(noise(2, rate), rate, form)
+    assert read_audio(data, offset=3.0, seconds=1.0).shape == (0,)
+
+
+def test_seeking_reads_the_piece_alone():
+    samples = noise(60)
+    samples[10 * SAMPLE_RATE] = np.nan
+    data = encoded(samples, subtype="FLOAT")
+    assert len(read_audio(data, offset=30.0, seconds=10.0)) == 10 * SAMPLE_RATE
+    with pytest.raises(AudioError, match=r"not numbers.* after 8\.0 s"):
+        read_audio(data, offset=8.0, seconds=10.0)
+
+
+def test_a_piece_behind_the_damage_is_empty_and_the_damage_is_told():
+    data, told = encoded(noise(20), form="FLAC"), []
+    cut = data[: len(data) // 2]
+    assert read_audio(cut, offset=15.0, name="cut", on_damage=told.append).shape == (0,)
+    assert len(told) == 1
+    assert told[0].startswith("cut: damaged before 15.00 s")

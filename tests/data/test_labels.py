@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from effbench.data.labels import Event, decode_frames, encode_events, frame_bounds, merge_events
+from effbench.data.labels import (
+    Event,
+    crop_events,
+    decode_frames,
+    encode_events,
+    frame_bounds,
+    merge_events,
+)
 from effbench.data.vocabulary import EVALUATION_ONLY, mid_names, strong_classes, weak_classes
 
 CLASSES = ("Bell", "Rain", "Siren")
@@ -97,3 +104,57 @@ def test_events_of_other_classes_are_left_out():
 def test_decoded_times_end_with_the_clip():
     assert decode_frames(np.ones((3, 250), bool), CLASSES, duration=9.99)[0] == Event(0.0, 9.99, "Bell")
     assert decode_frames(np.ones((3, 250), bool)[:, 249:], CLASSES, duration=0.0) == []
+
+
+def hear_frames(onset_ms, offset_ms, frames=250):
+    """HEAR's rule, frame by frame, in milliseconds."""
+    centres = 20 + 40 * np.arange(frames)
+    return (onset_ms <= centres) & (centres < offset_ms + 0.0001)
+
+
+MILLISECONDS = st.one_of(st.integers(0, 10_000), st.integers(0, 20_000).map(lambda tenths: tenths / 2))
+
+
+@given(MILLISECONDS, MILLISECONDS)
+def test_the_centre_rule_is_that_of_hear(first, second):
+    onset, offset = sorted((first, second))
+    labels = encode_events([Event(onset / 1000, offset / 1000, "Bell")], CLASSES, rule="centre")
+    if onset < offset:
+        np.testing.assert_array_equal(labels[0], hear_frames(onset, offset))
+
+
+def test_the_centre_rule_includes_both_ends_and_leaves_out_what_is_between_two_centres():
+    def bounds(onset, offset):
+        return frame_bounds(Event(onset, offset, "Bell"), rule="centre")
+
+    assert bounds(0.02, 0.06) == (0, 2)
+    assert bounds(0.0201, 0.0599) == (1, 1)
+    assert bounds(0.021, 0.0601) == (1, 2)
+    assert bounds(-3.0, 99.0) == (0, 250)
+
+
+STRETCH = st.builds(
+    lambda first, length, label: Event(first / 1000, (first + length) / 1000, label),
+    st.integers(0, 20_000),
+    st.integers(1, 9_000),
+    st.sampled_from(CLASSES),
+)
+
+
+@pytest.mark.parametrize("rule", ["cover", "centre"])
+@given(st.lists(STRETCH, max_size=6), st.integers(0, 500), st.integers(1, 250))
+def test_labels_of_a_piece_are_that_part_of_the_whole_and_those_of_the_moved_events(
+    rule, events, first, frames
+):
+    whole = encode_events(events, CLASSES, frames=first + frames, rule=rule)
+    piece = encode_events(events, CLASSES, frames=frames, first_frame=first, rule=rule)
+    np.testing.assert_array_equal(piece, whole[:, first:])
+    moved = crop_events(events, first * 0.04, frames * 0.04)
+    np.testing.assert_array_equal(piece, encode_events(moved, CLASSES, frames=frames, rule=rule))
+
+
+def test_pieces_keep_float32_times_of_the_whole_clip():
+    event = Event(10.12, 10.28, "Bell")
+    whole = encode_events([event], CLASSES, frames=500, float32_times=True)
+    piece = encode_events([event], CLASSES, first_frame=250, float32_times=True)
+    np.testing.assert_array_equal(piece, whole[:, 250:])
