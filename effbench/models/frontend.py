@@ -75,6 +75,9 @@ class LogMelFrontend(nn.Module):
     ) -> None:
         super().__init__()
         self.n_mels, self.n_fft, self.hop = n_mels, n_fft, hop
+        self.fmin, self.fmax = fmin, fmax
+        # Hz by which training moves both limits at random: set by what trains, never active in eval mode.
+        self.fmin_jitter, self.fmax_jitter = 0, 0
         self.register_buffer("window", torch.hann_window(window, periodic=False), persistent=False)
         self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax), persistent=False)
 
@@ -86,6 +89,18 @@ class LogMelFrontend(nn.Module):
     def frames(self, samples: int) -> int:
         """Number of feature frames for a number of samples."""
         return 1 + (samples - 1) // self.hop
+
+    def _filters(self) -> Tensor:
+        """The filter bank; in training with jitter a new one for every batch.
+
+        Its limits are ``fmin + {0, …, fmin_jitter - 1}`` and
+        ``fmax + fmax_jitter / 2 - {0, …, fmax_jitter - 1}``, drawn from torch's global CPU generator.
+        """
+        if not self.training or not (self.fmin_jitter or self.fmax_jitter):
+            return self.mel
+        fmin = self.fmin + _below(self.fmin_jitter)
+        fmax = self.fmax + self.fmax_jitter // 2 - _below(self.fmax_jitter)
+        return mel_filterbank(self.n_mels, self.n_fft, fmin=fmin, fmax=fmax).to(self.mel.device)
 
     def forward(self, waveform: Tensor) -> Tensor:
         if waveform.ndim != 2:
@@ -109,5 +124,10 @@ class LogMelFrontend(nn.Module):
                 return_complex=True,
             )
             power = spectrum.real.square() + spectrum.imag.square()
-            log_mel = torch.matmul(self.mel.float(), power).clamp(min=1e-7).log()
+            log_mel = torch.matmul(self._filters().float(), power).clamp(min=1e-7).log()
             return ((log_mel + 4.5) / 5.0).unsqueeze(1)
+
+
+def _below(limit: int) -> int:
+    """A random one of 0, …, ``limit - 1``; 0, and nothing drawn, for a limit of 0."""
+    return int(torch.randint(limit, ())) if limit else 0

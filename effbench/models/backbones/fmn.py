@@ -185,6 +185,10 @@ class FrameMobileNet(nn.Module):
         """Number of output frames for a number of feature frames."""
         return math.ceil(feature_frames / self.feature_frames_per_frame)
 
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """Parameters of every layer, from the input upward."""
+        return [list(layer.parameters()) for layer in self.features]
+
     def forward(self, features: Tensor) -> Tensor:
         if features.ndim != 4 or features.shape[1] != 1 or features.shape[2] != self.n_mels:
             raise ValueError(
