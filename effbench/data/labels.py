@@ -15,7 +15,7 @@ CLIP_SECONDS = 10.0
 CLIP_FRAMES = 250
 
 FrameRule: TypeAlias = Literal["cover", "centre"]
-"""Frames of an event: those it touches (``cover``, AudioSet), or those whose centre it covers (``centre``, HEAR)."""
+"""Frames of an event: those it touches (``cover``), or those whose centre it covers (``centre``, HEAR)."""
 
 # A time this close to the grid, in frames, lies on it: 0.28 / 0.04 is 7.000000000000001 in floating point.
 _ON_GRID = 1e-6

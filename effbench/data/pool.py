@@ -33,7 +33,7 @@ def in_batches(
         return
     # Not forked: the caller may hold threads and locks.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(batches)), context, _end_with_parent) as pool:
+    with ProcessPoolExecutor(min(processes, len(batches)), context, end_with_parent) as pool:
         try:
             yield from pool.map(work, batches)
         except BrokenProcessPool as error:
@@ -44,7 +44,7 @@ def in_batches(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Without this, workers of a killed parent would wait for work for ever."""
 
     def watch() -> None:

@@ -1,0 +1,166 @@
+"""What the clips of a data set can teach a model, checked before training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effbench.data.clips import Clip, DataSet
+from effbench.data.labels import FRAME_SECONDS, FrameRule, encode_events
+from effbench.errors import DataError
+
+END_TOLERANCE = 0.05
+"""Seconds by which a clip may be longer than a piece and still be one: some AudioSet clips last 10.01 s."""
+
+
+@runtime_checkable
+class LogitSource(Protocol):
+    """Pseudo labels that can be read in part: ``PseudoLabels``."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def __contains__(self, clip: object) -> bool: ...
+
+    def logits(
+        self, clip: str, first_frame: int = 0, frames: int | None = None
+    ) -> NDArray[np.floating[Any]]: ...
+
+
+def _in_part(pseudo: object) -> LogitSource | None:
+    return pseudo if isinstance(pseudo, LogitSource) else None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Turns a clip's annotations into arrays for the frames of a piece of it.
+
+    Attributes:
+        classes: of the model's frame outputs; events of other classes are left out.
+        weak_classes: of the weak labels; none where there are no such labels.
+        strong: whether there are events. Without, a piece has no frame labels: unknown is not silent.
+        rule: which frames an event has.
+        float32_times: round times to float32 first, as the published training data has them.
+    """
+
+    classes: tuple[str, ...]
+    weak_classes: tuple[str, ...]
+    strong: bool
+    rule: FrameRule = "cover"
+    float32_times: bool = False
+
+    def labels(self, clip: Clip, first: int, frames: int) -> NDArray[np.uint8] | None:
+        """(classes, frames), 0 or 1."""
+        if not self.strong:
+            return None
+        return encode_events(
+            clip.events,
+            self.classes,
+            frames=frames,
+            first_frame=first,
+            rule=self.rule,
+            float32_times=self.float32_times,
+        ).astype(np.uint8)
+
+    def weak(self, clip: Clip, first: int, frames: int) -> NDArray[np.uint8] | None:
+        """(weak classes,), 0 or 1: labels of the whole clip, or else of the events that the piece hears."""
+        if not self.weak_classes:
+            return None
+        start, end = first * FRAME_SECONDS, (first + frames) * FRAME_SECONDS
+        heard = clip.weak or {e.label for e in clip.events if e.onset < end and e.offset > start}
+        return np.array([name in heard for name in self.weak_classes], np.uint8)
+
+    def pseudo(
+        self, dataset: DataSet, clip: str, first: int, frames: int
+    ) -> NDArray[np.floating[Any]] | None:
+        """Logits (classes, frames); minus infinity, a probability of 0, after the last frame there is."""
+        if dataset.pseudo is None:
+            return None
+        source = _in_part(dataset.pseudo)
+        if source is not None:
+            logits = source.logits(clip, first, frames)
+        else:
+            probabilities = dataset.pseudo(clip)[:, first : first + frames]
+            with np.errstate(divide="ignore"):
+                logits = np.log(probabilities) - np.log1p(-probabilities)
+        missing = frames - logits.shape[1]
+        return np.pad(logits, ((0, 0), (0, missing)), constant_values=-np.inf) if missing else logits
+
+
+def targets_of(
+    dataset: DataSet,
+    classes: Sequence[str],
+    *,
+    weak_classes: Sequence[str] | None = None,
+    rule: FrameRule = "cover",
+    float32_times: bool = False,
+) -> Targets:
+    """Targets for a model; ``weak_classes`` default to the data set's, if it has weak labels.
+
+    Raises:
+        DataError: the data set has no label of any of the classes.
+    """
+    strong = len(dataset.events) > 0
+    if strong:
+        _check_shared(dataset, classes, dataset.events.labels, "events")
+    if weak_classes is None:
+        weak_classes = dataset.classes.names if dataset.weak else ()
+    if weak_classes and dataset.weak:
+        found = {label for labels in dataset.weak.values() for label in labels}
+        _check_shared(dataset, weak_classes, found, "weak labels")
+    elif weak_classes and strong:
+        _check_shared(dataset, weak_classes, dataset.events.labels, "events")
+    elif weak_classes:
+        raise DataError(f"{dataset.path}: no weak labels, and no events to make them from")
+    return Targets(tuple(classes), tuple(weak_classes), strong, rule, float32_times)
+
+
+def _check_shared(dataset: DataSet, classes: Sequence[str], found: Iterable[str], what: str) -> None:
+    labels = sorted(found)
+    if not set(classes).intersection(labels):
+        raise DataError(
+            f"{dataset.path}: none of its {what} ('{dataset.split}') is of a class that the model has\n"
+            f"Data: {_some(labels)}\nModel: {_some(classes)}"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = "; ".join(names[:4])
+    return f"{shown}; … ({len(names)})" if len(names) > 4 else shown
+
+
+def check_pseudo_labels(dataset: DataSet, n_classes: int, seconds: NDArray[np.float64]) -> None:
+    """Every clip has pseudo labels, of the model's classes, up to its end; without any there is no problem.
+
+    Args:
+        dataset: the clips.
+        n_classes: of the model.
+        seconds: (clips,) length of every clip.
+
+    Raises:
+        DataError: says how many of how many clips lack them, and names the first.
+    """
+    pseudo = _in_part(dataset.pseudo)
+    if pseudo is None:
+        return
+    name = getattr(pseudo, "path", "pseudo labels")
+    classes, frames = pseudo.shape
+    if classes != n_classes:
+        raise DataError(f"{name}: pseudo labels of {classes} classes; the model has {n_classes}")
+    lacking = [clip for clip in dataset.ids if clip not in pseudo]
+    if lacking:
+        raise DataError(
+            f"{name}: no pseudo labels for {len(lacking):,} of {len(dataset):,} clips, first '{lacking[0]}'\n"
+            "Make them: effbench pseudo-labels --help"
+        )
+    longer = np.flatnonzero(seconds > frames * FRAME_SECONDS + END_TOLERANCE)
+    if len(longer):
+        first = int(longer[0])
+        raise DataError(
+            f"{name}: pseudo labels of {frames} frames ({frames * FRAME_SECONDS:g} s); {len(longer):,} of "
+            f"{len(dataset):,} clips are longer, first '{dataset.ids[first]}' with {seconds[first]:.2f} s"
+        )
