@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from effbench import __version__
 from effbench.cli.output import note, write_table
 from effbench.cli.progress import Status, status
 from effbench.detect.choices import check_thresholds, median_frames, select_classes
@@ -17,6 +18,7 @@ from effbench.errors import EffbenchError
 if TYPE_CHECKING:
     from effbench.detect.destinations import Destinations
     from effbench.detect.job import Settings
+    from effbench.detect.model import ChosenModel
     from effbench.detect.run import Failure
     from effbench.detect.scorer import Scorer
     from effbench.detect.sources import Source
@@ -78,22 +80,26 @@ def detect(
 
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
-    from effbench.data.vocabulary import strong_classes
     from effbench.detect.destinations import Destinations
     from effbench.detect.job import Settings
     from effbench.detect.sources import find
 
-    settings = Settings(
-        thresholds=check_thresholds(threshold or [0.5]),
-        median_window=median_frames(median_window),
-        top=top,
-        min_duration=min_duration,
-        classes=select_classes(classes or [], strong_classes().names),
-        overlap=overlap,
-    )
+    limits = check_thresholds(threshold or [0.5])
+    frames = median_frames(median_window)
     sources = find(audio)
     destinations = Destinations.choose(len(sources), form=form, out=out, scores=scores, plot=plot)
-    scorer, record = _model(model, checkpoint, settings, device, precision, threads)
+    chosen = _model(model, checkpoint)
+    settings = Settings(
+        thresholds=limits,
+        median_window=frames,
+        top=top,
+        min_duration=min_duration,
+        classes=select_classes(classes or [], chosen.class_names),
+        overlap=overlap,
+        names=chosen.class_names,
+    )
+    scorer = _scorer(chosen, settings, device, precision, threads)
+    record = {"effbench": __version__, **chosen.record()}
     with ExitStack() as stack:
         run = record | {"options": settings.record() | {"precision": precision}}
         destinations.open(stack, run=run, labels=settings.labels, overwrite=overwrite)
@@ -114,25 +120,28 @@ def _files(count: int) -> str:
     return f"{count:,} file{'s' * (count != 1)}"
 
 
-def _model(
-    spec: str, checkpoint: str | None, settings: Settings, device: str, precision: str, threads: int | None
-) -> tuple[Scorer, dict[str, Any]]:
-    """The model where it is to run, and what records say of it."""
+def _model(spec: str, checkpoint: str | None) -> ChosenModel:
+    from effbench.detect.model import choose_model
+
+    chosen = choose_model(spec, checkpoint)
+    if chosen.checkpoint is None:
+        note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
+    return chosen
+
+
+def _scorer(
+    chosen: ChosenModel, settings: Settings, device: str, precision: str, threads: int | None
+) -> Scorer:
+    """The model where it is to run."""
     import torch
 
-    from effbench import __version__
-    from effbench.detect.model import choose_model
     from effbench.detect.scorer import Scorer
     from effbench.measure.devices import resolve_device, resolve_precision
 
     place, dtype = resolve_device(device), resolve_precision(precision).dtype
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = choose_model(spec, checkpoint)
-    if chosen.checkpoint is None:
-        note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
-    scorer = Scorer(chosen.detector, device=place, dtype=dtype, columns=settings.columns)
-    return scorer, {"effbench": __version__, **chosen.record()}
+    return Scorer(chosen.detector, device=place, dtype=dtype, columns=settings.columns)
 
 
 def _detect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Settings:
         min_duration: shortest event that is kept, seconds.
         classes: class names to keep, all by default.
         overlap: cross-faded windows; without, the published script's hard cuts.
+        names: of the model's classes; the AudioSet-strong ones by default.
     """
 
     thresholds: tuple[float, ...] = (0.5,)
@@ -35,18 +36,18 @@ class Settings:
     min_duration: float = 0.0
     classes: tuple[str, ...] | None = None
     overlap: bool = True
+    names: tuple[str, ...] = field(default_factory=lambda: strong_classes().names)
 
     @cached_property
     def columns(self) -> tuple[int, ...]:
         """Indices of the kept classes among the model's."""
-        names = strong_classes().names
-        wanted = set(names if self.classes is None else self.classes)
-        return tuple(index for index, name in enumerate(names) if name in wanted)
+        wanted = set(self.names if self.classes is None else self.classes)
+        return tuple(index for index, name in enumerate(self.names) if name in wanted)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """Names of the kept classes, in the model's order."""
-        return tuple(strong_classes().names[column] for column in self.columns)
+        return tuple(self.names[column] for column in self.columns)
 
     def record(self) -> dict[str, object]:
         """What identifies the settings in a record; lengths in frames and seconds."""

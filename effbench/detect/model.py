@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from effbench.data.vocabulary import strong_classes
 from effbench.models.build import build_model
-from effbench.models.checkpoints import locate_checkpoint
+from effbench.models.checkpoints import locate_checkpoint, read_checkpoint
 from effbench.models.detector import SoundEventDetector
 from effbench.spec import ModelSpec
 
@@ -22,11 +23,18 @@ class ChosenModel:
         detector: in eval mode.
         spec: its canonical name.
         checkpoint: ``strong`` or the file's name, with its SHA-256; ``None`` for untrained weights.
+        classes: names of the strong head's outputs; empty where they are not known.
     """
 
     detector: SoundEventDetector
     spec: str
     checkpoint: str | None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name for every output: ``classes``, or numbers."""
+        return self.classes or tuple(f"class {i}" for i in range(self.detector.strong_head.out_features))
 
     def record(self) -> dict[str, str | int | None]:
         """What identifies the model in a record."""
@@ -42,11 +50,14 @@ def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
     """
     parsed = ModelSpec.parse(spec)
     if checkpoint is None:
-        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None)
+        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, strong_classes().names)
     path = locate_checkpoint(parsed, checkpoint)
     detector = build_model(parsed, checkpoint=path)
+    published = strong_classes().names
+    known = published if len(published) == detector.strong_head.out_features else ()
+    classes = read_checkpoint(path).classes or known
     name = path.name if Path(checkpoint).name == path.name else checkpoint
-    return ChosenModel(detector, str(parsed), f"{name} (sha256 {_digest(path)})")
+    return ChosenModel(detector, str(parsed), f"{name} (sha256 {_digest(path)})", classes)
 
 
 def _digest(path: Path) -> str:

@@ -35,7 +35,7 @@ BACKBONES: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, nn.Module, int]]]
 def build_model(
     spec: str | ModelSpec,
     *,
-    n_classes: int = N_CLASSES,
+    n_classes: int | None = None,
     checkpoint: str | Path | None = None,
     seed: int | None = None,
     n_weak_classes: int | None = None,
@@ -45,7 +45,7 @@ def build_model(
 
     Args:
         spec: e.g. ``fmn10+hybrid-512``.
-        n_classes: classes of the strong head.
+        n_classes: classes of the strong head; by default those of the checkpoint, else 447.
         checkpoint: a training whose published file the model's card names (``strong``, ``weak``,
             ``advanced-kd``), or the path of a file. The number of attention heads (and of Mamba2's
             channels per head) is read from it.
@@ -60,9 +60,9 @@ def build_model(
         CheckpointError: the checkpoint can't be found, read, or fitted to the model.
     """
     spec = ModelSpec.parse(spec)
-    n_weak_classes = n_classes if n_weak_classes is None else n_weak_classes
-    if min(n_classes, n_weak_classes) < 1:
-        raise UsageError(f"the number of classes must be positive, not {min(n_classes, n_weak_classes)}")
+    for count in (n_classes, n_weak_classes):
+        if count is not None and count < 1:
+            raise UsageError(f"the number of classes must be positive, not {count}")
     if frames not in ("audio", "published"):
         raise UsageError(f"frames must be 'audio' or 'published', not '{frames}'")
     if spec.family not in BACKBONES:
@@ -75,10 +75,13 @@ def build_model(
         stored = read_checkpoint(locate_checkpoint(spec, checkpoint))
         stored.check_fits(spec)
         options |= stored.sequence_options
+        n_weak_classes = n_weak_classes or n_classes or stored.outputs("weak_head")
+        n_classes = n_classes or stored.outputs("strong_head")
+    n_classes = n_classes or N_CLASSES
     with nullcontext() if seed is None else torch.random.fork_rng():
         if seed is not None:
             torch.manual_seed(seed)
-        detector = _assemble(spec, options, n_classes, n_weak_classes, frames)
+        detector = _assemble(spec, options, n_classes, n_weak_classes or n_classes, frames)
     if stored is not None:
         load_state(detector, stored)
     return detector.eval()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pickle
-import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from effbench.errors import CheckpointError, EffbenchWarning
+from effbench.files import replacing
 from effbench.models import zoo
 from effbench.models.backbones.fmn import FrameMobileNet
 from effbench.models.download import cached_file
@@ -21,6 +22,9 @@ from effbench.spec import ModelSpec
 
 FORMAT_VERSION = 1
 HEADS = ("strong_head", "weak_head")
+
+#: The weights that a run's folder stands for.
+BEST = "best.pt"
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,18 @@ class Checkpoint:
         path: where it was read from.
         state: tensors by our key.
         spec: the spec that the file states (our own files only).
+        classes: names of the strong head's outputs, where the file states them (our own files only).
     """
 
     path: Path
     state: Mapping[str, Tensor]
     spec: ModelSpec | None = None
+    classes: tuple[str, ...] = ()
+
+    def outputs(self, head: str) -> int | None:
+        """Number of classes of a head; ``None`` if the file has no such head."""
+        bias = self.state.get(f"{head}.bias")
+        return None if bias is None else len(bias)
 
     @property
     def sequence(self) -> str | None:
@@ -113,7 +124,7 @@ def _fmn_name(embedding: int) -> str:
 
 
 def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
-    """Path of a file, or of the published file that a training (``strong``, ``weak``, …) names.
+    """Path of a file, of a run's best weights, or of a published file by its training (``strong``, …).
 
     ``weak`` is the backbone's own file: sequence models were never trained on weak labels.
 
@@ -123,6 +134,8 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
     trainings = [str(training) for card in zoo.models().values() for training in card.card.checkpoint]
     if str(checkpoint) not in trainings:
         path = Path(checkpoint).expanduser()
+        if (path / BEST).is_file():
+            return path / BEST
         if not path.is_file():
             known = ", ".join(sorted(set(trainings)))
             raise CheckpointError(
@@ -146,6 +159,22 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         CheckpointError: the file can't be read, or holds no tensors by name.
     """
     path = Path(path)
+    content = read_content(path)
+    spec, state, classes = content.get("spec"), content.get("state_dict", content), content.get("classes", ())
+    if not isinstance(state, Mapping) or not state or not all(isinstance(t, Tensor) for t in state.values()):
+        raise CheckpointError(f"{path} is not a checkpoint: it does not hold tensors by name")
+    own = {own_key(str(key)): tensor for key, tensor in state.items()}
+    return Checkpoint(
+        path, own, ModelSpec.parse(spec) if isinstance(spec, str) else None, tuple(map(str, classes))
+    )
+
+
+def read_content(path: Path) -> Mapping[str, Any]:
+    """Everything in a checkpoint file, as it was written; nothing in it is executed.
+
+    Raises:
+        CheckpointError: the file can't be read, or is no checkpoint.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -157,12 +186,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(f"{path} is not a checkpoint, or it is damaged: {reason}") from None
-    spec = content.get("spec") if isinstance(content, Mapping) else None
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping) or not state or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} is not a checkpoint: it does not hold tensors by name")
-    own = {own_key(str(key)): tensor for key, tensor in state.items()}
-    return Checkpoint(path, own, ModelSpec.parse(spec) if isinstance(spec, str) else None)
+    return content
 
 
 def load_checkpoint(detector: nn.Module, path: str | Path) -> LoadReport:
@@ -229,8 +255,26 @@ def _describe_fresh(checkpoint: Checkpoint, fresh: Iterable[str], dropped: list[
     return text
 
 
-def save_checkpoint(detector: nn.Module, path: str | Path, spec: str | ModelSpec) -> None:
-    """Write a detector's weights and spec in our own format, atomically.
+def save_checkpoint(
+    detector: nn.Module, path: str | Path, spec: str | ModelSpec, *, classes: Sequence[str] = ()
+) -> None:
+    """Write a detector's weights, its spec and the names of its classes in our own format, atomically.
+
+    Raises:
+        CheckpointError: the file can't be written; an earlier one stays as it was.
+    """
+    write_checkpoint(detector.state_dict(), path, spec, classes=classes)
+
+
+def write_checkpoint(
+    state: Mapping[str, Tensor],
+    path: str | Path,
+    spec: str | ModelSpec,
+    *,
+    classes: Sequence[str] = (),
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """``save_checkpoint`` for weights by name, with what a training needs to go on, if anything.
 
     Raises:
         CheckpointError: the file can't be written; an earlier one stays as it was.
@@ -239,15 +283,13 @@ def save_checkpoint(detector: nn.Module, path: str | Path, spec: str | ModelSpec
     content = {
         "effbench": FORMAT_VERSION,
         "spec": str(ModelSpec.parse(spec)),
-        "state_dict": dict(detector.state_dict()),
+        "classes": list(classes),
+        "state_dict": dict(state),
+        **({} if training is None else {"training": dict(training)}),
     }
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            temporary = Path(file.name)
-        try:
+        with replacing(path) as temporary:
             torch.save(content, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
-        raise CheckpointError(f"can't write {path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CheckpointError(f"can't write {path}: {reason}") from None

@@ -60,15 +60,16 @@ def infer(
 
 
 def classes_of(chosen: ChosenModel, dataset: DataSet) -> tuple[str, ...]:
-    """Names of a detector's outputs: the 447 AudioSet-strong classes, or the data set's own.
+    """Names of a detector's outputs: those that its file states, the AudioSet-strong classes, or the data's.
 
     Raises:
         EffbenchError: the number of outputs fits neither.
     """
+    if chosen.classes:
+        return chosen.classes
     outputs = chosen.detector.strong_head.out_features
-    for names in (strong_classes().names, dataset.classes.names):
-        if len(names) == outputs:
-            return names
+    if len(dataset.classes) == outputs:
+        return dataset.classes.names
     raise EffbenchError(
         f"{chosen.spec} has {outputs} classes; the data set has {len(dataset.classes)}, "
         f"AudioSet-strong {len(strong_classes())}"
