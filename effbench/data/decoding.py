@@ -54,10 +54,13 @@ def mono_blocks(
     if first and not _seek(sound, first, label, on_damage):
         return
     size = max(1, _READ_VALUES // sound.channels)
-    buffer = np.empty((size if count is None else min(size, count), sound.channels), np.float32)
+    buffer = np.empty((0, sound.channels), np.float32)
     done, problem = first, ""
     while count is None or done < first + count:
-        wanted = len(buffer) if count is None else min(len(buffer), first + count - done)
+        wanted = size if count is None else min(size, first + count - done)
+        # A single channel is handed out as it was read, so that it is never copied.
+        if len(buffer) < wanted or sound.channels == 1:
+            buffer = np.empty((wanted, sound.channels), np.float32)
         got, problem = _read(sound, buffer[:wanted], done)
         if got:
             yield _mono(buffer[:got], label, done / rate)
@@ -109,11 +112,8 @@ def _read(sound: SoundFile, buffer: Samples, done: int) -> tuple[int, str]:
 def _mono(block: Samples, label: str, start: float) -> Samples:
     with np.errstate(all="ignore"):
         # Column by column is several times as fast as a mean over so short an axis.
-        mono: Samples = (
-            block[:, 0].copy()
-            if block.shape[1] == 1
-            else reduce(np.add, block.T) / np.float32(block.shape[1])
-        )
+        columns, count = block.T, block.shape[1]
+        mono: Samples = columns[0] if count == 1 else reduce(np.add, columns) / np.float32(count)
         # Two passes without a copy are faster than the largest of the magnitudes.
         usable = mono.max() <= _LOUDEST and mono.min() >= -_LOUDEST
     if not usable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -88,7 +89,7 @@ def encode_events(
     Shape:
         (classes, frames), as a detector's output
     """
-    index = {name: position for position, name in enumerate(classes)}
+    index = _positions(tuple(classes))
     labels = np.zeros((len(classes), frames), np.float32)
     for event in events:
         if event.label in index:
@@ -101,6 +102,11 @@ def encode_events(
             )
             labels[index[event.label], max(0, first - first_frame) : max(0, end - first_frame)] = 1
     return labels
+
+
+@lru_cache(maxsize=8)
+def _positions(classes: tuple[str, ...]) -> dict[str, int]:
+    return {name: position for position, name in enumerate(classes)}
 
 
 def decode_frames(
