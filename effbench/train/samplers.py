@@ -93,12 +93,14 @@ class EpochBatches(Sampler[list[Draw]]):
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(self._epoch, 0)))
         if self._cumulative is not None:
             drawn = rng.random(self.epoch_items) * self._cumulative[-1]
-            return np.searchsorted(self._cumulative, drawn, side="right").astype(np.int64)
+            # A product can round up to the sum of all weights, which is beyond the last item that has one.
+            last = np.searchsorted(self._cumulative, self._cumulative[-1])
+            return np.minimum(np.searchsorted(self._cumulative, drawn, side="right"), last).astype(np.int64)
         rounds = -(-self.epoch_items // self.n_items)
-        order = [
-            rng.permutation(self.n_items) if self.shuffle else np.arange(self.n_items) for _ in range(rounds)
-        ]
-        return np.concatenate(order)[: self.epoch_items]
+        order = np.tile(np.arange(self.n_items), (rounds, 1))
+        if self.shuffle:
+            rng.permuted(order, axis=1, out=order)
+        return order.ravel()[: self.epoch_items]
 
     def _seeds(self) -> NDArray[np.uint64]:
         """Below 2^63, which every generator takes."""
