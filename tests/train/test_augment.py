@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.train.augment import (
@@ -85,6 +85,7 @@ def test_waveform_mixup_mixes_each_clip_at_its_rate_and_labels_alike():
     torch.testing.assert_close(mixed[touched], (soft @ centred)[touched], atol=1e-5, rtol=0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.data())
 def test_roll_is_that_of_numpy_for_every_item(frames, data):
     shifts = data.draw(st.lists(st.integers(-30, 30), min_size=2, max_size=2))
@@ -166,6 +167,7 @@ def test_silence_is_the_quietest_point_of_the_clip():
     assert masked.tolist() == [[[[1, 2, -5], [4, -5, -5]]], [[[7, 8, 7], [10, 11, 7]]]]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 200))
 def test_time_mask_hides_the_same_time_everywhere(seed):
     ones = Views(
@@ -203,6 +205,7 @@ def test_gain_adds_to_the_log_mel_what_amplification_of_the_power_would():
         torch.testing.assert_close(amplified, (louder.log() + offset) / scale)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 300))
 def test_filter_bands_are_wide_enough_and_gains_within_limits(seed):
     silent = Views(
@@ -245,6 +248,7 @@ def test_warp_stretches_the_crop_to_its_corners():
         assert warped[row, 0].item() == pytest.approx(expected, abs=1e-5)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 300))
 def test_frequency_warp_keeps_sixty_percent_or_more_for_both_networks(seed):
     ramps = tuple(torch.arange(float(mels)).view(1, 1, mels, 1).expand(1, 1, mels, 2) for mels in (128, 64))

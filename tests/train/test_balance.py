@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.data.clips import DataSet, EventTable
@@ -62,6 +62,7 @@ EVENTS = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(EVENTS)
 def test_frames_are_those_of_the_training_labels(rows):
     events = [(clip, Event(min(s, t), max(s, t), label)) for clip, s, t, label in rows]

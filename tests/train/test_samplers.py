@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
@@ -27,6 +27,7 @@ def epoch_of(n, batch_size, world, *, epoch=0, start=0, **options):
     return [list(rank) for rank in ranks]
 
 
+@settings(max_examples=60, deadline=None)
 @given(SIZES, BATCHES, WORLDS)
 def test_every_item_once_in_equally_many_batches_that_are_not_empty(n, batch_size, world):
     n = max(n, world)
@@ -43,6 +44,7 @@ def test_every_item_once_in_equally_many_batches_that_are_not_empty(n, batch_siz
         assert len(ranks[0]) == -(-n // (batch_size * world))
 
 
+@settings(max_examples=60, deadline=None)
 @given(SIZES, BATCHES, WORLDS, st.integers(0, 3), st.data())
 def test_a_resumed_epoch_is_the_rest_of_the_whole(n, batch_size, world, epoch, data):
     n = max(n, world)
@@ -59,6 +61,7 @@ def test_start_is_of_one_epoch_only_and_not_in_the_length():
     assert len(list(batches)) == 10
 
 
+@settings(max_examples=60, deadline=None)
 @given(SIZES, BATCHES, WORLDS, st.booleans())
 def test_draws_do_not_depend_on_the_number_of_processes(n, batch_size, world, weighted):
     n = max(n, world)
