@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from effbench.cli import data_bench
 from effbench.cli.output import Format, note, write_csv, write_json, write_table
 from effbench.errors import EffbenchError, UsageError
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from effbench.data.check import Report
     from effbench.data.clips import Problem
 
-app = typer.Typer(no_args_is_help=True, help="Make a synthetic data set, convert one, or check one.")
+app = typer.Typer(
+    no_args_is_help=True, help="Make a synthetic data set, convert one, check one, or time one."
+)
+app.command()(data_bench.bench)
 
 PathArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set, or its table.")]
 LayoutOption = Annotated[

@@ -97,28 +97,18 @@ def collate(items: Sequence[Item]) -> PackedBatch:
 
     def stacked(arrays: Sequence[NDArray[Any] | None]) -> Tensor | None:
         present = [array for array in arrays if array is not None]
-        return _stack(present) if present else None
+        return torch.from_numpy(np.stack(present)) if present else None
 
     return PackedBatch(
         tuple(item.clip for item in items),
         tuple(item.start for item in items),
         tuple(item.frames for item in items),
         tuple(item.seed for item in items),
-        _stack([item.waveform for item in items]),
+        torch.from_numpy(np.stack([item.waveform for item in items])),
         stacked([item.labels for item in items]),
         stacked([item.pseudo for item in items]),
         stacked([item.weak for item in items]),
     )
-
-
-def _stack(arrays: Sequence[NDArray[Any]]) -> Tensor:
-    shape = (len(arrays), *arrays[0].shape)
-    out = torch.empty(shape, dtype=torch.from_numpy(arrays[0][:0]).dtype)
-    if torch.utils.data.get_worker_info() is not None:
-        # Where the batch must go anyway, so that it is not copied once more when it is sent.
-        out.share_memory_()  # type: ignore[no-untyped-call]
-    np.stack(arrays, out=out.numpy())
-    return out
 
 
 @dataclass(frozen=True)
