@@ -161,6 +161,15 @@ def test_mixstyle_swaps_the_statistics_of_each_band():
     torch.testing.assert_close(styled[1], x[1])
 
 
+def test_mixstyle_of_an_almost_constant_band():
+    x = torch.tensor([[[[0.0, 0.002]]], [[[0.0, 4.0]]]])  # unbiased variances 2e-6, 8
+    styled = mix_style(x, torch.tensor([1, 0]), torch.tensor([0.5, 0.5]))
+    own = math.sqrt(2e-6 + 1e-6)
+    deviation, mean = 0.5 * own + 0.5 * math.sqrt(8 + 1e-6), 0.5 * 0.001 + 0.5 * 2
+    expected = torch.tensor([-0.001 / own, 0.001 / own]) * deviation + mean
+    torch.testing.assert_close(styled[0, 0, 0], expected)
+
+
 def test_silence_is_the_quietest_point_of_the_clip():
     x = torch.tensor([[[[1.0, 2, 3], [4, -5, 6]]], [[[7.0, 8, 9], [10, 11, 12]]]])
     masked = silence(x, 2, 3)

@@ -22,13 +22,12 @@ def mix(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:
 
 
 def mix_waveforms(waveform: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """Means removed, mixed, mean removed; clips with a share of 1 stay exactly as they are.
+    """Mixed without their means, so that the result has none; clips with a share of 1 stay as they are.
 
     Shape:
         (batch, samples) -> (batch, samples)
     """
     mixed = mix(waveform - waveform.mean(1, keepdim=True), partner, share)
-    mixed = mixed - mixed.mean(1, keepdim=True)
     return torch.where((share < 1).to(waveform.device)[:, None], mixed, waveform)
 
 
