@@ -95,8 +95,8 @@ class EpochBatches(Sampler[list[Draw]]):
             drawn = rng.random(self.epoch_items) * self._cumulative[-1]
             # A product can round up to the sum of all weights, which is beyond the last item that has one.
             last = np.searchsorted(self._cumulative, self._cumulative[-1])
-            drawn_items: NDArray[np.int64] = np.searchsorted(self._cumulative, drawn, side="right")
-            return np.minimum(drawn_items, last)
+            items: NDArray[np.int64] = np.searchsorted(self._cumulative, drawn, side="right").clip(max=last)
+            return items
         rounds = -(-self.epoch_items // self.n_items)
         order = np.tile(np.arange(self.n_items), (rounds, 1))
         if self.shuffle:
