@@ -178,6 +178,9 @@ def make_loader(
         num_workers=workers,
         collate_fn=_as_it_is,
         pin_memory=pin_memory,
+        # Every iteration draws a seed that nothing here uses; from torch's own generator that would change
+        # what a resumed training draws.
+        generator=torch.Generator(),
         **(parallel if workers else {}),
     )
 

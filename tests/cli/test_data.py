@@ -114,7 +114,7 @@ def test_mistakes_end_in_one_clear_line(effbench, tmp_path, arguments, code, mes
 
 
 def test_help_has_examples_and_is_quick(effbench):
-    for command in ("synth", "prepare", "check"):
+    for command in ("synth", "prepare", "check", "bench"):
         assert f"Example: effbench data {command}" in effbench("data", command, "--help").stdout
     times = []
     for _ in range(5):
@@ -122,3 +122,47 @@ def test_help_has_examples_and_is_quick(effbench):
         effbench("data", "--help")
         times.append(time.perf_counter() - start)
     assert min(times) < 0.6
+
+
+def test_bench_measures_the_loader(effbench, small):
+    arguments = ("data", "bench", "set", "--split", "train", "--batch-size", 2, "--seconds-budget", 0.3)
+    table = effbench(*arguments, "--workers", 0)
+    assert table.returncode == 0, table.stderr
+    assert "clips/s" in table.stdout
+    assert "decode" in table.stdout
+    answer = json.loads(effbench(*arguments, "--workers", "0,1", "--format", "json").stdout)
+    assert (answer["split"], answer["clips"], answer["items"]) == ("train", 4, 4)
+    assert [rate["workers"] for rate in answer["rates"]] == [0, 1]
+    assert all(rate["low"] <= rate["clips_per_second"] <= rate["high"] for rate in answer["rates"])
+    assert [step["name"] for step in answer["steps"]] == ["read", "decode", "resample", "labels", "collate"]
+    assert answer["environment"]["cpu"]["model"]
+    pieces = effbench(*arguments, "--workers", 0, "--piece-seconds", 1, "--format", "csv")
+    header, row = pieces.stdout.splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["items"] == "8"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--workers", "0,two"), 2, "error: --workers 0,two: not a list of numbers of processes, e.g. 0,2,4"),
+        (("--workers", "-1"), 2, "error: --workers -1: not a list of numbers of processes"),
+        (("--piece-seconds", "0.05"), 2, "error: pieces of 0.05 s: the length must be a multiple of 40 ms"),
+        (("--split", "test"), 2, "error: set has no split 'test'"),
+        (("--pseudo-labels", "none.hdf5"), 1, "error: none.hdf5: no readable HDF5 file"),
+    ],
+)
+def test_mistakes_of_bench_end_in_one_clear_line(effbench, small, arguments, code, message):
+    split = () if "--split" in arguments else ("--split", "train")
+    result = effbench("data", "bench", "set", *split, *arguments)
+    assert result.returncode == code
+    assert result.stderr.splitlines()[-1].startswith(message) or message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_bench_names_a_clip_that_breaks(effbench, small):
+    (small / "audio" / "train" / "Ytrain000002.flac").write_bytes(b"no audio")
+    result = effbench("data", "bench", "set", "--split", "train", "--workers", 1, "--seconds-budget", 0.3)
+    assert result.returncode == 1
+    assert "Ytrain000002.flac: no audio that can be decoded" in result.stderr
+    assert "Traceback" not in result.stderr
