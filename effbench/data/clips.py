@@ -210,3 +210,32 @@ class DataSet(Sequence[Clip]):
     def with_pseudo_labels(self, pseudo: Callable[[str], NDArray[np.float32]]) -> DataSet:
         """The same clips, which now have pseudo labels: ``pseudo`` maps an id to probabilities."""
         return replace(self, pseudo=pseudo)
+
+
+def joined(parts: Sequence[DataSet]) -> DataSet:
+    """Several splits as one; a clip that is in two of them is that of the first.
+
+    Raises:
+        DataError: their classes differ.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for part in parts[1:]:
+        if part.classes.names != first.classes.names:
+            raise DataError(f"{part.path}: the splits '{first.split}' and '{part.split}' differ in classes")
+    owner = {name: part for part in reversed(parts) for name in part.audio}
+    rows = [(name, *event) for name, part in owner.items() for event in part.events.of(name)]
+    names, onsets, offsets, labels = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return replace(
+        first,
+        split="+".join(part.split for part in parts),
+        audio={name: part.audio[name] for name, part in owner.items()},
+        events=EventTable(names, np.array(onsets, float), np.array(offsets, float), labels),
+        weak={name: part.weak[name] for name, part in owner.items() if name in part.weak},
+        known_durations={
+            name: part.known_durations[name] for name, part in owner.items() if name in part.known_durations
+        },
+        missing=tuple(sorted({name for part in parts for name in part.missing} - set(owner))),
+        problems=tuple(problem for part in parts for problem in part.problems),
+    )

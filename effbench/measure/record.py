@@ -32,6 +32,7 @@ UNITS: Mapping[str, str] = {
     "psds2": "%",
     "psds2_penalised": "%",
     "pauroc": "%",
+    "map": "%",
     "event_f1": "%",
     "event_f1_macro": "%",
     "onset_f1": "%",

@@ -60,6 +60,9 @@ class LogMelFrontend(nn.Module):
         (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), frames = 1 + (samples - 1) // hop
     """
 
+    #: Natural logarithms of power per unit of the features.
+    log_scale = 5.0
+
     window: Tensor
     mel: Tensor
 
@@ -125,7 +128,7 @@ class LogMelFrontend(nn.Module):
             )
             power = spectrum.real.square() + spectrum.imag.square()
             log_mel = torch.matmul(self._filters().float(), power).clamp(min=1e-7).log()
-            return ((log_mel + 4.5) / 5.0).unsqueeze(1)
+            return ((log_mel + 4.5) / self.log_scale).unsqueeze(1)
 
 
 def _below(limit: int) -> int:

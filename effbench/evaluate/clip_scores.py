@@ -1,0 +1,36 @@
+"""Scores of clip-wise predictions: which classes does a clip contain?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """Mean of the precisions at the ranks of the positives; NaN without positives.
+
+    Clips of equal score have one rank, that of the last of them.
+
+    Shape:
+        scores, labels: (clips,)
+
+    Source: Gemmeke et al. 2017 (AudioSet), non-interpolated average precision.
+    """
+    positives = int(labels.sum())
+    if not positives:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(labels[order])
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    found, total = hits[last], np.flatnonzero(last) + 1
+    return float((np.diff(found, prepend=0) * found / total).sum() / positives)
+
+
+def mean_average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """Mean over the classes that occur; NaN if none does.
+
+    Shape:
+        scores, labels: (clips, classes)
+    """
+    values = [average_precision(scores[:, c], labels[:, c]) for c in np.flatnonzero(labels.any(0))]
+    return float(np.mean(values)) if values else float("nan")

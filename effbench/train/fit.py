@@ -1,0 +1,309 @@
+"""The training loop: from a position to the last step, on any number of devices, saved as it goes.
+
+Everything random about a step follows from the seed and the step's number, so a run that is stopped and
+resumed computes what it would have computed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.wrappers import _FabricOptimizer
+from torch import Tensor
+
+from effbench.errors import EffbenchError
+from effbench.train.data import TrainingData
+from effbench.train.ema import WeightAverage
+from effbench.train.groups import parameter_groups
+from effbench.train.loader import PackedBatch
+from effbench.train.module import DetectorTraining
+from effbench.train.runs import Run
+from effbench.train.schedules import SCHEDULES
+from effbench.train.state import Position, detector_state, load_state, save_state, training_state
+from effbench.train.validation import Scored, Validator
+
+#: Optimiser steps between two looks at the losses (a look waits for the GPU), and between two saves.
+LOOK_EVERY, SAVE_EVERY = 20, 500
+
+
+class TrainingError(EffbenchError):
+    """A training that can't go on; what it has saved stays."""
+
+
+class Stopped(EffbenchError):
+    """The training was asked to stop, and has saved where it stands."""
+
+    exit_code = 130
+
+
+class Listener(Protocol):
+    """Follows a training."""
+
+    def step(self, position: Position, loss: float, clips_per_second: float) -> None:
+        """Some more steps are done; ``loss`` is their mean."""
+
+    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
+        """The model was scored."""
+
+
+@dataclass
+class _Steps:
+    """What happened since the last look at the losses."""
+
+    losses: list[Tensor] = field(default_factory=list)
+    clips: list[tuple[str, ...]] = field(default_factory=list)
+    first: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+
+class Fit:
+    """One training at work.
+
+    Args:
+        data: opened and checked.
+        module: detector and loss.
+        fabric: launched.
+        run: where results go.
+        listener: follows.
+        workers: loading processes of each training process.
+        stop: asked after every step whether to stop.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        module: DetectorTraining,
+        fabric: Fabric,
+        run: Run,
+        listener: Listener,
+        *,
+        workers: int = 0,
+        stop: Any = lambda: False,
+    ) -> None:
+        self.data, self.recipe, self.fabric, self.run, self.listener = (
+            data,
+            data.recipe,
+            fabric,
+            run,
+            listener,
+        )
+        self.stop, self.position = stop, Position()
+        self.world, rank = fabric.world_size, fabric.global_rank
+        pinned = fabric.device.type == "cuda"
+        self.samplers = [data.sampler(rank=rank, world=self.world)]
+        if data.weak is not None:
+            self.samplers.append(data.sampler(weak=True, rank=rank, world=self.world))
+        self.loaders = [
+            data.loader(sampler, weak=bool(number), workers=workers, pinned=pinned)
+            for number, sampler in enumerate(self.samplers)
+        ]
+        validation = data.validation_loader(rank=rank, world=self.world, workers=workers, pinned=pinned)
+        self.validator = Validator(data, fabric, run.folder, validation)
+        module.move_teacher(fabric.device)
+        self.module = module
+        self.model = fabric.setup_module(module)
+        self.model.mark_forward_method("training_step")
+        self.optimizer = self._optimizer()
+        self._stepper = cast(_FabricOptimizer, fabric.setup_optimizers(self.optimizer))
+        self.rates = {group["name"]: float(group["lr"]) for group in self.optimizer.param_groups}
+        self.average = WeightAverage(module, self.recipe.ema) if self.recipe.ema else None
+        self.batches = len(self.samplers[0])
+        self.accumulate = max(1, self.recipe.batch.effective // (self.recipe.batch.size * self.world))
+        self.total_steps = self.recipe.epochs * -(-self.batches // self.accumulate)
+        schedule = self.recipe.schedule
+        self.factor = SCHEDULES[schedule.shape](
+            self.total_steps, warmup=schedule.warmup_steps, end=schedule.end
+        )
+        self.scored: Scored | None = None
+        """The last validation."""
+        self._steps = _Steps()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        options = self.recipe.optimizer
+        groups = parameter_groups(
+            self.module.detector,
+            lr=options.lr,
+            sequence_lr=options.sequence_lr or options.lr,
+            weight_decay=options.weight_decay,
+            layer_decay=options.layer_decay,
+            frozen_backbone=self.recipe.frozen,
+        )
+        return torch.optim.Adam(groups) if options.name == "adam" else torch.optim.AdamW(groups)
+
+    def resume(self) -> None:
+        """Go back to where the run was saved last, if it was."""
+        if not self.run.last.is_file():
+            return
+        self.position, parts = load_state(self.run.last, self.module, self.optimizer)
+        if self.average is not None:
+            self.average.load_state_dict(parts["average"])
+        self.fabric.strategy.precision.load_state_dict(parts["precision"])
+
+    def fit(self) -> None:
+        """Train to the end.
+
+        Raises:
+            TrainingError: the loss is no number any more.
+            Stopped: ``stop`` said so.
+            EffbenchError: a clip can't be decoded, or the disk is full.
+        """
+        while self.position.epoch < self.recipe.epochs:
+            self.module.set_mode()
+            for window in self._windows():
+                self._step(window)
+                if self._should_stop():
+                    self._look()
+                    self._save()
+                    raise Stopped(f"stopped after step {self.position.step:,} of {self.total_steps:,}")
+            self._look()
+            self.position.epoch, self.position.batch = self.position.epoch + 1, 0
+            self._end_epoch()
+            self._save()
+
+    def _windows(self) -> Iterator[list[tuple[PackedBatch, ...]]]:
+        """The batches of each optimiser step of this epoch that is still to be done."""
+        for sampler in self.samplers:
+            sampler.set_epoch(self.position.epoch)
+            sampler.start = self.position.batch
+        window: list[tuple[PackedBatch, ...]] = []
+        left = self.batches - self.position.batch
+        for batches in zip(*self.loaders, strict=True):
+            window.append(batches)
+            if len(window) == min(self.accumulate, left):
+                left -= len(window)
+                yield window
+                window = []
+
+    def _step(self, window: list[tuple[PackedBatch, ...]]) -> None:
+        """One optimiser step."""
+        generator = self._seeded()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rates[group["name"]] * self.factor(self.position.step)
+        for number, batches in enumerate(window):
+            moved = [batch.to(self.fabric.device, non_blocking=True) for batch in batches]
+            tensors = self.module.prepare(moved[0], generator, *moved[1:])
+            last = number + 1 == len(window)
+            with nullcontext() if last else self.fabric.no_backward_sync(self.model):
+                loss: Tensor = self.model.training_step(tensors)
+                self.fabric.backward(loss / len(window))
+            self._steps.losses.append(loss.detach())
+            self._steps.clips.append(moved[0].clips)
+        if self.recipe.clip_norm is not None:
+            self.fabric.clip_gradients(
+                self.model, self._stepper, max_norm=self.recipe.clip_norm, error_if_nonfinite=False
+            )
+        self._stepper.step()
+        self._stepper.zero_grad()
+        if self.average is not None:
+            self.average.update(self.module)
+        self.position.step += 1
+        self.position.batch += len(window)
+        if self.fabric.device.type == "cpu" or self.position.step % LOOK_EVERY == 0:
+            self._look()
+        if self.position.step % SAVE_EVERY == 0 and self.position.batch < self.batches:
+            self._look()
+            self._save()
+
+    def _seeded(self) -> torch.Generator:
+        """Dropout and augmentation of this step; different on every process."""
+        key = (self.position.step, self.fabric.global_rank)
+        seeds = np.random.SeedSequence(self.recipe.seed, spawn_key=key).generate_state(2)
+        torch.manual_seed(int(seeds[0]))
+        return torch.Generator().manual_seed(int(seeds[1]))
+
+    def _look(self) -> None:
+        """Check the losses since the last look, and say how it goes."""
+        steps, self._steps = self._steps, _Steps()
+        if not steps.losses:
+            return
+        losses = torch.stack(steps.losses).float().cpu()
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad):
+            self._fail(steps, int(bad[0]), float(losses[bad[0]]))
+        count = sum(map(len, steps.clips)) * self.world
+        seconds = time.perf_counter() - steps.began
+        self.position.loss_sum += float(losses.sum())
+        self.position.loss_count += len(losses)
+        self.position.seconds += seconds
+        self.listener.step(self.position, float(losses.mean()), count / seconds)
+
+    def _fail(self, steps: _Steps, index: int, loss: float) -> None:
+        windows = -(-len(steps.losses) // self.accumulate)
+        step = self.position.step - windows + index // self.accumulate + 1
+        clips = steps.clips[index]
+        more = f" and {len(clips) - 8} more" if len(clips) > 8 else ""
+        kept = (
+            f"{self.run.last} is as it was saved last" if self.run.last.is_file() else "nothing was saved yet"
+        )
+        raise TrainingError(
+            f"the loss is {loss} in step {step:,} (epoch {self.position.epoch + 1}); {kept}\n"
+            f"Clips of that batch: {', '.join(clips[:8])}{more}.\n"
+            "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
+        )
+
+    def _should_stop(self) -> bool:
+        """Whether any process was asked to stop: all must stop at the same step."""
+        asked = bool(self.stop())
+        if self.world > 1:
+            flag = torch.tensor(float(asked), device=self.fabric.device)
+            asked = bool(self.fabric.all_reduce(flag, reduce_op="max"))
+        return asked
+
+    def _end_epoch(self) -> None:
+        """Validate where it is time to, and keep the metrics."""
+        position = self.position
+        row: dict[str, float | None] = {
+            "epoch": position.epoch,
+            "step": position.step,
+            "loss": position.loss_sum / max(1, position.loss_count),
+            **{name: rate * self.factor(position.step) for name, rate in self._logged_rates().items()},
+            "seconds": position.seconds,
+        }
+        position.loss_sum, position.loss_count, position.seconds = 0.0, 0, 0.0
+        if position.epoch % self.recipe.validation.every == 0 or position.epoch == self.recipe.epochs:
+            row |= self._validate().row()
+        self.fabric.log_dict({k: v for k, v in row.items() if v is not None and v == v}, step=position.step)
+        if self.fabric.is_global_zero:
+            done = [old for old in self.run.rows() if (old["epoch"] or 0) < position.epoch]
+            self.run.write_rows([*done, row])
+
+    def _logged_rates(self) -> dict[str, float]:
+        """Peak rates of the backbone's top layer and of sequence model and heads."""
+        parts = {"lr": "backbone", "sequence_lr": "sequence"}
+        found = {
+            column: max((rate for name, rate in self.rates.items() if name.startswith(part)), default=None)
+            for column, part in parts.items()
+        }
+        return {column: rate for column, rate in found.items() if rate is not None}
+
+    def _validate(self) -> Scored:
+        """Score the weights, or their average, and keep them if they are the best."""
+        with nullcontext() if self.average is None else self.average.swapped(self.module):
+            scored = self.scored = self.validator(self.model, self.module.detector)
+            value = scored.value(self.recipe.validation.metric)
+            best = value == value and (self.position.best is None or value > self.position.best)
+            if best:
+                self.position.best, self.position.best_epoch = value, self.position.epoch
+                weights = detector_state(self.module)
+                if self.fabric.is_global_zero:
+                    save_state(self.run.best, self.run.plan.spec, self.data.classes, weights)
+        self.listener.validated(self.position, scored, best=best)
+        return scored
+
+    def _save(self) -> None:
+        """Keep everything that the next step depends on."""
+        parts: dict[str, Any] = {"precision": self.fabric.strategy.precision.state_dict()}
+        if self.average is not None:
+            parts["average"] = self.average.state_dict()
+        weights = detector_state(self.module)
+        training: Mapping[str, Any] = training_state(self.module, self.optimizer, self.position, parts)
+        if self.fabric.is_global_zero:
+            save_state(self.run.last, self.run.plan.spec, self.data.classes, weights, training)
+        self.fabric.barrier()

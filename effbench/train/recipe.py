@@ -1,0 +1,268 @@
+"""Training recipes: what a YAML file under ``train/`` may say. Torch-free, checked before anything starts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Strict):
+    """Which clips, and how they become items.
+
+    Attributes:
+        train_split: name of the training split; several joined by ``+``.
+        validation_split: name of the split that is scored.
+        crop_seconds: length of a training item; longer clips give random crops.
+        labels: ``cover`` marks every frame that an event touches, ``centre`` those whose centre it covers.
+        classes: ``audioset`` for the 447 AudioSet-strong classes, ``data`` for the data set's own.
+        sampling: ``uniform``, or ``balanced`` to draw rare classes more often.
+        weak_split: split of the weak batches, for the task ``advanced``.
+        weak_sampling: of the weak batches.
+        epoch_items: items of one epoch; all by default.
+        limit: use only so many clips, drawn with the seed.
+    """
+
+    train_split: str = "train"
+    validation_split: str = "eval"
+    crop_seconds: PositiveFloat = 10.0
+    labels: Literal["cover", "centre"] = "cover"
+    classes: Literal["audioset", "data"] = "audioset"
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    weak_split: str = "train"
+    weak_sampling: Literal["uniform", "balanced"] = "uniform"
+    epoch_items: PositiveInt | None = None
+    limit: PositiveInt | None = None
+
+
+class Batch(_Strict):
+    """Items per optimiser step and per forward pass.
+
+    Attributes:
+        size: items per forward pass on each device.
+        effective: items per optimiser step over all devices; gradients accumulate up to it.
+    """
+
+    size: PositiveInt = 64
+    effective: PositiveInt = 256
+
+    @model_validator(mode="after")
+    def _divides(self) -> Batch:
+        if self.effective % self.size:
+            raise ValueError(f"effective {self.effective} is no multiple of size {self.size}")
+        return self
+
+
+class Optimizer(_Strict):
+    """Optimiser and learning rates.
+
+    Attributes:
+        name: ``adam`` or ``adamw``; weight decay needs ``adamw``.
+        lr: peak rate of the backbone's top layer.
+        sequence_lr: peak rate of sequence model and heads; ``lr`` by default.
+        card: take both rates from this training of the model's card, where it has them.
+        weight_decay: of tensors with two dimensions or more.
+        layer_decay: rate of each backbone layer as a fraction of the next higher one's.
+    """
+
+    name: Literal["adam", "adamw"] = "adam"
+    lr: PositiveFloat
+    sequence_lr: PositiveFloat | None = None
+    card: Literal["strong", "advanced-kd"] | None = None
+    weight_decay: NonNegativeFloat = 0.0
+    layer_decay: Ratio = 1.0
+
+    @model_validator(mode="after")
+    def _decays(self) -> Optimizer:
+        if self.weight_decay and self.name == "adam":
+            raise ValueError(f"weight_decay {self.weight_decay} needs the optimiser adamw")
+        return self
+
+
+class Schedule(_Strict):
+    """Learning rate over the optimiser steps, as a factor of the peak rates.
+
+    Attributes:
+        shape: after the warm-up.
+        warmup_steps: linear from zero.
+        end: factor at the last step.
+    """
+
+    shape: Literal["cosine", "linear", "exponential", "constant"] = "cosine"
+    warmup_steps: int = Field(default=0, ge=0)
+    end: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _ends(self) -> Schedule:
+        if self.shape == "exponential" and self.end == 0:
+            raise ValueError("an exponential schedule needs an end above 0")
+        return self
+
+
+class WaveformMixup(_Strict):
+    """Clips added to others as waveforms, each with a probability of ``rate``."""
+
+    rate: Fraction
+    alpha: PositiveFloat = 2.0
+
+
+class Mixup(_Strict):
+    """Features mixed with those of other clips, in a part ``rate`` of the batches."""
+
+    rate: Fraction
+    alpha: PositiveFloat = 0.2
+
+
+class Mixstyle(_Strict):
+    """Statistics of mel bands mixed with those of other clips, in a part ``rate`` of the batches."""
+
+    rate: Fraction
+    alpha: PositiveFloat = 0.4
+
+
+class FilterAugment(_Strict):
+    """A random equaliser, in a part ``rate`` of the batches."""
+
+    rate: Fraction
+    gain_db: PositiveFloat = 6.0
+
+
+class FrequencyWarp(_Strict):
+    """A random crop of the mel axis, stretched back, in a part ``rate`` of the batches."""
+
+    rate: Fraction
+
+
+class Augment(_Strict):
+    """Augmentations in the order in which they are applied; what is left out is off.
+
+    Attributes:
+        mel_jitter: random limits of the mel filters, where the front-end has them.
+        frame_shift: standard deviation of the circular shift, as a fraction of the item.
+        time_mask: longest mask, as a fraction of the item.
+    """
+
+    waveform_mixup: WaveformMixup | None = None
+    mel_jitter: bool = False
+    frame_shift: Fraction = 0.0
+    mixup: Mixup | None = None
+    mixstyle: Mixstyle | None = None
+    time_mask: Fraction = 0.0
+    filter_augment: FilterAugment | None = None
+    frequency_warp: FrequencyWarp | None = None
+
+
+class Teacher(_Strict):
+    """An online teacher: a trained detector that labels every batch, augmented as the student hears it.
+
+    Attributes:
+        model: spec of the teacher.
+        checkpoint: its weights: ``strong``, a file or a run.
+        weight: of the teacher's part of the loss.
+        supervised_weight: of the labels' part.
+        strong_share: share of the strong batch in the teacher's part; the rest is the weak batch's.
+        weak_mixup: parameter of the mixup of weak batches.
+    """
+
+    model: str
+    checkpoint: str
+    weight: NonNegativeFloat = 0.9
+    supervised_weight: NonNegativeFloat = 0.1
+    strong_share: Fraction = 0.5
+    weak_mixup: PositiveFloat = 0.3
+
+
+class Validation(_Strict):
+    """When and how the model is scored.
+
+    Attributes:
+        every: epochs between two validations; the last epoch is always followed by one.
+        protocol: of ``effbench evaluate``; ``weak`` for clip labels.
+        metric: the highest decides which weights are the best.
+        batch_size: clips per forward pass.
+    """
+
+    every: PositiveInt = 5
+    protocol: Literal["paper", "dcase2016", "weak"] = "paper"
+    metric: str = "psds1"
+    batch_size: PositiveInt = 32
+
+    @model_validator(mode="after")
+    def _has_metric(self) -> Validation:
+        known = {"paper": ("psds1", "pauroc"), "dcase2016": ("onset_f1", "onset_f1_50ms"), "weak": ("map",)}
+        if self.metric not in known[self.protocol]:
+            raise ValueError(f"metric {self.metric}: {self.protocol} has {', '.join(known[self.protocol])}")
+        return self
+
+
+class Recipe(_Strict):
+    """One training, apart from the model and the place of the data.
+
+    Attributes:
+        description: one line for people.
+        task: ``strong`` trains the frame-wise head, ``weak`` the clip-wise one, ``advanced`` the frame-wise
+            one with an online teacher on weak and strong clips in equal parts.
+        initialise: ``scratch``; ``weak``, ``strong``, …: the published weights; a file; or a run's folder.
+        epochs: passes over the training items (or over ``data.epoch_items``).
+        seed: of everything random.
+        precision: of the network; front-end, scans and losses stay in float32.
+        distillation: weight of pseudo labels against labels; 0 for none.
+        teacher: of the task ``advanced``.
+        frozen: train the heads alone.
+        clip_norm: largest norm of the gradients.
+        ema: decay of the moving average of the weights that is validated and kept, per optimiser step.
+        gradient_checkpointing: less memory for more time, where the backbone has it.
+    """
+
+    description: str
+    task: Literal["strong", "weak", "advanced"]
+    initialise: str = "scratch"
+    epochs: PositiveInt
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    data: Data = Data()
+    batch: Batch = Batch()
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    augment: Augment = Augment()
+    distillation: Fraction = 0.0
+    teacher: Teacher | None = None
+    frozen: bool = False
+    clip_norm: PositiveFloat | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    gradient_checkpointing: bool = False
+    validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        problems = {
+            "the task advanced needs a teacher": self.task == "advanced" and self.teacher is None,
+            "a teacher needs the task advanced": self.task != "advanced" and self.teacher is not None,
+            "distillation needs frame-wise labels: task strong": self.task == "weak"
+            and self.distillation > 0,
+            "the task weak is validated by the protocol weak, and only it": (
+                (self.task == "weak") != (self.validation.protocol == "weak")
+            ),
+            "frozen and initialise: scratch leave an untrained backbone": (
+                self.frozen and self.initialise == "scratch"
+            ),
+        }
+        found = [problem for problem, holds in problems.items() if holds]
+        if found:
+            raise ValueError("; ".join(found))
+        return self

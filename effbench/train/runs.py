@@ -1,0 +1,146 @@
+"""Run folders: what a training was, where it stands, and what came of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from effbench.errors import EffbenchError, UsageError
+from effbench.files import replacing
+from effbench.train.recipe import Recipe
+
+RECIPE, ABOUT, METRICS = "recipe.yaml", "run.json", "metrics.csv"
+BEST, LAST = "best.pt", "last.pt"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a training's data lie.
+
+    Attributes:
+        data: the data set.
+        audio: folder of its audio, where that lies elsewhere.
+        pseudo_labels: HDF5 file for distillation.
+        weak_data: clips of the weak batches, for the task ``advanced``.
+    """
+
+    data: str
+    audio: str | None = None
+    pseudo_labels: str | None = None
+    weak_data: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a training computes.
+
+    Attributes:
+        spec: canonical model spec.
+        recipe_name: as it was asked for.
+        recipe: with the card's rates and all overrides.
+        sources: absolute paths.
+    """
+
+    spec: str
+    recipe_name: str
+    recipe: Recipe
+    sources: Sources
+
+    @property
+    def name(self) -> str:
+        """Name that a run has unless it is given one."""
+        return f"{Path(self.recipe_name).stem}_{self.spec}_seed{self.recipe.seed}"
+
+
+class Run:
+    """The folder of one training."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        self.best, self.last, self.metrics = folder / BEST, folder / LAST, folder / METRICS
+
+    @classmethod
+    def create(cls, folder: Path, plan: Plan, about: Mapping[str, Any]) -> Run:
+        """A new folder with the plan in it.
+
+        Args:
+            folder: must not exist, or be empty.
+            plan: of the training.
+            about: environment, commit and what else says how the run came about.
+
+        Raises:
+            UsageError: the folder holds something.
+            EffbenchError: it can't be written.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            hint = f"go on with --resume {folder}, or " if (folder / ABOUT).is_file() else ""
+            raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another --name")
+        content = {"spec": plan.spec, "recipe": plan.recipe_name, "sources": asdict(plan.sources), **about}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with replacing(folder / RECIPE) as temporary:
+                temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
+            with replacing(folder / ABOUT) as temporary:
+                temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise EffbenchError(f"{folder} can't be written: {error.strerror or error}") from None
+        return cls(folder, plan)
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """An existing run.
+
+        Raises:
+            UsageError: there is none.
+            EffbenchError: its files are damaged.
+        """
+        if not (folder / ABOUT).is_file():
+            near = sorted(path.parent.name for path in folder.parent.glob(f"*/{ABOUT}"))
+            known = f"\nRuns in {folder.parent}: {', '.join(near)}." if near else ""
+            raise UsageError(f"{folder} is no run{known}")
+        try:
+            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            recipe = Recipe.model_validate(yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8")))
+            plan = Plan(about["spec"], about["recipe"], recipe, Sources(**about["sources"]))
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            raise EffbenchError(f"{folder} is a damaged run: {error}") from None
+        return cls(folder, plan)
+
+    def about(self) -> dict[str, Any]:
+        """What was noted when the run began."""
+        content: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
+        return content
+
+    def rows(self) -> list[dict[str, float | None]]:
+        """The metrics of every epoch that is done, in order."""
+        if not self.metrics.is_file():
+            return []
+        with self.metrics.open(encoding="utf-8", newline="") as lines:
+            return [
+                {key: float(value) if value else None for key, value in row.items()}
+                for row in csv.DictReader(lines)
+            ]
+
+    def write_rows(self, rows: Sequence[Mapping[str, float | None]]) -> None:
+        """Replace the metrics."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        with replacing(self.metrics) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.8g}"
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """A recipe as YAML that gives the same recipe again."""
+    text: str = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text

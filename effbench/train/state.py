@@ -1,0 +1,97 @@
+"""Where a training stands, and the files that it goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor, nn
+from torch.distributed.checkpoint import state_dict as distributed
+from torch.optim import Optimizer
+
+from effbench.errors import CheckpointError
+from effbench.models.checkpoints import read_content, write_checkpoint
+
+#: Whole tensors on the CPU, however the weights are spread over devices.
+_WHOLE = distributed.StateDictOptions(full_state_dict=True, cpu_offload=True)
+_FROM_WHOLE = distributed.StateDictOptions(full_state_dict=True)
+_PREFIX = "detector."
+
+
+@dataclass
+class Position:
+    """How far a training is, at the end of an optimiser step.
+
+    Attributes:
+        step: optimiser steps that are done.
+        epoch: epochs that are done, or the one at work, counted from 0.
+        batch: batches of this epoch that are done, on each process.
+        best: highest validation metric so far.
+        best_epoch: epochs that were done when it was reached.
+        loss_sum: of the losses of this epoch's batches on this process.
+        loss_count: number of them.
+        seconds: that this epoch's steps have taken.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    best: float | None = None
+    best_epoch: int | None = None
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    seconds: float = 0.0
+
+
+def detector_state(module: nn.Module) -> dict[str, Tensor]:
+    """A detector's weights, of the module that trains it; every process has to call this."""
+    state = cast(Mapping[str, Tensor], distributed.get_model_state_dict(module, options=_WHOLE))
+    return {key.removeprefix(_PREFIX): tensor for key, tensor in state.items() if key.startswith(_PREFIX)}
+
+
+def training_state(
+    module: nn.Module, optimizer: Optimizer, position: Position, parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything but the weights that the next step depends on; every process has to call this.
+
+    Args:
+        module: that is trained.
+        optimizer: its state is kept.
+        position: likewise.
+        parts: further states by name: gradient scaler, moving average.
+    """
+    state = distributed.get_optimizer_state_dict(module, optimizer, options=_WHOLE)
+    return {"position": asdict(position), "optimizer": state, **parts}
+
+
+def save_state(
+    path: Path,
+    spec: str,
+    classes: Sequence[str],
+    weights: Mapping[str, Tensor],
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint that a detector can be loaded from and, with ``training``, ``load_state`` goes on.
+
+    Raises:
+        CheckpointError: it can't be written; an earlier one stays as it was.
+    """
+    write_checkpoint(weights, path, spec, classes=classes, training=training)
+
+
+def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Position, Mapping[str, Any]]:
+    """Put weights and optimiser back to where they were; returns the position and the further states.
+
+    Raises:
+        CheckpointError: the file is no checkpoint of a training.
+    """
+    content = read_content(path)
+    training = content.get("training")
+    if not isinstance(training, Mapping):
+        raise CheckpointError(f"{path} holds weights alone: a training can't go on from it")
+    weights = {_PREFIX + key: tensor for key, tensor in content["state_dict"].items()}
+    distributed.set_model_state_dict(module, weights, options=_FROM_WHOLE)
+    distributed.set_optimizer_state_dict(module, optimizer, training["optimizer"], options=_FROM_WHOLE)
+    return Position(**training["position"]), training
