@@ -6,6 +6,7 @@ their file. ``PackedBatch.to`` makes float32 labels and probabilities of them on
 
 from __future__ import annotations
 
+import pickle
 import signal
 import sys
 import warnings
@@ -119,16 +120,29 @@ class _Failure:
 
 
 class _Batches(Dataset["PackedBatch | _Failure"]):
-    """Whole batches, by their draws."""
+    """Whole batches, by their draws.
+
+    Pickled once for all processes: that takes seconds for a million clips, and they are started in turn.
+    """
 
     def __init__(self, items: Pieces) -> None:
         self.items = items
+        self._pickled: bytes | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._pickled is None:
+            self._pickled = pickle.dumps(self.items, pickle.HIGHEST_PROTOCOL)
+        return _unpickled, (self._pickled,)
 
     def __getitems__(self, draws: Sequence[Draw]) -> PackedBatch | _Failure:
         try:
             return collate([self.items[draw] for draw in draws])
         except EffbenchError as error:
             return _Failure(error)
+
+
+def _unpickled(items: bytes) -> _Batches:
+    return _Batches(pickle.loads(items))
 
 
 class Loader(DataLoader[PackedBatch]):
