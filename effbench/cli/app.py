@@ -22,6 +22,7 @@ from effbench.cli import (
     regress,
     report,
     study,
+    train,
 )
 from effbench.errors import EffbenchError, EffbenchWarning
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.command()(profile.profile)
 app.command()(detect.detect)
+app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.add_typer(data.app, name="data")
 app.command("pseudo-labels")(pseudo_labels.pseudo_labels)

@@ -57,9 +57,10 @@ def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
     known = published if len(published) == detector.strong_head.out_features else ()
     classes = read_checkpoint(path).classes or known
     name = path.name if Path(checkpoint).name == path.name else checkpoint
-    return ChosenModel(detector, str(parsed), f"{name} (sha256 {_digest(path)})", classes)
+    return ChosenModel(detector, str(parsed), f"{name} (sha256 {digest(path)})", classes)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The first 16 digits of a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from effbench.files import replacing
 from effbench.plots.draw import style
@@ -56,15 +59,16 @@ def save_curves(rows: Rows, path: Path, *, title: str) -> None:
 def _draw(axes: Axes, rows: Rows, names: Sequence[str], label: str) -> None:
     for name in names:
         points = [row for row in rows if row.get(name) is not None]
-        epochs = [row["epoch"] for row in points]
-        (line,) = axes.plot(epochs, [row[name] for row in points], marker=".", label=LABELS[name])
-        ends = [(row.get(f"{name}_low"), row.get(f"{name}_high")) for row in points]
-        if ends and None not in ends[0]:
-            axes.fill_between(
-                epochs, *zip(*ends, strict=True), color=line.get_color(), alpha=0.15, linewidth=0
-            )
+        epochs, values = _column(points, "epoch"), _column(points, name)
+        (line,) = axes.plot(epochs, values, marker=".", label=LABELS[name])
+        low, high = _column(points, f"{name}_low"), _column(points, f"{name}_high")
+        axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(xlabel="Epoch", ylabel=label)
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if axes.lines:
         axes.legend(frameon=False, fontsize=7)
+
+
+def _column(rows: Rows, name: str) -> NDArray[np.float64]:
+    return np.array([row.get(name) for row in rows], float)

@@ -7,7 +7,7 @@ resumed computes what it would have computed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -46,11 +46,14 @@ class Stopped(EffbenchError):
 class Listener(Protocol):
     """Follows a training."""
 
-    def step(self, position: Position, loss: float, clips_per_second: float) -> None:
-        """Some more steps are done; ``loss`` is their mean."""
+    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
+        """Some more of ``total`` steps are done; ``loss`` is their mean."""
 
     def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
         """The model was scored."""
+
+    def epoch_done(self) -> None:
+        """The run's metrics have a new row."""
 
 
 @dataclass
@@ -85,7 +88,7 @@ class Fit:
         listener: Listener,
         *,
         workers: int = 0,
-        stop: Any = lambda: False,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.data, self.recipe, self.fabric, self.run, self.listener = (
             data,
@@ -156,8 +159,8 @@ class Fit:
         """
         while self.position.epoch < self.recipe.epochs:
             self.module.set_mode()
-            for window in self._windows():
-                self._step(window)
+            for window in self.windows():
+                self.take_step(window)
                 if self._should_stop():
                     self._look()
                     self._save()
@@ -167,7 +170,7 @@ class Fit:
             self._end_epoch()
             self._save()
 
-    def _windows(self) -> Iterator[list[tuple[PackedBatch, ...]]]:
+    def windows(self) -> Iterator[list[tuple[PackedBatch, ...]]]:
         """The batches of each optimiser step of this epoch that is still to be done."""
         for sampler in self.samplers:
             sampler.set_epoch(self.position.epoch)
@@ -181,7 +184,7 @@ class Fit:
                 yield window
                 window = []
 
-    def _step(self, window: list[tuple[PackedBatch, ...]]) -> None:
+    def take_step(self, window: list[tuple[PackedBatch, ...]]) -> None:
         """One optimiser step."""
         generator = self._seeded()
         for group in self.optimizer.param_groups:
@@ -232,7 +235,7 @@ class Fit:
         self.position.loss_sum += float(losses.sum())
         self.position.loss_count += len(losses)
         self.position.seconds += seconds
-        self.listener.step(self.position, float(losses.mean()), count / seconds)
+        self.listener.step(self.position, float(losses.mean()), count / seconds, self.total_steps)
 
     def _fail(self, steps: _Steps, index: int, loss: float) -> None:
         windows = -(-len(steps.losses) // self.accumulate)
@@ -273,6 +276,7 @@ class Fit:
         if self.fabric.is_global_zero:
             done = [old for old in self.run.rows() if (old["epoch"] or 0) < position.epoch]
             self.run.write_rows([*done, row])
+        self.listener.epoch_done()
 
     def _logged_rates(self) -> dict[str, float]:
         """Peak rates of the backbone's top layer and of sequence model and heads."""

@@ -132,7 +132,7 @@ def _number(value: Any) -> Any:
 
 
 def _with_card_rates(content: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
-    """The learning rates of the publication, from the model's card or else, for the backbone, from its own."""
+    """The learning rates of the publication: the model's own, else those of its backbone."""
     optimizer = content.get("optimizer")
     training = optimizer.get("card") if isinstance(optimizer, dict) else None
     if training is None:

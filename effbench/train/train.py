@@ -123,9 +123,12 @@ def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
     teacher = plan.recipe.teacher
     if teacher is None:
         return None
-    return build_model(
-        ModelSpec.parse(teacher.model), n_classes=len(data.classes), checkpoint=teacher.checkpoint
-    )
+    detector = build_model(ModelSpec.parse(teacher.model), checkpoint=teacher.checkpoint)
+    if detector.strong_head.out_features != len(data.classes):
+        raise UsageError(
+            f"the teacher has {detector.strong_head.out_features} classes, the student {len(data.classes)}"
+        )
+    return detector
 
 
 def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:

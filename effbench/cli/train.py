@@ -1,0 +1,234 @@
+"""``effbench train``: trains a model by a recipe."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from effbench.cli.output import Format, note, write, write_table
+from effbench.errors import EffbenchError, UsageError
+
+if TYPE_CHECKING:
+    from effbench.train.fit import Fit
+    from effbench.train.runs import Plan, Run
+    from effbench.train.state import Position
+    from effbench.train.train import Hardware
+    from effbench.train.validation import Scored
+
+
+def train(
+    model: Annotated[str | None, typer.Option(help="Model spec, e.g. fmn10+tf-256.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe under train/, or a YAML file.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The data set.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of its audio, where it lies elsewhere.")] = None,
+    pseudo_labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="HDF5 file of pseudo labels, for distillation.")
+    ] = None,
+    weak_data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Clips of the weak batches, for online teachers.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optimizer.lr=3e-3. Repeatable."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run; made from recipe, model and seed.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a stopped run; all else is known.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe as it would be followed.")] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Two steps, then the estimated time and memory.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Processes on each node, a GPU each.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Nodes; start the same command on each.")] = 1,
+    strategy: Annotated[str, typer.Option(help="auto, ddp or fsdp.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Loading processes of each process.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")] = None,
+    logger: Annotated[
+        list[str] | None, typer.Option(help="tensorboard (default), wandb or none. Repeatable.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-store", help="Keep the best scores in the store.")
+    ] = True,
+    form: Annotated[Format, typer.Option("--format", help="Of --list: table, json or csv.")] = Format.table,
+) -> None:
+    """Train a model, with everything in one run folder; a stopped run goes on where it was.
+
+    Example: effbench train --model fmn04 --recipe synthetic-cpu --data data/synthetic
+    """
+    if list_recipes:
+        write(_recipe_rows(), form)
+        return
+    if resume is not None:
+        if any(value is not None for value in (model, recipe, data, audio, pseudo_labels, weak_data, change)):
+            raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
+        from effbench.train.runs import Run
+
+        folder, plan = resume, Run.open(resume).plan
+    else:
+        plan = _plan(model, recipe, change or [], _sources(data, audio, pseudo_labels, weak_data, show=show))
+        folder = runs / (name or plan.name)
+    if show:
+        from effbench.train.runs import recipe_text
+
+        print(recipe_text(plan.recipe), end="")
+        return
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    from effbench.train.train import Hardware
+
+    loggers = tuple(name for name in logger or ["tensorboard"] if name != "none")
+    hardware = Hardware(device, devices, nodes, strategy, workers, loggers)
+    if dry_run:
+        _estimate(plan, hardware)
+        return
+    _train(plan, folder, hardware, resume=resume is not None, store=store, keep=keep)
+
+
+def _recipe_rows() -> list[dict[str, Any]]:
+    from effbench.train.recipes import load_recipe, recipe_names
+
+    rows = []
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        rows.append({"recipe": name, "task": recipe.task, "description": recipe.description})
+    return rows
+
+
+def _sources(
+    data: Path | None, audio: Path | None, pseudo_labels: Path | None, weak_data: Path | None, *, show: bool
+) -> dict[str, str | None]:
+    if data is None and not show:
+        raise UsageError("give --data FOLDER; 'effbench data synth FOLDER' makes one to try")
+    given = {"data": data or Path(), "audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
+    missing = [path for path in given.values() if path is not None and not path.exists()]
+    if missing:
+        raise UsageError("\n".join(f"{path}: no such file or folder" for path in missing))
+    return {key: None if path is None else str(path.resolve()) for key, path in given.items()}
+
+
+def _plan(model: str | None, recipe: str | None, change: list[str], sources: dict[str, str | None]) -> Plan:
+    from effbench.models import zoo
+    from effbench.train.recipes import load_recipe, recipe_names
+    from effbench.train.runs import Plan, Sources
+
+    if model is None or recipe is None:
+        raise UsageError(f"give --model and --recipe\nRecipes: {', '.join(recipe_names())}.")
+    (spec,) = zoo.resolve([model])
+    return Plan(str(spec), recipe, load_recipe(recipe, spec, change), Sources(**sources))  # type: ignore[arg-type]
+
+
+def _first_process() -> bool:
+    """Whether this is the process that a person, or a launcher as the first of all, has started."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in ranks)
+
+
+def _train(
+    plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None, keep: bool
+) -> None:
+    from effbench.study.store import Store
+    from effbench.train.data import open_data
+    from effbench.train.fit import Stopped
+    from effbench.train.runs import Run
+    from effbench.train.train import about, make_fabric, train
+
+    first = _first_process()
+    results = Store(store, create=True) if keep and first else None
+    data = open_data(plan)
+    fabric = make_fabric(hardware, plan, folder)
+    if first and not resume:
+        Run.create(folder, plan, about(plan, hardware))
+    fabric.launch()
+    fabric.barrier()
+    run = Run.open(folder)
+    progress = _Progress(run, quiet=not fabric.is_global_zero)
+    try:
+        with progress:
+            fit = train(run, data, fabric, progress, workers=hardware.workers)
+    except Stopped as stopped:
+        raise Stopped(f"{stopped}; go on with: effbench train --resume {folder}") from None
+    except EffbenchError as error:
+        if run.last.is_file():
+            raise type(error)(f"{error}\nGo on with: effbench train --resume {folder}") from None
+        raise
+    if first:
+        _finish(fit, run, results)
+
+
+def _finish(fit: Fit, run: Run, results: Any) -> None:
+    from effbench.train.outcome import best_rows, store_rows
+
+    write_table(best_rows(run, fit), title=f"{run.plan.spec}, best of {run.plan.recipe.epochs} epochs")
+    note(f"weights in {run.best}; curves in {run.folder / 'curves.png'}")
+    if results is not None:
+        with results:
+            results.add(store_rows(run, fit))
+        note(f"kept in {results.path}")
+
+
+def _estimate(plan: Plan, hardware: Hardware) -> None:
+    from effbench.train.estimate import estimate
+
+    write_table(estimate(plan, hardware), title=f"{plan.spec} by {plan.recipe_name}, estimated")
+
+
+class _Progress:
+    """A bar over the steps on a terminal, else a line an epoch; curves are redrawn after validations."""
+
+    def __init__(self, run: Run, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.run, self.quiet = run, quiet
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+        self.task = self.bar.add_task("starting", total=None)
+        self.printed = time.monotonic()
+
+    def __enter__(self) -> None:
+        self.bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
+        text = f"epoch {position.epoch + 1}  loss {loss:.4f}  {clips_per_second:,.1f} clips/s"
+        self.bar.update(self.task, completed=position.step, total=total, description=text)
+        if self.bar.disable and not self.quiet and time.monotonic() - self.printed > 10:
+            self.printed = time.monotonic()
+            note(f"step {position.step:,} of {total:,}: {text}")
+
+    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
+        if self.quiet:
+            return
+        metric = self.run.plan.recipe.validation.metric
+        value = scored.value(metric)
+        text = f"epoch {position.epoch}: {metric} {value:.2f} %, validation loss {scored.loss:.4f}"
+        text += ", the best so far" if best else ""
+        if self.bar.disable:
+            note(text)
+        else:
+            self.bar.console.print(text, highlight=False)
+
+    def epoch_done(self) -> None:
+        """The run's metrics have a new row."""
+        if not self.quiet:
+            from effbench.plots.training import save_curves
+
+            save_curves(self.run.rows(), self.run.folder / "curves.png", title=self.run.folder.name)
