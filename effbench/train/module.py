@@ -76,6 +76,9 @@ class DetectorTraining(LightningModule):
             detector.sequence.requires_grad_(False)
         if recipe.augment.mel_jitter and isinstance(detector.frontend, LogMelFrontend):
             detector.frontend.fmin_jitter, detector.frontend.fmax_jitter = FMIN_JITTER, FMAX_JITTER
+        for norm in detector.modules():
+            if isinstance(norm, nn.BatchNorm2d) and recipe.batch_norm_momentum is not None:
+                norm.momentum = recipe.batch_norm_momentum
         if recipe.gradient_checkpointing:
             _checkpoint_gradients(detector.backbone)
 

@@ -226,6 +226,8 @@ class Recipe(_Strict):
         frozen: train the heads alone.
         clip_norm: largest norm of the gradients.
         ema: decay of the moving average of the weights that is validated and kept, per optimiser step.
+        batch_norm_momentum: how fast the statistics of batch norms follow the batches; by default the
+            architecture's own, which suits long trainings.
         gradient_checkpointing: less memory for more time, where the backbone has it.
     """
 
@@ -245,6 +247,7 @@ class Recipe(_Strict):
     frozen: bool = False
     clip_norm: PositiveFloat | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] | None = None
     gradient_checkpointing: bool = False
     validation: Validation = Validation()
 
