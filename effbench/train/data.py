@@ -68,6 +68,7 @@ class TrainingData:
             seconds=data.crop_seconds,
             weak_classes=self._weak(),
             rule=data.labels,
+            float32_times=data.float32_times,
         )
 
     def _weak(self) -> tuple[str, ...]:

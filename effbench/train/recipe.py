@@ -30,6 +30,7 @@ class Data(_Strict):
         validation_split: name of the split that is scored.
         crop_seconds: length of a training item; longer clips give random crops.
         labels: ``cover`` marks every frame that an event touches, ``centre`` those whose centre it covers.
+        float32_times: round event times to single precision first, which moves boundaries on the grid.
         classes: ``audioset`` for the 447 AudioSet-strong classes, ``data`` for the data set's own.
         sampling: ``uniform``, or ``balanced`` to draw rare classes more often.
         weak_split: split of the weak batches, for the task ``advanced``.
@@ -42,6 +43,7 @@ class Data(_Strict):
     validation_split: str = "eval"
     crop_seconds: PositiveFloat = 10.0
     labels: Literal["cover", "centre"] = "cover"
+    float32_times: bool = False
     classes: Literal["audioset", "data"] = "audioset"
     sampling: Literal["uniform", "balanced"] = "uniform"
     weak_split: str = "train"
@@ -122,10 +124,16 @@ class WaveformMixup(_Strict):
 
 
 class Mixup(_Strict):
-    """Features mixed with those of other clips, in a part ``rate`` of the batches."""
+    """Features mixed with those of other clips, in a part ``rate`` of the batches.
+
+    Attributes:
+        alpha: first parameter of the beta distribution of a clip's own share.
+        beta: second parameter; ``alpha`` by default.
+    """
 
     rate: Fraction
     alpha: PositiveFloat = 0.2
+    beta: PositiveFloat | None = None
 
 
 class Mixstyle(_Strict):
