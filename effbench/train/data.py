@@ -130,7 +130,7 @@ def open_data(plan: Plan) -> TrainingData:
     weak = None
     if recipe.task == "advanced" and sources.weak_data is not None:
         weak = _open(sources.weak_data, data.weak_split, None)
-    own = training.classes.names
+    own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
     return TrainingData(
         recipe, training, validation, weak, classes, own if recipe.task == "weak" else classes
@@ -143,6 +143,15 @@ def _open(
     parts = [open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in splits.split("+")]
     dataset = joined(parts)
     return dataset if limited is None else _limit(dataset, limited)
+
+
+def _own_classes(dataset: DataSet) -> tuple[str, ...]:
+    """A data set's vocabulary; of AudioSet-strong's, which synthetic sets share, what occurs in it."""
+    names = dataset.classes.names
+    if names != strong_classes().names:
+        return names
+    present = set(dataset.events.labels)
+    return tuple(name for name in names if name in present)
 
 
 def _limit(dataset: DataSet, recipe: Recipe) -> DataSet:

@@ -31,7 +31,8 @@ class Data(_Strict):
         crop_seconds: length of a training item; longer clips give random crops.
         labels: ``cover`` marks every frame that an event touches, ``centre`` those whose centre it covers.
         float32_times: round event times to single precision first, which moves boundaries on the grid.
-        classes: ``audioset`` for the 447 AudioSet-strong classes, ``data`` for the data set's own.
+        classes: ``audioset`` for the 447 AudioSet-strong classes; ``data`` for the data set's own, of which
+            AudioSet-strong sets have those that occur.
         sampling: ``uniform``, or ``balanced`` to draw rare classes more often.
         weak_split: split of the weak batches, for the task ``advanced``.
         weak_sampling: of the weak batches.
