@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,7 +98,13 @@ def evaluate(
         assert model is not None
         assert data is not None
         place = {"split": split, "layout": layout, "audio": audio}
-        run = {"batch_size": batch_size, "device": device, "precision": precision, "work": work}
+        run = {
+            "batch_size": batch_size,
+            "device": device,
+            "precision": precision,
+            "work": work,
+            "overlap": plan.overlap,
+        }
         found, truth, seconds, facts = _inferred(model, checkpoint, data, place, run)
     else:
         assert scores is not None
@@ -135,7 +142,10 @@ def _inferred(
     chosen = choose_model(spec, checkpoint)
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the values are those of chance")
-    name = f"{chosen.spec}_{data.resolve().name}_{dataset.split}"
+    # Another checkpoint of the same model, or other windows, have a folder of their own.
+    origin = f"{chosen.record()} {data.resolve()} {run['overlap']}"
+    tag = blake2b(origin.encode(), digest_size=4).hexdigest()
+    name = f"{chosen.spec}_{data.resolve().name}_{dataset.split}_{tag}"
     folder = run["work"] or Path("results/scores") / name
     with status(len(dataset)) as progress:
         scores = infer(
@@ -145,6 +155,7 @@ def _inferred(
             folder,
             model=LogitModel([chosen.detector], device=where, dtype=dtype),
             batch_size=run["batch_size"],
+            overlap=run["overlap"],
             advance=progress.advance,
         )
     facts = {"data": data.resolve().name, "split": dataset.split, **chosen.record()}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from effbench.data.audio import AudioSource, read_audio
-from effbench.detect.windows import Blend, Floats, Window, cut
+from effbench.detect.windows import Blend, Floats, Window, cut, frames_of
 from effbench.models.detector import SoundEventDetector
 
 
@@ -49,6 +49,7 @@ def clip_logits(
     *,
     batch_size: int = 4,
     pad_to: int = 0,
+    overlap: bool = True,
 ) -> Iterator[tuple[str, Floats]]:
     """Logits (frames, classes) of each clip, in order; 40 ms a frame, as many as the audio has.
 
@@ -60,6 +61,7 @@ def clip_logits(
         model: what computes the logits.
         batch_size: windows per call.
         pad_to: samples that shorter audio is filled up to with silence, as in training.
+        overlap: without, longer audio is cut every 10 s, and the last piece filled up with silence.
 
     Raises:
         AudioError: a clip that can't be decoded; names it.
@@ -76,13 +78,13 @@ def clip_logits(
             parts.append(blend.add(window, logits))
             if window.last:
                 del blends[name]
-                yield name, np.concatenate(parts)
+                yield name, np.concatenate(parts)[: frames_of(window.total_samples or 0)]
         waiting.clear()
 
     for name, audio in clips:
         samples = read_audio(audio)
         samples = np.pad(samples, (0, max(0, pad_to - len(samples))))
-        for window in cut([samples], min_samples=model.min_samples):
+        for window in cut([samples], overlap=overlap, min_samples=model.min_samples):
             if len(waiting) == batch_size or (waiting and len(waiting[0][1].samples) != len(window.samples)):
                 yield from flush()
             waiting.append((name, window))

@@ -18,11 +18,15 @@ SAMPLE_RATE = 16_000
 
 
 def logits_of(
-    dataset: DataSet, names: Sequence[str], model: LogitModel, *, batch_size: int
+    dataset: DataSet, names: Sequence[str], model: LogitModel, *, batch_size: int, overlap: bool = True
 ) -> Iterator[tuple[str, Floats]]:
-    """Logits (frames, classes) of the named clips, in order; what is shorter than 10 s is filled up."""
+    """Logits (frames, classes) of the named clips, in order; what is shorter than 10 s is filled up.
+
+    What is longer runs in overlapping windows, or is cut every 10 s.
+    """
     audio = ((name, dataset.clip(name).audio.source()) for name in names)
-    return clip_logits(audio, model, batch_size=batch_size, pad_to=round(CLIP_SECONDS * SAMPLE_RATE))
+    length = round(CLIP_SECONDS * SAMPLE_RATE)
+    return clip_logits(audio, model, batch_size=batch_size, pad_to=length, overlap=overlap)
 
 
 def infer(
@@ -33,6 +37,7 @@ def infer(
     *,
     model: LogitModel,
     batch_size: int = 4,
+    overlap: bool = True,
     advance: Callable[[int], None] = lambda count: None,
 ) -> ScoreFolder:
     """Logits of every clip of a data set in a folder; clips that are there already are left out.
@@ -44,16 +49,19 @@ def infer(
         folder: where the scores go; one that was begun for the same model and data goes on.
         model: what computes them.
         batch_size: windows per call.
+        overlap: whether windows of longer clips overlap.
         advance: told of how many more clips are done.
 
     Raises:
         EffbenchError: the folder belongs to something else, or a clip can't be decoded.
     """
     made_by = {**chosen.record(), "data": str(dataset.path.resolve()), "split": dataset.split}
+    if not overlap:
+        made_by["windows"] = "apart"
     scores = ScoreFolder.create(folder, classes, made_by)
     todo = [name for name in dataset.ids if name not in scores]
     advance(len(dataset) - len(todo))
-    for name, logits in logits_of(dataset, todo, model, batch_size=batch_size):
+    for name, logits in logits_of(dataset, todo, model, batch_size=batch_size, overlap=overlap):
         scores.add(name, logits)
         advance(1)
     return scores

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +20,15 @@ from effbench.data.labels import FRAME_SECONDS
 from effbench.evaluate.clip_scores import mean_average_precision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import evaluate_scores
+from effbench.measure.record import UNITS
 from effbench.measure.statistics import Estimate
 from effbench.models.detector import SoundEventDetector
 from effbench.train.data import TrainingData
 from effbench.train.items import ValidationItems
 from effbench.train.loader import Batch, Loader
 from effbench.train.losses import bce
+from effbench.train.runs import LOGITS
+from effbench.train.watch import raise_together
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,24 @@ class Scored:
     evaluation: Evaluation
 
     def value(self, metric: str) -> float:
-        """A score as a percentage."""
-        return 100 * self.evaluation.values[metric].value
+        """A score in its unit."""
+        return _scale(metric) * self.evaluation.values[metric].value
 
     def row(self) -> dict[str, float | None]:
-        """For the run's metrics: fractions as percentages, with their intervals."""
+        """For the run's metrics: every score in its unit, with its interval."""
         row: dict[str, float | None] = {"validation_loss": self.loss}
         for name, estimate in self.evaluation.values.items():
             row |= {
-                name: 100 * estimate.value,
-                f"{name}_low": 100 * estimate.low,
-                f"{name}_high": 100 * estimate.high,
+                name: _scale(name) * estimate.value,
+                f"{name}_low": _scale(name) * estimate.low,
+                f"{name}_high": _scale(name) * estimate.high,
             }
         return row
+
+
+def _scale(name: str) -> float:
+    """A fraction as a percentage; errors are counted."""
+    return 100.0 if UNITS[name] == "%" else 1.0
 
 
 class Validator:
@@ -99,27 +108,38 @@ class Validator:
     @contextmanager
     def _scores(self) -> Iterator[Path]:
         """The file of all logits, which process 0 makes and deletes."""
-        with TemporaryDirectory(prefix=".validation-", dir=self.folder) as own:
-            path = Path(self.fabric.broadcast(own)) / "logits.npy"
+        with ExitStack() as made:
+            path, problem = None, None
             if self.fabric.is_global_zero:
-                np.lib.format.open_memmap(path, "w+", np.float32, self.shape)
-            self.fabric.barrier()
-            yield path
+                try:
+                    own = TemporaryDirectory(prefix=LOGITS, dir=self.folder)
+                    path = Path(made.enter_context(own)) / "logits.npy"
+                    _reserve(path, self.shape)
+                except OSError as error:
+                    problem = (
+                        f"{self.folder}: no room for the validation's logits ({error.strerror or error})"
+                    )
+            raise_together(self.fabric, problem)
+            yield cast(Path, self.fabric.broadcast(path))
             self.fabric.barrier()
 
     @torch.inference_mode()
     def _infer(self, model: torch.nn.Module, detector: SoundEventDetector, path: Path) -> float:
         scores = np.lib.format.open_memmap(path, "r+")
-        total = torch.zeros(2, dtype=torch.float64)
+        total, broken = torch.zeros(2, dtype=torch.float64), ""
         for packed in self.loader:
             batch = packed.to(self.fabric.device)
             logits = model(detector.frontend(batch.waveform))
             logits = (logits.weak if self.weak else logits.strong).float()
             labels = self._labels(batch)
-            total += torch.tensor([float(bce(logits, labels)) * len(batch), len(batch)])
+            loss = float(bce(logits, labels))
+            broken = broken or ("" if math.isfinite(loss) else ", ".join(batch.clips))
+            total += torch.tensor([loss * len(batch), len(batch)])
             rows = [self.rows[key] for key in zip(batch.clips, batch.starts, strict=True)]
             scores[rows] = (logits if self.weak else logits.transpose(1, 2)).cpu().numpy()
         scores.flush()
+        problem = f"the logits of validation clips are no numbers; these are among them: {broken}"
+        raise_together(self.fabric, problem if broken else None)
         summed = self.fabric.all_reduce(total.to(self.fabric.device), reduce_op="sum")
         assert isinstance(summed, torch.Tensor)
         return float(summed[0] / summed[1])
@@ -179,6 +199,14 @@ class _Clips(Mapping[str, NDArray[np.float32]]):
 
     def __len__(self) -> int:
         return len(self.positions)
+
+
+def _reserve(path: Path, shape: tuple[int, ...]) -> None:
+    """An array file whose bytes exist: a disk that fills up later would kill a process that writes to it."""
+    np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _starts(items: ValidationItems) -> NDArray[Any]:
