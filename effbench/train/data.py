@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
 from effbench.data.vocabulary import strong_classes
-from effbench.errors import UsageError
+from effbench.errors import DataError, UsageError
 from effbench.train.balance import balanced_weights
 from effbench.train.items import TrainingItems, ValidationItems
 from effbench.train.loader import Loader, make_loader
@@ -51,7 +52,9 @@ class TrainingData:
     @cached_property
     def weak_items(self) -> TrainingItems | None:
         """Pieces of the weak batches: their audio is all that is used of them."""
-        return None if self.weak is None else self._items(self.weak)
+        if self.weak is None:
+            return None
+        return TrainingItems(self.weak, classes=(), weak_classes=(), seconds=self.recipe.data.crop_seconds)
 
     @cached_property
     def validation_items(self) -> ValidationItems:
@@ -84,7 +87,9 @@ class TrainingData:
             batch_size=self.recipe.batch.size,
             seed=self.recipe.seed + _WEAK_SEED * weak,
             epoch_items=len(self.items) if weak and data.epoch_items is None else data.epoch_items,
-            weights=_item_weights(items, self.recipe.task) if sampling == "balanced" else None,
+            weights=_item_weights(items, weak or self.recipe.task == "weak")
+            if sampling == "balanced"
+            else None,
             rank=rank,
             world=world,
         )
@@ -163,9 +168,18 @@ def _limit(dataset: DataSet, recipe: Recipe) -> DataSet:
     return replace(dataset, audio={dataset.ids[i]: dataset.audio[dataset.ids[i]] for i in chosen})
 
 
-def _item_weights(items: TrainingItems, task: str) -> Sequence[float]:
-    """A clip's weight, shared by its pieces."""
-    weights = balanced_weights(items.dataset, "weak" if task == "weak" or items.dataset.weak else "strong")
+def _item_weights(items: TrainingItems, of_clips: bool) -> Sequence[float]:
+    """A clip's weight, shared by its pieces: by the labels of clips or of frames, or those that there are."""
+    dataset = items.dataset
+    kind: Literal["weak", "strong"] = "weak"
+    if len(dataset.events) and not (of_clips and dataset.weak):
+        kind = "strong"
+    weights = balanced_weights(dataset, kind)
+    if not weights.any():
+        raise DataError(
+            f"{dataset.path}: '{dataset.split}' has no labels to draw rare classes more often by\n"
+            "Draw all clips alike: --set data.sampling=uniform, or data.weak_sampling=uniform"
+        )
     counts = np.bincount(items.clips, minlength=len(items.dataset))
     shares: list[float] = (weights / np.maximum(counts, 1))[items.clips].tolist()
     return shares

@@ -77,7 +77,7 @@ class Pieces(Dataset[Item]):
 
     Args:
         dataset: the clips, with pseudo labels if ``Item.pseudo`` is wanted.
-        classes: names of the model's outputs, in order.
+        classes: names of the model's outputs, in order; none where the audio is all that is wanted.
         seconds: length of a piece, a multiple of 40 ms.
         weak_classes: names of the weak outputs; by default those of a data set that has weak labels. A data
             set that has events alone gives the classes of the events that a piece hears.
@@ -171,7 +171,8 @@ class TrainingItems(Pieces):
         return self._cut(self.dataset[position], self._start(self.seconds[position], draw.seed), draw.seed)
 
     def _counts(self) -> NDArray[np.int64]:
-        if not (self.targets.strong or self.targets.weak_classes or self.dataset.pseudo):
+        labelled = self.targets.strong or self.targets.weak_classes or self.dataset.pseudo
+        if self.targets.classes and not labelled:
             raise DataError(f"{self.dataset.path}: '{self.dataset.split}' has neither events nor labels")
         return np.maximum(1, np.round(self.seconds / self.piece_seconds)).astype(np.int64)
 

@@ -101,10 +101,12 @@ def targets_of(
 ) -> Targets:
     """Targets for a model; ``weak_classes`` default to the data set's, if it has weak labels.
 
+    Without ``classes`` there are no frame labels.
+
     Raises:
         DataError: the data set has no label of any of the classes.
     """
-    strong = len(dataset.events) > 0
+    strong = len(dataset.events) > 0 and len(classes) > 0
     if strong:
         _check_shared(dataset, classes, dataset.events.labels, "events")
     if weak_classes is None:
