@@ -1,0 +1,54 @@
+"""Trainings that take seconds, without the command line."""
+
+from effbench import build_model
+from effbench.models.checkpoints import write_checkpoint
+from effbench.spec import ModelSpec
+from effbench.train.data import open_data
+from effbench.train.recipes import load_recipe
+from effbench.train.runs import Plan, Run, Sources
+from effbench.train.train import Hardware, make_fabric, train
+
+MODEL = "fmn01"
+CPU = Hardware(device="cpu", loggers=())
+
+#: What makes a recipe for GPUs and large sets one for a test.
+TINY = (
+    "initialise=scratch",
+    "precision=fp32",
+    "epochs=1",
+    "batch.size=4",
+    "batch.effective=4",
+    "data.epoch_items=null",
+    "schedule.warmup_steps=0",
+)
+
+
+class Quiet:
+    """Follows a training without a word."""
+
+    def step(self, *_): ...
+    def validated(self, *_, **__): ...
+    def epoch_done(self): ...
+
+
+def planned(recipe, data, *overrides, model=MODEL, **sources):
+    """Plan of a recipe, made tiny."""
+    spec = ModelSpec.parse(model)
+    places = Sources(str(data), **{name: str(path) for name, path in sources.items()})
+    return Plan(str(spec), recipe, load_recipe(recipe, spec, [*TINY, *overrides]), places)
+
+
+def trained(folder, recipe, data, *overrides, **options):
+    """Fit of a training that is done, whose run is ``fit.run``."""
+    plan = planned(recipe, data, *overrides, **options)
+    run = Run.create(folder, plan, {"seed": 0, "environment": {}, "commit": None})
+    fabric = make_fabric(CPU, plan, None)
+    fabric.launch()
+    return train(run, open_data(plan), fabric, Quiet(), workers=0)
+
+
+def save_model(path, classes, *, model=MODEL, seed=1):
+    """A detector's checkpoint, as a training leaves it."""
+    detector = build_model(model, n_classes=len(classes), seed=seed)
+    write_checkpoint(detector.state_dict(), path, model, classes=classes)
+    return path
