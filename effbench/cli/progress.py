@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from effbench.cli.output import note
+
+if TYPE_CHECKING:
+    from effbench.train.runs import Run
+    from effbench.train.state import Position
+    from effbench.train.validation import Scored
 
 
 class Status:
@@ -53,3 +62,58 @@ def status(total: int) -> Iterator[Status]:
     running = Status(total)
     with running.bar:
         yield running
+
+
+class TrainingProgress:
+    """A bar over the steps on a terminal, else a line an epoch; curves are redrawn after validations."""
+
+    def __init__(self, run: Run, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.run, self.quiet = run, quiet
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+        self.task = self.bar.add_task("starting", total=None)
+        self.printed = time.monotonic()
+
+    def __enter__(self) -> None:
+        self.bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def began(self, position: Position, total: int) -> None:
+        self.bar.update(self.task, completed=position.step, total=total)
+        if position.step and not self.quiet:
+            note(f"going on after step {position.step:,} of {total:,}")
+
+    def stopping(self) -> None:
+        if not self.quiet:
+            note("stopping after this step; interrupt once more to end at once")
+
+    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
+        text = f"epoch {position.epoch + 1}  loss {loss:.4f}  {clips_per_second:,.1f} clips/s"
+        self.bar.update(self.task, completed=position.step, total=total, description=text)
+        if self.bar.disable and not self.quiet and time.monotonic() - self.printed > 10:
+            self.printed = time.monotonic()
+            note(f"step {position.step:,} of {total:,}: {text}")
+
+    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
+        if self.quiet:
+            return
+        metric = self.run.plan.recipe.validation.metric
+        value = scored.value(metric)
+        text = f"epoch {position.epoch}: {metric} {value:.2f} %, validation loss {scored.loss:.4f}"
+        text += ", the best so far" if best else ""
+        if self.bar.disable:
+            note(text)
+        else:
+            self.bar.console.print(text, highlight=False)
+
+    def epoch_done(self) -> None:
+        if not self.quiet:
+            from effbench.plots.training import save_curves
+
+            save_curves(self.run.rows(), self.run.folder / "curves.png", title=self.run.folder.name)

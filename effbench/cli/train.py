@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
+from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from effbench.cli.output import Format, note, write, write_table
-from effbench.errors import EffbenchError, UsageError
+from effbench.cli.progress import TrainingProgress
+from effbench.errors import CheckpointError, EffbenchError, UsageError
 
 if TYPE_CHECKING:
     from effbench.train.fit import Fit
     from effbench.train.runs import Plan, Run
-    from effbench.train.state import Position
     from effbench.train.train import Hardware
-    from effbench.train.validation import Scored
 
 
 def train(
@@ -85,6 +85,7 @@ def train(
 
         print(recipe_text(plan.recipe), end="")
         return
+    _check_installed(devices * nodes > 1)
     if threads is not None:
         import torch
 
@@ -97,6 +98,16 @@ def train(
         _estimate(plan, hardware)
         return
     _train(plan, folder, hardware, resume=resume is not None, store=store, keep=keep)
+
+
+def _check_installed(spread: bool) -> None:
+    """Before anything heavy starts; the packages are not needed to list and show recipes."""
+    if spread:
+        # Every process would warn that no parameter was unused; read when torch is loaded.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    missing = [name for name in ("lightning", "h5py") if find_spec(name) is None]
+    if missing:
+        raise EffbenchError(f"training needs {' and '.join(missing)}: pip install 'effbench[train]'")
 
 
 def _recipe_rows() -> list[dict[str, Any]]:
@@ -132,49 +143,63 @@ def _plan(model: str | None, recipe: str | None, change: list[str], sources: dic
     return Plan(str(spec), recipe, load_recipe(recipe, spec, change), Sources(**sources))  # type: ignore[arg-type]
 
 
-def _first_process() -> bool:
-    """Whether this is the process that a person, or a launcher as the first of all, has started."""
-    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
-    return all(os.environ.get(name, "0") == "0" for name in ranks)
-
-
 def _train(
     plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None, keep: bool
 ) -> None:
     from effbench.study.store import Store
     from effbench.train.data import open_data
-    from effbench.train.fit import Stopped
+    from effbench.train.processes import ending_together, first_process, follow
     from effbench.train.runs import Run
-    from effbench.train.train import about, make_fabric, train
+    from effbench.train.train import about, build_training, make_fabric, train
+    from effbench.train.watch import Stopped, TrainingError
 
-    first = _first_process()
+    first = first_process()
+    if not first:
+        follow()
     results = Store(store, create=True) if keep and first else None
     data = open_data(plan)
+    module = build_training(plan, data)
     fabric = make_fabric(hardware, plan, folder)
-    if first and not resume:
-        Run.create(folder, plan, about(plan, hardware))
-    fabric.launch()
-    fabric.barrier()
-    run = Run.open(folder)
-    progress = _Progress(run, quiet=not fabric.is_global_zero)
+    run = Run.create(folder, plan, about(plan, hardware)) if first and not resume else Run(folder, plan)
+    progress = TrainingProgress(run, quiet=not first)
     try:
-        with progress:
-            fit = train(run, data, fabric, progress, workers=hardware.workers)
-    except Stopped as stopped:
-        raise Stopped(f"{stopped}; go on with: effbench train --resume {folder}") from None
+        with run.owned() if first else nullcontext(), ending_together(fabric), progress:
+            fabric.launch()
+            fit = train(run, data, module, fabric, progress, workers=hardware.workers)
+    except (Stopped, TrainingError) as error:
+        # All processes raise it, and the first one tells.
+        if not first:
+            raise typer.Exit from None
+        raise _resumable(error, run) from None
     except EffbenchError as error:
-        if run.last.is_file():
-            raise type(error)(f"{error}\nGo on with: effbench train --resume {folder}") from None
-        raise
+        raise _resumable(error, run) from None
     if first:
         _finish(fit, run, results)
+
+
+def _resumable(error: EffbenchError, run: Run) -> EffbenchError:
+    """The error with what to do next, if there is something to go on from."""
+    damaged = (
+        isinstance(error, CheckpointError) and str(run.last) in str(error) and "can't write" not in str(error)
+    )
+    if damaged:
+        return CheckpointError(
+            f"{error}\nWithout it the run begins again: delete it, and --resume {run.folder}"
+        )
+    if not run.last.is_file():
+        return error
+    return type(error)(f"{error}\nGo on with: effbench train --resume {run.folder}")
 
 
 def _finish(fit: Fit, run: Run, results: Any) -> None:
     from effbench.train.outcome import best_rows, store_rows
 
-    write_table(best_rows(run, fit), title=f"{run.plan.spec}, best of {run.plan.recipe.epochs} epochs")
-    note(f"weights in {run.best}; curves in {run.folder / 'curves.png'}")
+    rows = best_rows(run, fit)
+    if not rows:
+        note(f"{run.plan.recipe.validation.metric} has no value on these clips: there are no best weights")
+    else:
+        write_table(rows, title=f"{run.plan.spec}, best of {run.plan.recipe.epochs} epochs")
+        note(f"weights in {run.best}; curves in {run.folder / 'curves.png'}")
     if results is not None:
         with results:
             results.add(store_rows(run, fit))
@@ -183,52 +208,10 @@ def _finish(fit: Fit, run: Run, results: Any) -> None:
 
 def _estimate(plan: Plan, hardware: Hardware) -> None:
     from effbench.train.estimate import estimate
+    from effbench.train.processes import first_process, follow
 
-    write_table(estimate(plan, hardware), title=f"{plan.spec} by {plan.recipe_name}, estimated")
-
-
-class _Progress:
-    """A bar over the steps on a terminal, else a line an epoch; curves are redrawn after validations."""
-
-    def __init__(self, run: Run, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.run, self.quiet = run, quiet
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
-        self.task = self.bar.add_task("starting", total=None)
-        self.printed = time.monotonic()
-
-    def __enter__(self) -> None:
-        self.bar.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
-        text = f"epoch {position.epoch + 1}  loss {loss:.4f}  {clips_per_second:,.1f} clips/s"
-        self.bar.update(self.task, completed=position.step, total=total, description=text)
-        if self.bar.disable and not self.quiet and time.monotonic() - self.printed > 10:
-            self.printed = time.monotonic()
-            note(f"step {position.step:,} of {total:,}: {text}")
-
-    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
-        if self.quiet:
-            return
-        metric = self.run.plan.recipe.validation.metric
-        value = scored.value(metric)
-        text = f"epoch {position.epoch}: {metric} {value:.2f} %, validation loss {scored.loss:.4f}"
-        text += ", the best so far" if best else ""
-        if self.bar.disable:
-            note(text)
-        else:
-            self.bar.console.print(text, highlight=False)
-
-    def epoch_done(self) -> None:
-        """The run's metrics have a new row."""
-        if not self.quiet:
-            from effbench.plots.training import save_curves
-
-            save_curves(self.run.rows(), self.run.folder / "curves.png", title=self.run.folder.name)
+    if not first_process():
+        follow()
+    rows = estimate(plan, hardware)
+    if first_process():
+        write_table(rows, title=f"{plan.spec} by {plan.recipe_name}, estimated")

@@ -14,14 +14,15 @@ from lightning.fabric import Fabric
 
 from effbench.train.data import open_data
 from effbench.train.fit import Fit
-from effbench.train.module import DetectorTraining
 from effbench.train.runs import Plan, Run
-from effbench.train.train import Hardware, build_detector, build_teacher, make_fabric
+from effbench.train.train import Hardware, build_training, make_fabric
 
 STEPS, VALIDATION_BATCHES = 2, 2
 
 
 class _Quiet:
+    def began(self, *_: Any) -> None: ...
+    def stopping(self) -> None: ...
     def step(self, *_: Any) -> None: ...
     def validated(self, *_: Any, **__: Any) -> None: ...
     def epoch_done(self) -> None: ...
@@ -36,7 +37,7 @@ def estimate(plan: Plan, hardware: Hardware) -> list[dict[str, Any]]:
     data = open_data(plan)
     fabric = make_fabric(replace(hardware, loggers=()), plan, None)
     fabric.launch()
-    module = DetectorTraining(build_detector(plan, data), plan.recipe, build_teacher(plan, data))
+    module = build_training(plan, data)
     with TemporaryDirectory(prefix="effbench-") as folder:
         fit = Fit(data, module, fabric, Run(Path(folder), plan), _Quiet(), workers=hardware.workers)
         load, step = _time_steps(fit)

@@ -6,11 +6,10 @@ resumed computes what it would have computed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from itertools import chain
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,52 +17,26 @@ from lightning.fabric import Fabric
 from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor
 
-from effbench.errors import EffbenchError
 from effbench.train.data import TrainingData
 from effbench.train.ema import WeightAverage
-from effbench.train.groups import parameter_groups
+from effbench.train.groups import logged_rates, make_optimizer
 from effbench.train.loader import PackedBatch
 from effbench.train.module import DetectorTraining
 from effbench.train.runs import Run
 from effbench.train.schedules import SCHEDULES
 from effbench.train.state import Position, detector_state, load_state, save_state, training_state
 from effbench.train.validation import Scored, Validator
+from effbench.train.watch import (
+    Listener,
+    Recent,
+    Stopped,
+    any_process,
+    broken_weights,
+    raise_together,
+)
 
 #: Optimiser steps between two looks at the losses (a look waits for the GPU), and between two saves.
 LOOK_EVERY, SAVE_EVERY = 20, 500
-
-
-class TrainingError(EffbenchError):
-    """A training that can't go on; what it has saved stays."""
-
-
-class Stopped(EffbenchError):
-    """The training was asked to stop, and has saved where it stands."""
-
-    exit_code = 130
-
-
-class Listener(Protocol):
-    """Follows a training."""
-
-    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
-        """Some more of ``total`` steps are done; ``loss`` is their mean."""
-
-    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
-        """The model was scored."""
-
-    def epoch_done(self) -> None:
-        """The run's metrics have a new row."""
-
-
-@dataclass
-class _Steps:
-    """What happened since the last look at the losses."""
-
-    losses: list[Tensor] = field(default_factory=list)
-    clips: list[tuple[str, ...]] = field(default_factory=list)
-    first: int = 0
-    began: float = field(default_factory=time.perf_counter)
 
 
 class Fit:
@@ -97,7 +70,7 @@ class Fit:
             run,
             listener,
         )
-        self.stop, self.position = stop, Position()
+        self.stop = stop
         self.world, rank = fabric.world_size, fabric.global_rank
         pinned = fabric.device.type == "cuda"
         self.samplers = [data.sampler(rank=rank, world=self.world)]
@@ -113,59 +86,59 @@ class Fit:
         self.module = module
         self.model = fabric.setup_module(module)
         self.model.mark_forward_method("training_step")
-        self.optimizer = self._optimizer()
+        self.optimizer = make_optimizer(module.detector, self.recipe)
         self._stepper = cast(_FabricOptimizer, fabric.setup_optimizers(self.optimizer))
         self.rates = {group["name"]: float(group["lr"]) for group in self.optimizer.param_groups}
         self.average = WeightAverage(module, self.recipe.ema) if self.recipe.ema else None
         self.batches = len(self.samplers[0])
+        self.position = Position(batches=self.batches)
         self.accumulate = max(1, self.recipe.batch.effective // (self.recipe.batch.size * self.world))
         self.total_steps = self.recipe.epochs * -(-self.batches // self.accumulate)
         schedule = self.recipe.schedule
         self.factor = SCHEDULES[schedule.shape](
             self.total_steps, warmup=schedule.warmup_steps, end=schedule.end
         )
-        self.scored: Scored | None = None
-        """The last validation."""
-        self._steps = _Steps()
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        options = self.recipe.optimizer
-        groups = parameter_groups(
-            self.module.detector,
-            lr=options.lr,
-            sequence_lr=options.sequence_lr or options.lr,
-            weight_decay=options.weight_decay,
-            layer_decay=options.layer_decay,
-            frozen_backbone=self.recipe.frozen,
-        )
-        return torch.optim.Adam(groups) if options.name == "adam" else torch.optim.AdamW(groups)
+        self.conditions: dict[str, Any] = {}
+        """What the scores depend on besides the weights, from the last validation."""
+        self._recent = Recent(fabric, self.accumulate)
 
     def resume(self) -> None:
         """Go back to where the run was saved last, if it was."""
         if not self.run.last.is_file():
             return
         self.position, parts = load_state(self.run.last, self.module, self.optimizer)
+        self._place_batch()
+        self.conditions = dict(parts["conditions"])
         if self.average is not None:
             self.average.load_state_dict(parts["average"])
         self.fabric.strategy.precision.load_state_dict(parts["precision"])
+
+    def _place_batch(self) -> None:
+        """Find the place in the epoch again if it had other batches: another number of processes saved it."""
+        then = self.position.batches
+        if then != self.batches:
+            windows = self.position.batch * self.batches // (then * self.accumulate)
+            self.position.batch, self.position.batches = windows * self.accumulate, self.batches
 
     def fit(self) -> None:
         """Train to the end.
 
         Raises:
-            TrainingError: the loss is no number any more.
+            TrainingError: losses or weights are no numbers any more.
             Stopped: ``stop`` said so.
             EffbenchError: a clip can't be decoded, or the disk is full.
         """
+        self.listener.began(self.position, self.total_steps)
         while self.position.epoch < self.recipe.epochs:
             self.module.set_mode()
             for window in self.windows():
                 self.take_step(window)
-                if self._should_stop():
+                if any_process(self.fabric, self.stop()):
                     self._look()
                     self._save()
                     raise Stopped(f"stopped after step {self.position.step:,} of {self.total_steps:,}")
             self._look()
+            self._check_weights()
             self.position.epoch, self.position.batch = self.position.epoch + 1, 0
             self._end_epoch()
             self._save()
@@ -196,8 +169,7 @@ class Fit:
             with nullcontext() if last else self.fabric.no_backward_sync(self.model):
                 loss: Tensor = self.model.training_step(tensors)
                 self.fabric.backward(loss / len(window))
-            self._steps.losses.append(loss.detach())
-            self._steps.clips.append(moved[0].clips)
+            self._recent.add(self.position.step + 1, loss, moved[0].clips)
         if self.recipe.clip_norm is not None:
             self.fabric.clip_gradients(
                 self.model, self._stepper, max_norm=self.recipe.clip_norm, error_if_nonfinite=False
@@ -223,41 +195,19 @@ class Fit:
 
     def _look(self) -> None:
         """Check the losses since the last look, and say how it goes."""
-        steps, self._steps = self._steps, _Steps()
-        if not steps.losses:
-            return
-        losses = torch.stack(steps.losses).float().cpu()
-        bad = (~losses.isfinite()).nonzero()
-        if len(bad):
-            self._fail(steps, int(bad[0]), float(losses[bad[0]]))
-        count = sum(map(len, steps.clips)) * self.world
-        seconds = time.perf_counter() - steps.began
-        self.position.loss_sum += float(losses.sum())
-        self.position.loss_count += len(losses)
-        self.position.seconds += seconds
-        self.listener.step(self.position, float(losses.mean()), count / seconds, self.total_steps)
+        if self._recent.losses:
+            loss, speed = self._recent.look(self.position, self._kept())
+            self.listener.step(self.position, loss, speed, self.total_steps)
 
-    def _fail(self, steps: _Steps, index: int, loss: float) -> None:
-        windows = -(-len(steps.losses) // self.accumulate)
-        step = self.position.step - windows + index // self.accumulate + 1
-        clips = steps.clips[index]
-        more = f" and {len(clips) - 8} more" if len(clips) > 8 else ""
-        kept = (
-            f"{self.run.last} is as it was saved last" if self.run.last.is_file() else "nothing was saved yet"
-        )
-        raise TrainingError(
-            f"the loss is {loss} in step {step:,} (epoch {self.position.epoch + 1}); {kept}\n"
-            f"Clips of that batch: {', '.join(clips[:8])}{more}.\n"
-            "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
-        )
+    def _check_weights(self) -> None:
+        """A finite loss can leave weights that are no numbers, which must neither be kept nor be the best."""
+        detector = self.module.detector
+        weights = chain(detector.named_parameters(), detector.named_buffers())
+        raise_together(self.fabric, broken_weights(weights, self.position, self._kept()))
 
-    def _should_stop(self) -> bool:
-        """Whether any process was asked to stop: all must stop at the same step."""
-        asked = bool(self.stop())
-        if self.world > 1:
-            flag = torch.tensor(float(asked), device=self.fabric.device)
-            asked = bool(self.fabric.all_reduce(flag, reduce_op="max"))
-        return asked
+    def _kept(self) -> str:
+        last = self.run.last
+        return f"{last} is as it was saved last" if last.is_file() else "nothing was saved yet"
 
     def _end_epoch(self) -> None:
         """Validate where it is time to, and keep the metrics."""
@@ -266,7 +216,7 @@ class Fit:
             "epoch": position.epoch,
             "step": position.step,
             "loss": position.loss_sum / max(1, position.loss_count),
-            **{name: rate * self.factor(position.step) for name, rate in self._logged_rates().items()},
+            **{name: rate * self.factor(position.step) for name, rate in logged_rates(self.rates).items()},
             "seconds": position.seconds,
         }
         position.loss_sum, position.loss_count, position.seconds = 0.0, 0, 0.0
@@ -278,19 +228,11 @@ class Fit:
             self.run.write_rows([*done, row])
         self.listener.epoch_done()
 
-    def _logged_rates(self) -> dict[str, float]:
-        """Peak rates of the backbone's top layer and of sequence model and heads."""
-        parts = {"lr": "backbone", "sequence_lr": "sequence"}
-        found = {
-            column: max((rate for name, rate in self.rates.items() if name.startswith(part)), default=None)
-            for column, part in parts.items()
-        }
-        return {column: rate for column, rate in found.items() if rate is not None}
-
     def _validate(self) -> Scored:
         """Score the weights, or their average, and keep them if they are the best."""
         with nullcontext() if self.average is None else self.average.swapped(self.module):
-            scored = self.scored = self.validator(self.model, self.module.detector)
+            scored = self.validator(self.model, self.module.detector)
+            self.conditions = dict(scored.evaluation.conditions)
             value = scored.value(self.recipe.validation.metric)
             best = value == value and (self.position.best is None or value > self.position.best)
             if best:
@@ -303,7 +245,11 @@ class Fit:
 
     def _save(self) -> None:
         """Keep everything that the next step depends on."""
-        parts: dict[str, Any] = {"precision": self.fabric.strategy.precision.state_dict()}
+        self._check_weights()
+        parts: dict[str, Any] = {
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "conditions": self.conditions,
+        }
         if self.average is not None:
             parts["average"] = self.average.state_dict()
         weights = detector_state(self.module)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
-from torch import nn
+from torch import nn, optim
 
 from effbench.errors import UsageError
 from effbench.models.detector import SoundEventDetector
+from effbench.train.recipe import Recipe
 
 
 class Layered(Protocol):
@@ -75,3 +76,26 @@ def parameter_groups(
     if not groups:
         raise UsageError("nothing to train: every parameter of the detector is frozen")
     return groups
+
+
+def make_optimizer(detector: SoundEventDetector, recipe: Recipe) -> optim.Optimizer:
+    """The optimiser of a recipe."""
+    options = recipe.optimizer
+    groups = parameter_groups(
+        detector,
+        lr=options.lr,
+        sequence_lr=options.sequence_lr or options.lr,
+        weight_decay=options.weight_decay,
+        layer_decay=options.layer_decay,
+        frozen_backbone=recipe.frozen,
+    )
+    return optim.Adam(groups) if options.name == "adam" else optim.AdamW(groups)
+
+
+def logged_rates(rates: Mapping[str, float]) -> dict[str, float]:
+    """Peak rates of the backbone's top layer and of sequence model and heads, of the rates of all groups."""
+    found: dict[str, float] = {}
+    for column, part in (("lr", "backbone"), ("sequence_lr", "sequence")):
+        group = [rate for name, rate in rates.items() if name.startswith(part)]
+        found |= {column: max(group)} if group else {}
+    return found

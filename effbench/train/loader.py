@@ -149,7 +149,18 @@ class Loader(DataLoader[PackedBatch]):
     """A ``DataLoader`` of ``PackedBatch`` that raises the errors of its processes as they were."""
 
     def __iter__(self) -> Iterator[PackedBatch]:  # type: ignore[override]
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if "DataLoader worker" not in str(error):
+                    raise
+                raise EffbenchError(
+                    "a loading process was killed (out of memory?): try fewer --workers"
+                ) from error
             if isinstance(batch, _Failure):
                 raise batch.error
             yield batch

@@ -40,9 +40,10 @@ def _rounded(value: float | None) -> float | None:
 def store_rows(run: Run, fit: Fit) -> list[Measurement]:
     """The same as rows of the results store, with where they come from."""
     plan, about, best = run.plan, run.about(), _best(run, fit)
-    scored = {} if fit.scored is None else dict(fit.scored.evaluation.conditions)
+    if not best:
+        return []
     conditions = {
-        **scored,
+        **fit.conditions,
         "data": fit.data.validation.path.resolve().name,
         "split": fit.data.validation.split,
         "checkpoint": f"{run.best.name} (sha256 {digest(run.best)})",

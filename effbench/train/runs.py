@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,12 @@ from effbench.train.recipe import Recipe
 
 RECIPE, ABOUT, METRICS = "recipe.yaml", "run.json", "metrics.csv"
 BEST, LAST = "best.pt", "last.pt"
+
+#: Begins the name of the folder that holds the logits during a validation.
+LOGITS = ".validation-"
+
+
+_NOTED = {"spec", "recipe", "sources", "environment", "commit"}
 
 
 @dataclass(frozen=True)
@@ -106,10 +115,13 @@ class Run:
             raise UsageError(f"{folder} is no run{known}")
         try:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            lacking = _NOTED - about.keys()
+            if lacking:
+                raise ValueError(f"{ABOUT} lacks {', '.join(sorted(lacking))}")
             recipe = Recipe.model_validate(yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8")))
             plan = Plan(about["spec"], about["recipe"], recipe, Sources(**about["sources"]))
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            raise EffbenchError(f"{folder} is a damaged run: {error}") from None
+        except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+            raise EffbenchError(f"{folder} is a damaged run: {' '.join(str(error).split())}") from None
         return cls(folder, plan)
 
     def about(self) -> dict[str, Any]:
@@ -121,19 +133,51 @@ class Run:
         """The metrics of every epoch that is done, in order."""
         if not self.metrics.is_file():
             return []
-        with self.metrics.open(encoding="utf-8", newline="") as lines:
-            return [
-                {key: float(value) if value else None for key, value in row.items()}
-                for row in csv.DictReader(lines)
-            ]
+        try:
+            with self.metrics.open(encoding="utf-8", newline="") as lines:
+                return [
+                    {key: float(value) if value else None for key, value in row.items()}
+                    for row in csv.DictReader(lines)
+                ]
+        except (OSError, ValueError, TypeError) as error:
+            raise EffbenchError(f"{self.metrics} is damaged: {error}") from None
 
     def write_rows(self, rows: Sequence[Mapping[str, float | None]]) -> None:
-        """Replace the metrics."""
+        """Replace the metrics.
+
+        Raises:
+            EffbenchError: they can't be written; the earlier ones stay as they were.
+        """
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        with replacing(self.metrics) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
+        try:
+            with replacing(self.metrics) as path, path.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
+        except OSError as error:
+            raise EffbenchError(f"can't write {self.metrics}: {error.strerror or error}") from None
+
+    def tidy(self) -> None:
+        """Delete what a process that was killed has left half written."""
+        for folder in self.folder.glob(f"{LOGITS}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.best, self.last, self.metrics):
+            for unfinished in self.folder.glob(f".{file.stem}-*{file.suffix}"):
+                unfinished.unlink(missing_ok=True)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """No other process of this machine can train this run meanwhile.
+
+        Raises:
+            UsageError: one does.
+        """
+        with (self.folder / ABOUT).open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"{self.folder} is being trained by another process") from None
+            yield
 
 
 def _cell(value: float | None) -> str:

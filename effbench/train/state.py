@@ -18,6 +18,7 @@ from effbench.models.checkpoints import read_content, write_checkpoint
 _WHOLE = distributed.StateDictOptions(full_state_dict=True, cpu_offload=True)
 _FROM_WHOLE = distributed.StateDictOptions(full_state_dict=True)
 _PREFIX = "detector."
+_SHOWN = 200
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Position:
         step: optimiser steps that are done.
         epoch: epochs that are done, or the one at work, counted from 0.
         batch: batches of this epoch that are done, on each process.
+        batches: of the whole epoch, on each process.
         best: highest validation metric so far.
         best_epoch: epochs that were done when it was reached.
         loss_sum: of the losses of this epoch's batches on this process.
@@ -38,6 +40,7 @@ class Position:
     step: int = 0
     epoch: int = 0
     batch: int = 0
+    batches: int = 0
     best: float | None = None
     best_epoch: int | None = None
     loss_sum: float = 0.0
@@ -85,13 +88,17 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Pos
     """Put weights and optimiser back to where they were; returns the position and the further states.
 
     Raises:
-        CheckpointError: the file is no checkpoint of a training.
+        CheckpointError: the file is no checkpoint of a training, or of another one.
     """
     content = read_content(path)
     training = content.get("training")
     if not isinstance(training, Mapping):
         raise CheckpointError(f"{path} holds weights alone: a training can't go on from it")
-    weights = {_PREFIX + key: tensor for key, tensor in content["state_dict"].items()}
-    distributed.set_model_state_dict(module, weights, options=_FROM_WHOLE)
-    distributed.set_optimizer_state_dict(module, optimizer, training["optimizer"], options=_FROM_WHOLE)
-    return Position(**training["position"]), training
+    try:
+        weights = {_PREFIX + key: tensor for key, tensor in content["state_dict"].items()}
+        distributed.set_model_state_dict(module, weights, options=_FROM_WHOLE)
+        distributed.set_optimizer_state_dict(module, optimizer, training["optimizer"], options=_FROM_WHOLE)
+        return Position(**training["position"]), training
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:_SHOWN]
+        raise CheckpointError(f"{path} is of another training, or damaged: {reason}") from None

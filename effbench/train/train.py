@@ -23,9 +23,10 @@ from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.spec import ModelSpec
 from effbench.train.data import TrainingData
-from effbench.train.fit import Fit, Listener
+from effbench.train.fit import Fit
 from effbench.train.module import DetectorTraining
 from effbench.train.runs import Plan, Run
+from effbench.train.watch import Listener
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -73,6 +74,12 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
     }
     if hardware.strategy not in strategies:
         raise UsageError(f"unknown strategy '{hardware.strategy}'\nStrategies: {', '.join(strategies)}.")
+    world, batch = hardware.devices * hardware.nodes, plan.recipe.batch
+    if batch.effective % (batch.size * world):
+        raise UsageError(
+            f"{world} processes with batches of {batch.size} can't make optimiser steps of {batch.effective} "
+            "items: choose another --set batch.size, or another number of --devices"
+        )
     if hardware.strategy == "fsdp" and kind != "cuda":
         raise UsageError("the strategy fsdp needs GPUs")
     return Fabric(
@@ -131,6 +138,16 @@ def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
     return detector
 
 
+def build_training(plan: Plan, data: TrainingData) -> DetectorTraining:
+    """What a plan trains.
+
+    Raises:
+        CheckpointError: weights can't be found, or do not fit.
+        UsageError: a recipe that the model can't follow.
+    """
+    return DetectorTraining(build_detector(plan, data), plan.recipe, build_teacher(plan, data))
+
+
 def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
     """What a run notes when it begins."""
     here = environment(resolve_device(hardware.device))
@@ -138,8 +155,8 @@ def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Whether an interrupt has come; the second one interrupts at once."""
+def _stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Whether an interrupt has come, which ``tell`` is called at; the second one interrupts at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -149,6 +166,7 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
         asked.set()
         signal.signal(signal.SIGINT, before)
         signal.signal(signal.SIGTERM, before_term)
+        tell()
 
     before = signal.signal(signal.SIGINT, note_it)
     before_term = signal.signal(signal.SIGTERM, note_it)
@@ -159,12 +177,21 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before_term)
 
 
-def train(run: Run, data: TrainingData, fabric: Fabric, listener: Listener, *, workers: int) -> Fit:
+def train(
+    run: Run,
+    data: TrainingData,
+    module: DetectorTraining,
+    fabric: Fabric,
+    listener: Listener,
+    *,
+    workers: int,
+) -> Fit:
     """Train a run from where it stands to its end.
 
     Args:
         run: new, or stopped.
         data: of its plan.
+        module: of its plan.
         fabric: launched.
         listener: follows.
         workers: loading processes of each process.
@@ -172,8 +199,9 @@ def train(run: Run, data: TrainingData, fabric: Fabric, listener: Listener, *, w
     Raises:
         EffbenchError: see ``Fit.fit``.
     """
-    module = DetectorTraining(build_detector(run.plan, data), run.plan.recipe, build_teacher(run.plan, data))
-    with _stop_requests() as stop, warnings.catch_warnings():
+    if fabric.is_global_zero:
+        run.tidy()
+    with _stop_requests(listener.stopping) as stop, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="It is recommended to use .self.log", module="lightning.*")
         fit = Fit(data, module, fabric, run, listener, workers=workers, stop=stop)
         fit.resume()

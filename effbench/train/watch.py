@@ -1,0 +1,139 @@
+"""What is seen of a training while it runs: its losses, its speed, and when it has to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from effbench.errors import EffbenchError
+from effbench.train.state import Position
+
+if TYPE_CHECKING:
+    from effbench.train.validation import Scored
+
+_NAMED = 8
+
+
+class TrainingError(EffbenchError):
+    """A training that can't go on; what it has saved stays. All processes raise the same one."""
+
+
+class Stopped(EffbenchError):
+    """The training was asked to stop, and has saved where it stands."""
+
+    exit_code = 130
+
+
+class Listener(Protocol):
+    """Follows a training."""
+
+    def began(self, position: Position, total: int) -> None:
+        """It goes on from a position, or is there already."""
+
+    def stopping(self) -> None:
+        """It was asked to stop, and will after this step."""
+
+    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
+        """Some more of ``total`` steps are done; ``loss`` is their mean."""
+
+    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
+        """The model was scored."""
+
+    def epoch_done(self) -> None:
+        """The run's metrics have a new row."""
+
+
+class Recent:
+    """Batches since the last look at the losses, which stay on the device until then.
+
+    Args:
+        fabric: the processes.
+        accumulate: batches of a whole optimiser step.
+    """
+
+    def __init__(self, fabric: Fabric, accumulate: int) -> None:
+        self.fabric, self.accumulate = fabric, accumulate
+        self.losses: list[Tensor] = []
+        self.clips: list[tuple[str, ...]] = []
+        self.steps: list[int] = []
+        self.began = time.perf_counter()
+
+    def add(self, step: int, loss: Tensor, clips: tuple[str, ...]) -> None:
+        """One more batch of an optimiser step, counted from 1."""
+        self.losses.append(loss.detach())
+        self.clips.append(clips)
+        self.steps.append(step)
+
+    def look(self, position: Position, kept: str) -> tuple[float, float]:
+        """Mean loss, and clips per second of all processes; what they come from is counted and forgotten.
+
+        Every process has to call this.
+
+        Args:
+            position: takes in the losses and the time.
+            kept: says what was saved, for the error.
+
+        Raises:
+            TrainingError: a loss of any process is no number.
+        """
+        losses = torch.stack(self.losses).float().cpu()
+        bad = (~losses.isfinite()).nonzero()
+        problem = self._problem(int(bad[0]), float(losses[bad[0]]), position, kept) if len(bad) else None
+        raise_together(self.fabric, problem)
+        seconds = time.perf_counter() - self.began
+        count = sum(map(len, self.clips)) * self.fabric.world_size
+        position.loss_sum += float(losses.sum())
+        position.loss_count += len(losses)
+        position.seconds += seconds
+        self.losses, self.clips, self.steps, self.began = [], [], [], time.perf_counter()
+        return float(losses.mean()), count / seconds
+
+    def _problem(self, index: int, loss: float, position: Position, kept: str) -> str:
+        clips = self.clips[index]
+        more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
+        return (
+            f"the loss is {loss} in step {self.steps[index]:,} (epoch {position.epoch + 1}); {kept}\n"
+            f"Clips of that batch: {', '.join(clips[:_NAMED])}{more}.\n"
+            "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
+        )
+
+
+def broken_weights(weights: Iterable[tuple[str, Tensor]], position: Position, kept: str) -> str | None:
+    """What is wrong with weights that are no numbers; ``None`` if all are."""
+    names = [name for name, value in weights if not value.isfinite().all()]
+    if not names:
+        return None
+    return (
+        f"{len(names)} weights are no numbers after step {position.step:,} (epoch {position.epoch + 1}), "
+        f"the first of them {names[0]}; {kept}\n"
+        "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
+    )
+
+
+def any_process(fabric: Fabric, asked: bool) -> bool:
+    """Whether any process was asked; every process has to call this."""
+    if fabric.world_size == 1:
+        return asked
+    flag = torch.tensor(float(asked), device=fabric.device)
+    return bool(fabric.all_reduce(flag, reduce_op="max"))
+
+
+def raise_together(fabric: Fabric, problem: str | None) -> None:
+    """Raise ``TrainingError`` in every process if one of them has a problem; the first one's is told.
+
+    Every process has to call this.
+    """
+    if fabric.world_size > 1:
+        # The lowest rank with a problem, which the other ranks learn of.
+        rank = fabric.world_size - fabric.global_rank if problem is not None else 0
+        found = fabric.all_reduce(torch.tensor(float(rank), device=fabric.device), reduce_op="max")
+        source = fabric.world_size - int(found)  # type: ignore[arg-type]
+        if source < fabric.world_size:
+            problem = fabric.broadcast(problem, src=source)
+    if problem is not None:
+        raise TrainingError(problem)
