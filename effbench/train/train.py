@@ -16,12 +16,12 @@ from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.fsdp import FSDPStrategy
 
+from effbench.detect.model import choose_model
 from effbench.errors import UsageError
 from effbench.measure.devices import resolve_device
 from effbench.measure.environment import environment
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
-from effbench.spec import ModelSpec
 from effbench.train.data import TrainingData
 from effbench.train.fit import Fit
 from effbench.train.module import DetectorTraining
@@ -126,16 +126,19 @@ def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
 
     Raises:
         CheckpointError: its weights can't be found, or do not fit.
+        UsageError: its classes are not the student's.
     """
     teacher = plan.recipe.teacher
     if teacher is None:
         return None
-    detector = build_model(ModelSpec.parse(teacher.model), checkpoint=teacher.checkpoint)
-    if detector.strong_head.out_features != len(data.classes):
-        raise UsageError(
-            f"the teacher has {detector.strong_head.out_features} classes, the student {len(data.classes)}"
-        )
-    return detector
+    chosen = choose_model(teacher.model, teacher.checkpoint)
+    outputs = chosen.detector.strong_head.out_features
+    if outputs != len(data.classes):
+        raise UsageError(f"the teacher has {outputs} classes, the student {len(data.classes)}")
+    if chosen.classes and chosen.classes != data.classes:
+        own, other = next(pair for pair in zip(data.classes, chosen.classes, strict=True) if len({*pair}) > 1)
+        raise UsageError(f"the teacher's classes are not the student's: '{other}' is where '{own}' should be")
+    return chosen.detector
 
 
 def build_training(plan: Plan, data: TrainingData) -> DetectorTraining:
@@ -180,27 +183,28 @@ def _stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
 def train(
     run: Run,
     data: TrainingData,
-    module: DetectorTraining,
     fabric: Fabric,
     listener: Listener,
     *,
-    workers: int,
+    workers: int = 0,
+    module: DetectorTraining | None = None,
 ) -> Fit:
     """Train a run from where it stands to its end.
 
     Args:
         run: new, or stopped.
         data: of its plan.
-        module: of its plan.
         fabric: launched.
         listener: follows.
         workers: loading processes of each process.
+        module: what ``build_training`` made of the plan, where it was called already.
 
     Raises:
         EffbenchError: see ``Fit.fit``.
     """
     if fabric.is_global_zero:
         run.tidy()
+    module = module or build_training(run.plan, data)
     with _stop_requests(listener.stopping) as stop, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="It is recommended to use .self.log", module="lightning.*")
         fit = Fit(data, module, fabric, run, listener, workers=workers, stop=stop)

@@ -6,7 +6,7 @@ from effbench.spec import ModelSpec
 from effbench.train.data import open_data
 from effbench.train.recipes import load_recipe
 from effbench.train.runs import Plan, Run, Sources
-from effbench.train.train import Hardware, make_fabric, train
+from effbench.train.train import Hardware, build_training, make_fabric, train
 
 MODEL = "fmn01"
 CPU = Hardware(device="cpu", loggers=())
@@ -26,6 +26,8 @@ TINY = (
 class Quiet:
     """Follows a training without a word."""
 
+    def began(self, *_): ...
+    def stopping(self): ...
     def step(self, *_): ...
     def validated(self, *_, **__): ...
     def epoch_done(self): ...
@@ -38,13 +40,15 @@ def planned(recipe, data, *overrides, model=MODEL, **sources):
     return Plan(str(spec), recipe, load_recipe(recipe, spec, [*TINY, *overrides]), places)
 
 
-def trained(folder, recipe, data, *overrides, **options):
+def trained(folder, recipe, place, *overrides, **options):
     """Fit of a training that is done, whose run is ``fit.run``."""
-    plan = planned(recipe, data, *overrides, **options)
+    plan = planned(recipe, place, *overrides, **options)
+    data = open_data(plan)
+    module = build_training(plan, data)
     run = Run.create(folder, plan, {"seed": 0, "environment": {}, "commit": None})
     fabric = make_fabric(CPU, plan, None)
     fabric.launch()
-    return train(run, open_data(plan), fabric, Quiet(), workers=0)
+    return train(run, data, module, fabric, Quiet(), workers=0)
 
 
 def save_model(path, classes, *, model=MODEL, seed=1):
