@@ -6,7 +6,7 @@ from effbench.spec import ModelSpec
 from effbench.train.data import open_data
 from effbench.train.recipes import load_recipe
 from effbench.train.runs import Plan, Run, Sources
-from effbench.train.train import Hardware, build_training, make_fabric, train
+from effbench.train.train import Hardware, make_fabric, train
 
 MODEL = "fmn01"
 CPU = Hardware(device="cpu", loggers=())
@@ -44,11 +44,10 @@ def trained(folder, recipe, place, *overrides, **options):
     """Fit of a training that is done, whose run is ``fit.run``."""
     plan = planned(recipe, place, *overrides, **options)
     data = open_data(plan)
-    module = build_training(plan, data)
     run = Run.create(folder, plan, {"seed": 0, "environment": {}, "commit": None})
     fabric = make_fabric(CPU, plan, None)
     fabric.launch()
-    return train(run, data, module, fabric, Quiet(), workers=0)
+    return train(run, data, fabric, Quiet())
 
 
 def save_model(path, classes, *, model=MODEL, seed=1):
