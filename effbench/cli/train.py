@@ -165,7 +165,7 @@ def _train(
     try:
         with run.owned() if first else nullcontext(), ending_together(fabric), progress:
             fabric.launch()
-            fit = train(run, data, module, fabric, progress, workers=hardware.workers)
+            fit = train(run, data, fabric, progress, workers=hardware.workers, module=module)
     except (Stopped, TrainingError) as error:
         # All processes raise it, and the first one tells.
         if not first:

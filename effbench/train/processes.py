@@ -55,7 +55,8 @@ def ending_together(fabric: Fabric) -> Iterator[None]:
     Raises:
         EffbenchError: another process has failed, which has said why.
     """
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         yield
     except BaseException as error:

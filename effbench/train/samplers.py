@@ -67,18 +67,19 @@ class EpochBatches(Sampler[list[Draw]]):
         self._batches = min(needed, self.epoch_items // world)
         self._epoch = 0
         self.start = 0
-        """Batches to leave out of the next epoch, which goes on where a run was interrupted; then 0 again."""
+        """Batches to leave out of this epoch, which goes on where a run was interrupted; the next has all."""
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch that the next iteration draws; to be called before each."""
-        self._epoch = epoch
+        self._epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
         """Batches of a whole epoch, on each rank."""
         return self._batches
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        first, self.start = self.start, 0
+        # Loaders with processes ask for an iterator twice, and use the second.
+        first = self.start
         indices, seeds = self._indices(), self._seeds()
         for_all = np.arange(self._batches + 1) * self.epoch_items // self._batches
         sizes = np.diff(for_all)
