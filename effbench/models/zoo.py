@@ -15,7 +15,8 @@ from effbench.errors import EffbenchError, UnknownModel
 from effbench.resources import share
 from effbench.spec import ModelSpec
 
-Training = Literal["weak", "strong", "advanced-kd"]
+#: ``ssl``: without labels; ``weak``: on labels of clips; ``strong``, ``advanced-kd``: on events.
+Training = Literal["ssl", "weak", "strong", "advanced-kd"]
 
 
 class _Strict(BaseModel):
