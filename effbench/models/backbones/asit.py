@@ -55,7 +55,7 @@ class Asit(VisionTransformer):
         self.check(features)
         steps, rows = (size // self.min_feature_frames for size in (features.shape[3], self.n_mels))
         x = self.patch_embed(features.transpose(2, 3))
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), 1) + self._positions(steps, rows)
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1) + self._positions(steps, rows)
         return self.norm(self.run_blocks(x))
 
     def _positions(self, steps: int, rows: int) -> Tensor:

@@ -12,8 +12,19 @@ _STEM = (16, 32, 64)
 _FOLDED = 16
 
 
+class NextFrameConv2d(nn.Conv2d):
+    """Convolution over this frame and the next one, which is zero after the end; as many frames as before.
+
+    Shape:
+        (batch, inputs, bands, frames) -> (batch, outputs, 1, frames)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 1)))
+
+
 class FrameEmbedding(nn.Module):
-    """One token per frame, from this frame and the next one of all channels and bands (zero after the end).
+    """One token per frame, from all channels and bands of this frame and the next one.
 
     Shape:
         (batch, channels, bands, frames) -> (batch, frames, dim)
@@ -21,10 +32,10 @@ class FrameEmbedding(nn.Module):
 
     def __init__(self, channels: int, bands: int, dim: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(channels, dim, (bands, 2))
+        self.proj = NextFrameConv2d(channels, dim, (bands, 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(F.pad(x, (0, 1))).squeeze(2).transpose(1, 2)
+        return self.proj(x).squeeze(2).transpose(1, 2)
 
 
 class FramePasst(VisionTransformer):
@@ -74,7 +85,7 @@ class FramePasst(VisionTransformer):
         x = self.patch_embed(x.flatten(1, 2).unflatten(1, (_FOLDED, -1)))
         x = x + self._positions(x.shape[1])
         tokens = torch.cat((self.cls_token, self.dist_token), 1) + self.new_pos_embed
-        x = self.run_blocks(torch.cat((tokens.expand(len(x), -1, -1), x), 1))
+        x = self.run_blocks(torch.cat((tokens.expand(x.shape[0], -1, -1), x), 1))
         return self.norm(x[:, tokens.shape[1] :])
 
     def _positions(self, frames: int) -> Tensor:

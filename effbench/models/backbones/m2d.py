@@ -69,7 +69,7 @@ class M2d(VisionTransformer):
         x = self.patch_embed(features)
         steps = x.shape[1] // self.rows
         table = self.pos_embed[:, 1:].unflatten(1, (self.rows, -1))[:, :, :steps]
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1)
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(x.shape[0], -1, -1)
         x = self.run_blocks(torch.cat((first, x + table.flatten(1, 2)), 1))
         x = self.norm(x[:, 1:])
         return x.unflatten(1, (self.rows, steps)).transpose(1, 2).flatten(2)
