@@ -52,6 +52,14 @@ def test_frames_of_any_length_are_those_of_the_audio(detector, samples):
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("name", ["BEATs", "ATST-F", "M2D", "ASIT"])
+def test_features_grow_with_the_logarithm_of_power(name):
+    frontend, clip = small_detector(name).frontend, audio(16_000)
+    growth = frontend(clip * math.exp(0.5)) - frontend(clip)
+    assert growth.median() == pytest.approx(1 / frontend.log_scale, rel=1e-3)
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("name", ANY_LENGTH)
 def test_longer_clips_keep_the_frame_rate(name):
     detector = small_detector(name)

@@ -20,14 +20,15 @@ class Frontend(nn.Module):
     Args:
         hop: distance of two feature frames, samples.
         min_samples: shortest input, samples.
+        log_scale: natural logarithms of power per unit of the features.
 
     Shape:
         (batch, samples) at 16 kHz -> (batch, 1, mels, frames)
     """
 
-    def __init__(self, *, hop: int, min_samples: int) -> None:
+    def __init__(self, *, hop: int, min_samples: int, log_scale: float) -> None:
         super().__init__()
-        self.hop, self.min_samples = hop, min_samples
+        self.hop, self.min_samples, self.log_scale = hop, min_samples, log_scale
 
     @abstractmethod
     def frames(self, samples: int) -> int:

@@ -54,8 +54,8 @@ class KaldiFrontend(Frontend):
     ) -> None:
         # One sample more than the hops before the last one that the shortest input needs.
         hops = -(-(length + (min_frames - 1) * hop) // hop)
-        super().__init__(hop=hop, min_samples=(hops - 1) * hop + 1)
-        self.scale, self.centre, self.mean, self.deviation = scale, centre, mean, deviation
+        super().__init__(hop=hop, min_samples=(hops - 1) * hop + 1, log_scale=2.0 * deviation)
+        self.scale, self.centre, self.mean = scale, centre, mean
         self.n_fft, self.length = n_fft, length
         hann = torch.hann_window(length, periodic=False)
         self.register_buffer("window", hann**0.85 if window == "povey" else hann, persistent=False)
@@ -75,7 +75,7 @@ class KaldiFrontend(Frontend):
         spectrum = torch.fft.rfft(frames * self.window.float(), n=self.n_fft)
         power = spectrum.real.square() + spectrum.imag.square()
         log_mel = torch.matmul(power, self.mel.float().T).clamp(min=FLOAT32_EPSILON).log()
-        return ((log_mel - self.mean) / (2.0 * self.deviation)).transpose(1, 2)
+        return ((log_mel - self.mean) / self.log_scale).transpose(1, 2)
 
 
 def beats_frontend(min_frames: int) -> KaldiFrontend:

@@ -11,6 +11,11 @@ from torch import Tensor
 from effbench.models.frontend import SAMPLE_RATE
 from effbench.models.frontends.base import Frontend
 
+#: Range of ATST-F's training data, dB, and the scales of both front-ends.
+ATST_LOW, ATST_HIGH = -79.6482, 50.6842
+ATST_LOG_SCALE = (ATST_HIGH - ATST_LOW) / 2.0 * math.log(10.0) / 10.0
+M2D_LOG_SCALE = 4.2
+
 _SLANEY_BREAK, _SLANEY_STEP = 1000.0, math.log(6.4) / 27.0
 
 
@@ -57,6 +62,7 @@ class MelFrontend(Frontend):
     Args:
         mel: filters, (mels, n_fft // 2 + 1); the frames are ``n_fft`` long, in a periodic Hann window.
         scale: log scale and normalisation, (batch, mels, frames) -> the same shape.
+        log_scale: natural logarithms of power per unit of the features.
         hop: distance of two frames, samples.
 
     Shape:
@@ -66,11 +72,13 @@ class MelFrontend(Frontend):
     window: Tensor
     mel: Tensor
 
-    def __init__(self, mel: Tensor, scale: Callable[[Tensor], Tensor], *, hop: int = 160) -> None:
-        self.n_fft = 2 * (mel.shape[1] - 1)
-        super().__init__(hop=hop, min_samples=self.n_fft // 2 + 1)
-        self.scale = scale
-        self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
+    def __init__(
+        self, mel: Tensor, scale: Callable[[Tensor], Tensor], *, log_scale: float, hop: int = 160
+    ) -> None:
+        n_fft = 2 * (mel.shape[1] - 1)
+        super().__init__(hop=hop, min_samples=n_fft // 2 + 1, log_scale=log_scale)
+        self.n_fft, self.scale = n_fft, scale
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.register_buffer("mel", mel, persistent=False)
 
     def frames(self, samples: int) -> int:
@@ -92,7 +100,9 @@ class MelFrontend(Frontend):
 
 def atst_frontend() -> MelFrontend:
     """Front-end of ATST-F: 64 HTK bands from 60 to 7800 Hz."""
-    return MelFrontend(triangles(htk_hertz(66, 60.0, 7800.0), 1024, unit_area=False), decibels)
+    return MelFrontend(
+        triangles(htk_hertz(66, 60.0, 7800.0), 1024, unit_area=False), decibels, log_scale=ATST_LOG_SCALE
+    )
 
 
 def decibels(power: Tensor) -> Tensor:
@@ -103,14 +113,16 @@ def decibels(power: Tensor) -> Tensor:
     """
     db = 10.0 * power.clamp(min=1e-10).log10()
     db = torch.maximum(db, db.amax((1, 2), keepdim=True) - 80.0).clamp(-50.0, 80.0)
-    return (db + 79.6482) / (50.6842 + 79.6482) * 2.0 - 1.0
+    return (db - ATST_LOW) / (ATST_HIGH - ATST_LOW) * 2.0 - 1.0
 
 
 def m2d_frontend() -> MelFrontend:
     """Front-end of M2D: 80 Slaney bands from 50 to 8000 Hz."""
-    return MelFrontend(triangles(slaney_hertz(82, 50.0, 8000.0), 400, unit_area=True), natural_log)
+    return MelFrontend(
+        triangles(slaney_hertz(82, 50.0, 8000.0), 400, unit_area=True), natural_log, log_scale=M2D_LOG_SCALE
+    )
 
 
 def natural_log(power: Tensor) -> Tensor:
     """``ln`` of the power, normalised by M2D's mean and standard deviation."""
-    return ((power + 1.1920929e-7).log() + 7.1) / 4.2
+    return ((power + 1.1920929e-7).log() + 7.1) / M2D_LOG_SCALE
