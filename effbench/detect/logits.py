@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from effbench.data.audio import AudioSource, read_audio
-from effbench.detect.windows import Blend, Floats, Window, cut
+from effbench.detect.windows import Blend, Floats, Window, cut, frames_of
 from effbench.models.detector import SoundEventDetector
 
 
@@ -74,9 +74,10 @@ def clip_logits(
         for (name, window), logits in zip(waiting, batch, strict=True):
             blend, parts = blends.setdefault(name, (Blend(), []))
             parts.append(blend.add(window, logits))
-            if window.last:
+            if window.total_samples is not None:
                 del blends[name]
-                yield name, np.concatenate(parts)
+                # Audio that was filled up for the front-end got more frames than it has.
+                yield name, np.concatenate(parts)[: frames_of(window.total_samples)]
         waiting.clear()
 
     for name, audio in clips:

@@ -257,7 +257,9 @@ def test_the_claim_is_checked_with_our_counts(tmp_path: Path) -> None:
     assert table[2][1:4] == ["45.25", "5.028", "1.496"]
     assert table[3][1:] == ["46.5", "90.999", "49.385", "5.5 %", "3.0 %"]
     assert "**Parameters: 5.5 to 5.8 %**" in page
-    assert "against 45.4 to 46.5,\n  that is 0.15 points below the weakest of them, 1.25 below the best." in page
+    assert (
+        "against 45.4 to 46.5,\n  that is 0.15 points below the weakest of them, 1.25 below the best." in page
+    )
     assert "takes `fmn20+hybrid-512`: PSDS1 45.44" in page
     assert (tmp_path / "cnn-vs-transformers.svg").is_file()
     assert len(outline((tmp_path / "paper.html").read_text()).images) == 3
