@@ -74,10 +74,9 @@ def clip_logits(
         for (name, window), logits in zip(waiting, batch, strict=True):
             blend, parts = blends.setdefault(name, (Blend(), []))
             parts.append(blend.add(window, logits))
-            if window.total_samples is not None:
+            if window.last:
                 del blends[name]
-                # Audio that was filled up for the front-end got more frames than it has.
-                yield name, np.concatenate(parts)[: frames_of(window.total_samples)]
+                yield name, np.concatenate(parts)[: frames_of(window.total_samples or 0)]
         waiting.clear()
 
     for name, audio in clips:
