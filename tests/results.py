@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from effbench.measure.record import Measurement
 from effbench.study.rows import encode, to_frame
-from effbench.study.shipped import published_measurements
+from effbench.study.shipped import published_measurements, published_scores
 
 GRID = Path(__file__).parent / "fixtures" / "paper_grid.csv"
 CREATED = "2026-01-02T03:04:05+00:00"
@@ -39,6 +40,25 @@ def complexity() -> list[Measurement]:
         )
         for row in grid()
         for quantity in ("parameters", "macs_exact", "macs_paper")
+    ]
+
+
+#: Parameters and exact MACs of the transformers.
+TRANSFORMER_COUNTS = {
+    "BEATs": (90_999_278, 49_385_361_152),
+    "ATST-F": (86_106_750, 22_520_983_296),
+    "fpasst": (89_109_118, 23_746_158_336),
+    "M2D": (88_926_848, 28_689_224_448),
+    "ASIT": (86_169_726, 46_949_078_784),
+}
+
+
+def transformer_counts() -> list[Measurement]:
+    """Parameters and MACs of the five transformers."""
+    return [
+        replace(row, spec=spec, value=parameters if row.quantity == "parameters" else macs)
+        for spec, (parameters, macs) in TRANSFORMER_COUNTS.items()
+        for row in complexity()[:3]
     ]
 
 
@@ -102,5 +122,9 @@ def counters(spec: str, explanation: str) -> list[Measurement]:
 
 def frame(*groups: Iterable[Measurement]) -> pd.DataFrame:
     """Published results and these measurements, as the store gives them."""
-    measurements = [*published_measurements(), *(row for group in groups for row in group)]
+    measurements = [
+        *published_measurements(),
+        *published_scores(),
+        *(row for group in groups for row in group),
+    ]
     return to_frame(encode(measurement) for measurement in measurements)

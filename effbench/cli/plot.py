@@ -13,7 +13,9 @@ from effbench.plots.options import Convention, ImageFormat
 def plot(
     figure: Annotated[
         str,
-        typer.Argument(metavar="FIGURE", help="paper-1, paper-2, or the YAML file of a figure of your own."),
+        typer.Argument(
+            metavar="FIGURE", help="paper-1, paper-2, cnn-vs-transformers, or the YAML file of your own."
+        ),
     ],
     store: Annotated[Path, typer.Option(metavar="FILE", help="The results store to draw from.")] = Path(
         "results/effbench.sqlite"

@@ -12,10 +12,18 @@ from torch import nn
 
 from effbench.errors import UsageError
 from effbench.models import zoo
+from effbench.models.backbones.asit import Asit
+from effbench.models.backbones.atst import AtstFrame
+from effbench.models.backbones.base import Backbone
+from effbench.models.backbones.beats import Beats
 from effbench.models.backbones.fmn import FrameMobileNet
+from effbench.models.backbones.fpasst import FramePasst
+from effbench.models.backbones.m2d import M2d
 from effbench.models.checkpoints import Checkpoint, load_state, locate_checkpoint, read_checkpoint
 from effbench.models.detector import SoundEventDetector
 from effbench.models.frontend import LogMelFrontend
+from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
+from effbench.models.frontends.mel import atst_frontend, m2d_frontend
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
 
@@ -23,13 +31,25 @@ N_CLASSES = 447
 PUBLISHED_FRAMES = 250
 
 
-def _build_fmn(spec: ModelSpec) -> tuple[nn.Module, nn.Module, int]:
-    backbone = FrameMobileNet(spec.width_multiplier)
-    return LogMelFrontend(), backbone, backbone.embed_dim
+def _build_beats(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
+    backbone = Beats()
+    return beats_frontend(backbone.min_feature_frames), backbone
 
 
-#: Front-end, backbone and embedding width of each backbone family.
-BACKBONES: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, nn.Module, int]]] = {"fmn": _build_fmn}
+def _build_asit(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
+    backbone = Asit()
+    return asit_frontend(backbone.min_feature_frames), backbone
+
+
+#: Front-end and backbone of each backbone family.
+BACKBONES: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, Backbone]]] = {
+    "fmn": lambda spec: (LogMelFrontend(), FrameMobileNet(spec.width_multiplier)),
+    "BEATs": _build_beats,
+    "ATST-F": lambda spec: (atst_frontend(), AtstFrame()),
+    "fpasst": lambda spec: (LogMelFrontend(periodic=True), FramePasst()),
+    "M2D": lambda spec: (m2d_frontend(), M2d()),
+    "ASIT": _build_asit,
+}
 
 
 def build_model(
@@ -47,7 +67,7 @@ def build_model(
         spec: e.g. ``fmn10+hybrid-512``.
         n_classes: classes of the strong head; by default those of the checkpoint, else 447.
         checkpoint: a training whose published file the model's card names (``strong``, ``weak``,
-            ``advanced-kd``), or the path of a file. The number of attention heads (and of Mamba2's
+            ``ssl``, ``advanced-kd``), or the path of a file. The number of attention heads (and of Mamba2's
             channels per head) is read from it.
         seed: makes the fresh weights reproducible and leaves the global random state as it was.
         n_weak_classes: classes of the weak head, by default ``n_classes``.
@@ -56,7 +76,7 @@ def build_model(
 
     Raises:
         UnknownModel: no such model, or an impossible dimension.
-        UsageError: the backbone is known but can't be built, or ``n_classes`` is not positive.
+        UsageError: ``n_classes`` is not positive, or ``frames`` is neither.
         CheckpointError: the checkpoint can't be found, read, or fitted to the model.
     """
     spec = ModelSpec.parse(spec)
@@ -65,10 +85,6 @@ def build_model(
             raise UsageError(f"the number of classes must be positive, not {count}")
     if frames not in ("audio", "published"):
         raise UsageError(f"frames must be 'audio' or 'published', not '{frames}'")
-    if spec.family not in BACKBONES:
-        raise UsageError(
-            f"{spec.backbone} can't be built by this version: it builds frame-wise MobileNets, fmn04 to fmn30"
-        )
     options = zoo.sequence_options(spec)
     stored: Checkpoint | None = None
     if checkpoint is not None:
@@ -90,11 +106,11 @@ def build_model(
 def _assemble(
     spec: ModelSpec, options: Mapping[str, int], n_classes: int, n_weak_classes: int, frames: str
 ) -> SoundEventDetector:
-    frontend, backbone, embed_dim = BACKBONES[spec.family](spec)
+    frontend, backbone = BACKBONES[spec.family](spec)
     sequence: nn.Module = nn.Identity()
-    width = embed_dim
+    width = backbone.embed_dim
     if spec.sequence is not None and spec.dim is not None:
-        sequence, width = build_sequence(spec.sequence, embed_dim, spec.dim, **options)
+        sequence, width = build_sequence(spec.sequence, width, spec.dim, **options)
     return SoundEventDetector(
         frontend,
         backbone,

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from effbench.errors import CheckpointError, EffbenchWarning
 from effbench.files import replacing
 from effbench.models import zoo
-from effbench.models.backbones.fmn import FrameMobileNet
 from effbench.models.download import cached_file
-from effbench.models.layouts import OPTIONAL, SIGNATURES, own_key
+from effbench.models.layouts import OPTIONAL, SIGNATURES, backbone_names, own_key
 from effbench.spec import ModelSpec
 
 FORMAT_VERSION = 1
@@ -69,10 +68,10 @@ class Checkpoint:
     @property
     def description(self) -> str:
         """What is inside, e.g. ``an fmn10 backbone with tf-256``."""
-        parts = []
-        embedding = self.state.get("backbone.features.16.1.bias")
-        if embedding is not None:
-            parts.append(f"an {_fmn_name(len(embedding))} backbone")
+        parts = [
+            f"{'a' if backbone == 'BEATs' else 'an'} {backbone} backbone"
+            for backbone in backbone_names(self.state)[:1]
+        ]
         if self.sequence is not None:
             signature = SIGNATURES[self.sequence]
             parts.append(f"{self.sequence}-{signature.dim(self.state[signature.key])}")
@@ -83,9 +82,7 @@ class Checkpoint:
     def check_fits(self, spec: ModelSpec) -> None:
         """Raise ``CheckpointError`` if the file plainly belongs to another architecture than ``spec``."""
         problems = []
-        embedding = self.state.get("backbone.features.16.1.bias")
-        expected = FrameMobileNet.embed_dim_of(spec.width_multiplier) if spec.family == "fmn" else None
-        if embedding is None or (expected is not None and len(embedding) != expected):
+        if spec.backbone not in backbone_names(self.state):
             problems.append(f"a {spec.backbone} backbone is needed")
         if self.has_sequence:
             name = self.sequence
@@ -116,17 +113,10 @@ class LoadReport:
     fresh: tuple[str, ...] = field(default=())
 
 
-def _fmn_name(embedding: int) -> str:
-    widths = (width for width in range(1, 100) if FrameMobileNet.embed_dim_of(width / 10) == embedding)
-    names = [f"fmn{width:02d}" for width in widths]
-    published = [name for name in names if ModelSpec(name) in zoo.models()]
-    return (published or names or [f"fmn of width {embedding}"])[0]
-
-
 def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
     """Path of a file, of a run's best weights, or of a published file by its training (``strong``, …).
 
-    ``weak`` is the backbone's own file: sequence models were never trained on weak labels.
+    ``weak`` and ``ssl`` are the backbone's own files: sequence models were trained on strong labels alone.
 
     Raises:
         CheckpointError: no such file, no such published file, or it can't be downloaded.
@@ -142,7 +132,7 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
                 f"no checkpoint file at '{checkpoint}' (and no training of that name: {known})"
             )
         return path
-    owner = ModelSpec(spec.backbone) if checkpoint == "weak" else spec
+    owner = ModelSpec(spec.backbone) if checkpoint in ("weak", "ssl") else spec
     model = zoo.models().get(owner)
     file = {str(k): v for k, v in model.card.checkpoint.items()}.get(str(checkpoint)) if model else None
     if model is None or file is None:

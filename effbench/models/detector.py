@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.models.backbones.base import Backbone
 from effbench.models.frontend import SAMPLE_RATE
 
 FRAME_SECONDS = 0.04
@@ -27,25 +28,26 @@ class SoundEventDetector(nn.Module):
 
     Args:
         frontend: (batch, samples) -> features (batch, 1, mels, feature frames).
-        backbone: features -> (batch, frames, embed_dim); has ``embed_dim``.
+        backbone: features -> embeddings (batch, any number, embed_dim), at a rate of its own.
         sequence: (batch, frames, embed_dim) -> (batch, frames, width).
         width: output width of ``sequence``.
         n_classes: classes of the strong head.
         n_weak_classes: classes of the weak head.
-        fixed_frames: stretch or squeeze every clip to this number of frames; by default the frames follow
-            the audio, 40 ms each.
+        fixed_frames: stretch or squeeze every clip's embeddings to this number of frames; by default to as
+            many as ``backbone.frames`` says.
 
     Shape:
         (batch, 1, mels, feature frames) -> strong (batch, n_classes, frames), weak (batch, n_weak_classes)
     """
 
+    backbone: Backbone
     sample_rate = SAMPLE_RATE
     frame_seconds = FRAME_SECONDS
 
     def __init__(
         self,
         frontend: nn.Module,
-        backbone: nn.Module,
+        backbone: Backbone,
         sequence: nn.Module,
         *,
         width: int,
@@ -62,10 +64,8 @@ class SoundEventDetector(nn.Module):
         self.fixed_frames = fixed_frames
 
     def forward(self, features: Tensor) -> Predictions:
-        x = self.backbone(features)
-        if self.fixed_frames is not None:
-            x = resize_frames(x, self.fixed_frames)
-        x = self.sequence(x)
+        frames = self.fixed_frames or self.backbone.frames(features.shape[-1])
+        x = self.sequence(resize_frames(self.backbone(features), frames))
         return Predictions(strong=self.strong_head(x).transpose(1, 2), weak=self.weak_head(x.mean(1)))
 
 

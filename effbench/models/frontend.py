@@ -51,10 +51,11 @@ class LogMelFrontend(nn.Module):
     Args:
         n_mels: number of mel bands.
         n_fft: length of the Fourier transform, samples.
-        window: length of the symmetric Hann window, samples.
+        window: length of the Hann window, samples.
         hop: distance of two frames, samples.
         fmin: lower edge of the lowest band, Hz.
         fmax: upper edge of the highest band, Hz.
+        periodic: take the periodic Hann window, as fPaSST does, instead of the symmetric one.
 
     Shape:
         (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), frames = 1 + (samples - 1) // hop
@@ -75,13 +76,14 @@ class LogMelFrontend(nn.Module):
         hop: int = 160,
         fmin: float = 0.0,
         fmax: float = 7000.0,
+        periodic: bool = False,
     ) -> None:
         super().__init__()
         self.n_mels, self.n_fft, self.hop = n_mels, n_fft, hop
         self.fmin, self.fmax = fmin, fmax
         # Hz by which training moves both limits at random: set by what trains, never active in eval mode.
         self.fmin_jitter, self.fmax_jitter = 0, 0
-        self.register_buffer("window", torch.hann_window(window, periodic=False), persistent=False)
+        self.register_buffer("window", torch.hann_window(window, periodic=periodic), persistent=False)
         self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax), persistent=False)
 
     @property

@@ -12,25 +12,43 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from effbench.models import zoo
+from effbench.models.backbones.fmn import FrameMobileNet
+from effbench.spec import ModelSpec
+
 #: Applied in this order, each where it matches; a key in our own layout passes unchanged.
 _PREFIXES = (
     ("net.", "model."),
-    ("model.model.", "model.fmn."),
+    ("model.seq_model.", "seq_model."),
+    ("model.strong_head.", "strong_head."),
+    ("model.weak_head.", "weak_head."),
+    ("model.m2d.", "model."),
+    ("model.model.", "backbone."),
     ("model.fmn.", "backbone."),
-    ("model.", ""),
+    ("model.beats.", "backbone."),
+    ("model.atst.", "backbone."),
+    ("model.fpasst.", "backbone."),
+    ("model.asit.", "backbone."),
+    ("model.backbone.", "backbone."),
+    ("model.", "backbone."),
     ("seq_model.", "sequence."),
 )
 
-#: A TCN's convolutions stand twice in published files; weight normalisation has an old and a new spelling.
+#: A TCN's convolutions stand twice in published files, BEATs' position bias in every layer; weight
+#: normalisation has an old and a new spelling.
 _RENAMES = (
     (re.compile(r"(\.network\.\d+\.)net\.0\."), r"\1conv1."),
     (re.compile(r"(\.network\.\d+\.)net\.4\."), r"\1conv2."),
+    (re.compile(r"(\.encoder)\.layers\.\d+\.self_attn(\.relative_attention_bias\.)"), r"\1\2"),
     (re.compile(r"\.parametrizations\.weight\.original0$"), ".weight_g"),
     (re.compile(r"\.parametrizations\.weight\.original1$"), ".weight_v"),
 )
 
-#: Counters and constants: a file may have them or not.
-OPTIONAL = re.compile(r"(\.num_batches_tracked|\.pos_encoding\.freqs)$")
+#: Counters and constants (rotary frequencies, filters of front-ends): a file may have them or not.
+OPTIONAL = re.compile(
+    r"(\.num_batches_tracked|\.pos_encoding\.freqs|^backbone\.norm_stats)$"
+    r"|^backbone\.(to_spec|atst_mel\.mel_transform)\."
+)
 
 
 def own_key(key: str) -> str:
@@ -41,6 +59,46 @@ def own_key(key: str) -> str:
     for pattern, replacement in _RENAMES:
         key = pattern.sub(replacement, key)
     return key
+
+
+class BackboneSignature(NamedTuple):
+    """How a backbone shows in a state dict: a telling key, and the backbones that its tensor fits."""
+
+    key: str
+    names: Callable[[Tensor], list[str]]
+
+
+def _fmn_names(bias: Tensor) -> list[str]:
+    """Every width whose embeddings are as wide; published ones first."""
+    names = [f"fmn{width:02d}" for width in range(1, 100)]
+    fitting = [name for name in names if _fmn_width(name) == len(bias)]
+    return sorted(fitting, key=lambda name: ModelSpec(name) not in zoo.models())
+
+
+def _fmn_width(name: str) -> int:
+    return FrameMobileNet.embed_dim_of(ModelSpec(name).width_multiplier)
+
+
+def _by_positions(table: Tensor) -> list[str]:
+    """M2D and ASiT have the same keys; their tables of positions differ in length."""
+    return {311: ["M2D"], 297: ["ASIT"]}.get(table.shape[1], []) if table.ndim == 3 else []
+
+
+BACKBONE_SIGNATURES = (
+    BackboneSignature("backbone.features.16.1.bias", _fmn_names),
+    BackboneSignature("backbone.encoder.layers.0.self_attn.grep_a", lambda _: ["BEATs"]),
+    BackboneSignature("backbone.mask_embed", lambda _: ["ATST-F"]),
+    BackboneSignature("backbone.time_new_pos_embed", lambda _: ["fpasst"]),
+    BackboneSignature("backbone.pos_embed", _by_positions),
+)
+
+
+def backbone_names(state: Mapping[str, Tensor]) -> list[str]:
+    """Backbones whose weights these may be, the likeliest first; none if no known one shows."""
+    for signature in BACKBONE_SIGNATURES:
+        if signature.key in state:
+            return signature.names(state[signature.key])
+    return []
 
 
 class Signature(NamedTuple):

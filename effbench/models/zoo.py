@@ -15,7 +15,8 @@ from effbench.errors import EffbenchError, UnknownModel
 from effbench.resources import share
 from effbench.spec import ModelSpec
 
-Training = Literal["weak", "strong", "advanced-kd"]
+#: ``ssl``: without labels; ``weak``: on labels of clips; ``strong``, ``advanced-kd``: on events.
+Training = Literal["ssl", "weak", "strong", "advanced-kd"]
 
 
 class _Strict(BaseModel):
@@ -39,10 +40,11 @@ class Card(_Strict):
 
 
 class CardFile(_Strict):
-    """One YAML file of cards that share a release and a source."""
+    """One YAML file of cards that share a release, a source, and its month (``2025-03``)."""
 
     release: str
     source: str
+    month: str = Field(pattern=r"^\d{4}-\d{2}$")
     cards: dict[str, Card]
 
 
@@ -91,6 +93,7 @@ class Model(_Strict):
     card: Card
     release: str
     source: str
+    month: str
 
 
 def _load(path: Path, kind: TypeAdapter[CardFile] | TypeAdapter[dict[str, SequenceCard]]) -> object:
@@ -125,7 +128,9 @@ def models() -> dict[ModelSpec, Model]:
         assert isinstance(cards, CardFile)
         for name, card in cards.cards.items():
             spec = ModelSpec.parse(name)
-            found[spec] = Model(spec=spec, card=card, release=cards.release, source=cards.source)
+            found[spec] = Model(
+                spec=spec, card=card, release=cards.release, source=cards.source, month=cards.month
+            )
     return found
 
 

@@ -11,6 +11,7 @@ from effbench.errors import EffbenchError
 from effbench.plots.definition import MACS, FigureDefinition, Panel
 from effbench.plots.options import Convention
 from effbench.plots.values import TIMED, Chosen, Value, find_device, timed, timed_devices, untimed
+from effbench.spec import TRANSFORMERS
 
 
 class MissingResults(EffbenchError):
@@ -116,7 +117,8 @@ def require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
         shown = list(lacking)[:6]
         more = f" and {len(lacking) - len(shown)} more" if len(lacking) > len(shown) else ""
         what = ", ".join(dict.fromkeys(name for names in lacking.values() for name in names))
+        study = "cnn-vs-transformers" if any(spec.startswith(TRANSFORMERS) for spec in lacking) else "paper"
         raise MissingResults(
             f"the store lacks {what} of {len(lacking)} models ({', '.join(shown)}{more}); "
-            "'effbench study run paper' fills them in"
+            f"'effbench study run {study}' fills them in"
         )

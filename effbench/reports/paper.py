@@ -9,8 +9,9 @@ import pandas as pd
 from effbench.plots.caption import setting
 from effbench.plots.definition import load_figure
 from effbench.plots.select import select
-from effbench.plots.values import find_device
+from effbench.plots.values import find_device, timed_devices
 from effbench.reports import findings
+from effbench.reports.claim import FIGURE, claim
 from effbench.reports.content import Content
 from effbench.reports.counters import COUNTERS, counts, spreads
 from effbench.reports.points import Agreement, Point, collect, counted, throughputs
@@ -46,10 +47,18 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
     by_figure = [collect(rows, figure, timings) for figure in figures]
     points = [point for group in by_figure for point in group]
     devices = {name: ", ".join([name, *setting(chosen.setting)]) for name, chosen in timings.items()}
-    used = rows[rows["spec"].isin(specs)]
+    claimed = claim(rows, points)
+    rivals = [] if claimed is None else [rival.spec for rival in claimed.rivals]
+    used = rows[rows["spec"].isin([*specs, *rivals])]
     drawn = {name: select(rows, figure, device=device) for name, figure in definitions.items()}
+    if claimed is not None:
+        third = load_figure(FIGURE)
+        known = timed_devices(rows, "throughput", third.specs)
+        drawn[FIGURE] = select(rows, third, device=device if device in known else None)
     costs, third_party = findings.costs(points, devices), counts(rows, specs)
-    source = origins(used[used["provenance"] == "published"])[0].source.partition(",")[0]
+    source = origins(rows[rows["spec"].isin(specs) & (rows["provenance"] == "published")])[
+        0
+    ].source.partition(",")[0]
     values = {
         "paper": f"[{source}](https://arxiv.org/abs/{source[6:]})" if source.startswith("arXiv:") else source,
         "definitions": definitions,
@@ -67,6 +76,8 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "costs": costs,
         "worth": _worth(points, costs),
         "repeats": _repeats(points),
+        "claim": claimed,
+        "claim_figure": FIGURE,
         "counters": list(COUNTERS.values()),
         "counts": third_party,
         "spreads": spreads(third_party),

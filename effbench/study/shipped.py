@@ -9,6 +9,7 @@ import pandas as pd
 
 from effbench.errors import StoreError
 from effbench.measure.record import Measurement
+from effbench.models import zoo
 from effbench.resources import share
 from effbench.study.store import Store
 
@@ -43,15 +44,33 @@ def published_measurements(path: Path | None = None) -> list[Measurement]:
     return found
 
 
+def published_scores() -> list[Measurement]:
+    """PSDS1 of models that stand in no published figure, from their cards."""
+    drawn = {row.spec for row in published_measurements()}
+    return [
+        Measurement(
+            spec=str(spec),
+            quantity="psds1",
+            value=model.card.published["strong"].psds1,
+            provenance="published",
+            source=model.source,
+            created=f"{model.month}-01T00:00:00+00:00",
+        )
+        for spec, model in zoo.models().items()
+        if str(spec) not in drawn and "strong" in model.card.published
+    ]
+
+
 def import_shipped(store: Store) -> int:
     """Bring every shipped measurement into a store; what is already there is not repeated.
 
-    Published results come from ``published.csv``; every other CSV file beside it is an exported store.
+    Published results come from ``published.csv`` and the model cards; every other CSV file beside it is an
+    exported store.
 
     Returns:
         Number of rows that were new.
     """
-    added = store.add(published_measurements())
+    added = store.add([*published_measurements(), *published_scores()])
     for path in sorted(share(FOLDER).glob("*.csv")):
         if path.name != PUBLISHED:
             added += store.import_csv(path)

@@ -28,6 +28,9 @@ class TinyBackbone(nn.Module):
         self.conv = nn.Conv1d(16, 8, 3, padding=1)
         self.dropout = nn.Dropout(0.5)
 
+    def frames(self, feature_frames: int) -> int:
+        return feature_frames
+
     def forward(self, features: Tensor) -> Tensor:
         return self.dropout(self.conv(features[:, 0])).mT
 

@@ -1,5 +1,7 @@
 """Reading, fitting and refusing checkpoint files."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,9 +9,11 @@ from hypothesis import strategies as st
 
 import effbench
 from effbench.errors import CheckpointError, EffbenchWarning
-from effbench.models.checkpoints import save_checkpoint
+from effbench.models.checkpoints import Checkpoint, save_checkpoint
 from effbench.models.layouts import own_key
+from effbench.spec import TRANSFORMERS, ModelSpec
 from tests.models import parity
+from tests.models.transformers import small_detector
 
 SPEC = "fmn04+tf-104"
 
@@ -112,6 +116,50 @@ def test_file_of_another_architecture_is_refused(published, spec, told):
         effbench.build_model(spec, checkpoint=published)
     assert told in str(caught.value)
     assert "fmn04 backbone with tf-104" in str(caught.value)
+
+
+def described(name):
+    """A file of one of the transformers, as far as its description looks."""
+    entries = [entry for entry in parity.LISTINGS[name]["state_dict"] if not entry[0].startswith("seq")]
+    state = {own_key(key): torch.empty(shape, device="meta") for key, shape, _ in entries}
+    return Checkpoint(Path(f"{name}.pt"), state)
+
+
+@pytest.mark.parametrize("name", [*TRANSFORMERS, "fmn04", "fmn30"])
+def test_each_backbone_is_known_by_its_file_and_refuses_all_others(name):
+    file = described(name)
+    article = "a" if name == "BEATs" else "an"
+    assert file.description == f"{article} {name} backbone with no sequence model"
+    file.check_fits(ModelSpec(name))
+    file.check_fits(ModelSpec(name, "gru", 256))
+    for other in {*TRANSFORMERS, "fmn04", "fmn10"} - {name}:
+        with pytest.raises(CheckpointError) as caught:
+            file.check_fits(ModelSpec(other))
+        assert f"a {other} backbone is needed; the file has {article} {name} backbone" in str(caught.value)
+
+
+def test_sequence_model_on_a_transformer_is_known_by_its_file():
+    listing = parity.LISTINGS["M2D+tf-256"]["state_dict"]
+    state = {own_key(key): torch.empty(shape, device="meta") for key, shape, _ in listing}
+    file = Checkpoint(Path("M2D+tf-256.pt"), state)
+    assert file.description == "an M2D backbone with tf-256"
+    assert file.sequence_options == {"heads": 8}
+    with pytest.raises(CheckpointError, match="no sequence model is needed"):
+        file.check_fits(ModelSpec("M2D"))
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+@pytest.mark.parametrize("with_weak_head", [False, True])
+def test_backbone_file_of_a_transformer_leaves_the_heads_it_lacks(name, with_weak_head, tmp_path):
+    source, target = small_detector(name, seed=1), small_detector(name, seed=2)
+    head = {f"weak_head.{key}": t for key, t in source.weak_head.state_dict().items()}
+    backbone = {f"backbone.{key}": t for key, t in source.backbone.state_dict().items()}
+    path = parity.save(backbone | (head if with_weak_head else {}), tmp_path / "ssl.pt")
+    with pytest.warns(EffbenchWarning, match="strong_head"):
+        report = effbench.load_checkpoint(target, path)
+    assert report.fresh == (("strong_head",) if with_weak_head else ("strong_head", "weak_head"))
+    assert same_weights(target.backbone, source.backbone)
+    assert same_weights(target.weak_head, source.weak_head) == with_weak_head
 
 
 class _Evil:

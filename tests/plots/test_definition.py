@@ -10,6 +10,8 @@ import yaml
 
 from effbench.plots.definition import FigureError, figure_names, load_figure, read_figure
 from effbench.resources import share
+from effbench.spec import TRANSFORMERS
+from effbench.study.shipped import published_measurements
 
 GOOD: dict[str, Any] = {
     "title": "Two backbones",
@@ -26,7 +28,7 @@ def written(tmp_path: Path, **changes: Any) -> Path:
 
 
 def test_the_shipped_figures_show_what_the_published_ones_do() -> None:
-    assert figure_names() == ("paper-1", "paper-2")
+    assert figure_names() == ("cnn-vs-transformers", "paper-1", "paper-2")
     first, second = load_figure("paper-1"), load_figure("paper-2")
     assert [series.label for series in first.series] == ["TF", "BiGRU", "ATT", "TCN", "MAMBA", "HYBRID"]
     assert [reference.spec for reference in first.references] == ["fmn10", "fmn20"]
@@ -40,6 +42,18 @@ def test_the_shipped_figures_show_what_the_published_ones_do() -> None:
         assert [panel.reversed for panel in figure.panels] == [False, True, False]
         looks = [(line.colour, line.marker) for line in (*figure.series, *figure.references)]
         assert len(set(looks)) == len(looks)
+
+
+def test_transformers_stand_beside_the_best_cnn_of_each_width() -> None:
+    figure = load_figure("cnn-vs-transformers")
+    scores = {row.spec: row.value for row in published_measurements() if row.quantity == "psds1"}
+    _, best, *transformers = figure.series
+    for spec in best.specs:
+        backbone, _, sequence = spec.partition("+")
+        assert sequence
+        drawn = [s for s in load_figure("paper-2").specs if s.startswith(f"{backbone}+")]
+        assert scores[spec] == max(scores[s] for s in drawn)
+    assert [spec for series in transformers for spec in series.specs] == list(TRANSFORMERS)
 
 
 def test_a_series_looks_alike_in_both_figures() -> None:

@@ -17,12 +17,13 @@ from effbench.plots.select import MissingResults
 from effbench.reports import build as builder
 from effbench.reports import findings
 from effbench.reports.build import REPORTS, build
+from effbench.reports.claim import claim
 from effbench.reports.counters import counts, spreads
 from effbench.reports.paper import MACS_TOLERANCE, PARAMETERS_TOLERANCE, content
 from effbench.reports.points import Agreement, Point, collect
 from effbench.reports.provenance import describe, environments, origins
 from effbench.resources import share
-from tests.results import complexity, counters, frame, grid, timings
+from tests.results import complexity, counters, frame, grid, timings, transformer_counts
 
 FIGURES = [load_figure("paper-1"), load_figure("paper-2")]
 
@@ -218,11 +219,13 @@ def test_origins_tell_measured_from_published() -> None:
     assert [(origin.provenance, origin.device, origin.models) for origin in found] == [
         ("measured", "", 41),
         ("measured", "GPU A", 41),
+        ("published", "", 5),
         ("published", "", 26),
         ("published", "", 20),
     ]
     assert found[0].commit == "012345678"
-    assert (found[0].dates, found[1].dates, found[2].dates) == ("2026-01-02", "2026-02-01", "2025-03")
+    dates = [origin.dates for origin in found]
+    assert dates == ["2026-01-02", "2026-02-01", "2024-09", "2025-03", "2025-03"]
 
 
 def test_machines_are_described_once_each() -> None:
@@ -242,6 +245,40 @@ def test_machines_are_described_once_each() -> None:
     assert described == (
         "NVIDIA X, driver 570.1, CUDA 12.8, on EPYC, 16 cores (virtual machine), 64 GiB memory"
     )
+
+
+def test_the_claim_is_checked_with_our_counts(tmp_path: Path) -> None:
+    build("paper", rows(transformer_counts(), timings("CPU B")), tmp_path)
+    page = (tmp_path / "paper.md").read_text()
+    table = next(table for table in tables(page) if "The CNN's share of parameters" in table[0])
+    assert [row[0] for row in table[2:]] == [
+        *("`fmn10+tf-256`", "`BEATs`", "`M2D`", "`ASIT`", "`ATST-F`", "`fpasst`")
+    ]
+    assert table[2][1:4] == ["45.25", "5.028", "1.496"]
+    assert table[3][1:] == ["46.5", "90.999", "49.385", "5.5 %", "3.0 %"]
+    assert "**Parameters: 5.5 to 5.8 %**" in page
+    assert (
+        "against 45.4 to 46.5,\n  that is 0.15 points below the weakest of them, 1.25 below the best." in page
+    )
+    assert "takes `fmn20+hybrid-512`: PSDS1 45.44" in page
+    assert (tmp_path / "cnn-vs-transformers.svg").is_file()
+    assert len(outline((tmp_path / "paper.html").read_text()).images) == 3
+    assert "\n\n\n" not in page
+
+
+def test_other_counts_give_another_verdict() -> None:
+    points = [point for figure in FIGURES for point in collect(rows(), figure, {})]
+    doubled = [replace(row, value=2 * row.value) for row in transformer_counts()]
+    found = claim(frame(complexity(), doubled), points)
+    assert found is not None
+    assert found.shares == pytest.approx((5_028_286 / 181_998_556, 5_028_286 / 172_213_500), rel=1e-6)
+    better = replace(found, challenger=replace(found.challenger, psds1=45.8))
+    assert [rival.spec for rival in better.beaten] == ["ATST-F", "fpasst"]
+
+
+def test_transformers_that_were_not_counted_are_missed(page: str) -> None:
+    assert claim(rows(transformer_counts()[3:]), []) is None
+    assert "The transformers have not been counted: `effbench study run cnn-vs-transformers`" in page
 
 
 def test_the_html_page_needs_nothing_else(tmp_path: Path) -> None:

@@ -33,7 +33,11 @@ def test_importing_what_ships_twice_adds_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "s.sqlite", create=True) as store:
         assert import_shipped(store) >= 184
         assert import_shipped(store) == 0
-        assert set(store.read(quantities="psds1", provenance="published").figure) == {1, 2}
+        scores = store.read(quantities="psds1", provenance="published")
+    assert set(scores.figure.dropna()) == {1, 2}
+    others = scores[scores.figure.isna()].set_index("spec")
+    assert dict(others.value) == {"BEATs": 46.5, "ATST-F": 45.8, "fpasst": 45.4, "M2D": 46.3, "ASIT": 46.2}
+    assert all("2409.09546" in source for source in others.source)
 
 
 def test_every_shipped_file_is_imported(tmp_path: Path) -> None:

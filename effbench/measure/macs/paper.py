@@ -2,7 +2,8 @@
 
 It is that of a module-hooking profiler: recurrent cells and state-space scans count as zero, and the
 convolutions of a TCN count twice, because each was registered twice, and with the frames that the published
-TCN computes only to discard. Everything else counts as it should.
+TCN computes only to discard. Two convolutions of transformers count with the one frame that is
+discarded. Everything else counts as it should.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from effbench.models.backbones.beats import PositionalConvolution
+from effbench.models.backbones.fpasst import NextFrameConv2d
 from effbench.models.sequence.tcn import CausalConv1d
 
 UNSEEN_KINDS = frozenset({"recurrent", "scan"})
@@ -23,8 +26,17 @@ def _published_tcn(module: nn.Module, exact: int, frames: int) -> int:
     return _REGISTERED_TIMES * exact * (frames + module.padding) // frames
 
 
+def _one_frame_more(_: nn.Module, exact: int, frames: int) -> int:
+    """Padded on both sides; the published implementation computes a frame that it discards."""
+    return exact * (frames + 1) // frames
+
+
 #: Modules whose published implementation spends, or was counted as spending, another number of MACs.
-MODULES: Mapping[type[nn.Module], Callable[[nn.Module, int, int], int]] = {CausalConv1d: _published_tcn}
+MODULES: Mapping[type[nn.Module], Callable[[nn.Module, int, int], int]] = {
+    CausalConv1d: _published_tcn,
+    PositionalConvolution: _one_frame_more,
+    NextFrameConv2d: _one_frame_more,
+}
 
 
 def paper_macs(kind: str, exact: int, module: nn.Module | None, frames: int) -> int:

@@ -6,10 +6,11 @@ strides are those of "Exploring Performance-Complexity Trade-Offs in Sound Event
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
+
+from effbench.models.backbones.base import Backbone
 
 
 class Block(NamedTuple):
@@ -140,7 +141,7 @@ class InvertedResidual(nn.Module):
         return x + self.block(x) if self.skip else self.block(x)
 
 
-class FrameMobileNet(nn.Module):
+class FrameMobileNet(Backbone):
     """MobileNetV3 that keeps one embedding for every four feature frames.
 
     Args:
@@ -150,8 +151,8 @@ class FrameMobileNet(nn.Module):
         (batch, 1, 128, frames) -> (batch, ceil(frames / 4), embed_dim)
     """
 
+    label = "the frame-wise MobileNet"
     n_mels = 128
-    feature_frames_per_frame = 4
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
@@ -181,20 +182,13 @@ class FrameMobileNet(nn.Module):
         """Embedding width of a channel multiplier."""
         return EMBEDDING_FACTOR * round_channels(BLOCKS[-1].out * width)
 
-    def frames(self, feature_frames: int) -> int:
-        """Number of output frames for a number of feature frames."""
-        return math.ceil(feature_frames / self.feature_frames_per_frame)
+    def forward(self, features: Tensor) -> Tensor:
+        self.check(features)
+        return self.features(features).squeeze(2).transpose(1, 2)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Parameters of every layer, from the input upward."""
+        """One group per ``features.N``."""
         return [list(layer.parameters()) for layer in self.features]
-
-    def forward(self, features: Tensor) -> Tensor:
-        if features.ndim != 4 or features.shape[1] != 1 or features.shape[2] != self.n_mels:
-            raise ValueError(
-                f"features must be (batch, 1, {self.n_mels}, frames), got {tuple(features.shape)}"
-            )
-        return self.features(features).squeeze(2).transpose(1, 2)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -1,0 +1,59 @@
+"""What the transformers' front-ends share: checks, float32, and audio filled up to whole hops."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from effbench.models.frontend import SAMPLE_RATE
+from effbench.models.precision import no_autocast
+
+
+class Frontend(nn.Module):
+    """Waveform to normalised features, always in float32; contributes no entry to a ``state_dict``.
+
+    Audio that ends within a hop is filled up with zeros to the whole hop, so that the number of feature
+    frames tells the length of the audio; 10 s are whole hops already.
+
+    Args:
+        hop: distance of two feature frames, samples.
+        min_samples: shortest input, samples.
+        log_scale: natural logarithms of power per unit of the features.
+
+    Shape:
+        (batch, samples) at 16 kHz -> (batch, 1, mels, frames)
+    """
+
+    def __init__(self, *, hop: int, min_samples: int, log_scale: float) -> None:
+        super().__init__()
+        self.hop, self.min_samples, self.log_scale = hop, min_samples, log_scale
+
+    @abstractmethod
+    def frames(self, samples: int) -> int:
+        """Number of feature frames for a number of samples."""
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """(batch, samples) -> (batch, mels, frames)."""
+
+    def hops(self, samples: int) -> int:
+        """Number of hops that audio fills, the last one perhaps in part."""
+        return -(-samples // self.hop)
+
+    def whole_hops(self, x: Tensor) -> Tensor:
+        """Audio with zeros at its end up to a multiple of the hop, (batch, samples) -> (batch, samples)."""
+        missing = -x.shape[1] % self.hop
+        return F.pad(x, (0, missing)) if missing else x
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        if waveform.ndim != 2:
+            raise ValueError(f"waveform must be (batch, samples), got {tuple(waveform.shape)}")
+        if waveform.shape[1] < self.min_samples:
+            raise ValueError(
+                f"waveform has {waveform.shape[1]} samples; at least {self.min_samples} "
+                f"({self.min_samples / SAMPLE_RATE * 1000:.0f} ms) are needed: pad it with zeros"
+            )
+        with no_autocast(waveform.device):
+            return self.features(waveform.float()).unsqueeze(1)

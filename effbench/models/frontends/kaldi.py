@@ -1,0 +1,92 @@
+"""Kaldi filter banks: the front-ends of BEATs and ASiT."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from effbench.models.frontend import mel_filterbank
+from effbench.models.frontends.base import Frontend
+
+FLOAT32_EPSILON = 1.1920929e-7
+
+
+class KaldiFrontend(Frontend):
+    """Log energies of Kaldi's mel filters over frames that lie wholly inside the audio, without dither.
+
+    Args:
+        window: ``povey`` (a symmetric Hann window to the power 0.85) or ``hann`` (symmetric).
+        scale: factor on the waveform; Kaldi's own audio has the range of 16-bit integers.
+        centre: subtract each clip's mean first.
+        mean: of the log energies, subtracted.
+        deviation: standard deviation of the log energies; twice this divides them.
+        n_mels: number of filters from 20 to 8000 Hz.
+        n_fft: length of the Fourier transform, samples.
+        length: of a frame, samples.
+        hop: distance of two frames, samples.
+        min_frames: fewest feature frames that the backbone can take.
+
+    Shape:
+        (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), 998 frames for 10 s
+
+    Source: Povey et al. 2011 (Kaldi), ``compute-fbank-feats``.
+    """
+
+    window: Tensor
+    mel: Tensor
+
+    def __init__(
+        self,
+        *,
+        window: Literal["povey", "hann"],
+        mean: float,
+        deviation: float,
+        scale: float = 1.0,
+        centre: bool = False,
+        n_mels: int = 128,
+        n_fft: int = 512,
+        length: int = 400,
+        hop: int = 160,
+        min_frames: int = 1,
+    ) -> None:
+        # One sample more than the hops before the last one that the shortest input needs.
+        hops = -(-(length + (min_frames - 1) * hop) // hop)
+        super().__init__(hop=hop, min_samples=(hops - 1) * hop + 1, log_scale=2.0 * deviation)
+        self.scale, self.centre, self.mean = scale, centre, mean
+        self.n_fft, self.length = n_fft, length
+        hann = torch.hann_window(length, periodic=False)
+        self.register_buffer("window", hann**0.85 if window == "povey" else hann, persistent=False)
+        self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=20.0, fmax=8000.0), persistent=False)
+
+    def frames(self, samples: int) -> int:
+        return (self.hops(samples) * self.hop - self.length) // self.hop + 1
+
+    def features(self, x: Tensor) -> Tensor:
+        x = x * self.scale
+        if self.centre:
+            x = x - x.mean(1, keepdim=True)
+        frames = self.whole_hops(x).unfold(1, self.length, self.hop)
+        frames = frames - frames.mean(-1, keepdim=True)
+        # Pre-emphasis inside the frame; the first sample stands for the one before it.
+        frames = frames - 0.97 * F.pad(frames[..., :-1], (1, 0), mode="replicate")
+        spectrum = torch.fft.rfft(frames * self.window.float(), n=self.n_fft)
+        power = spectrum.real.square() + spectrum.imag.square()
+        log_mel = torch.matmul(power, self.mel.float().T).clamp(min=FLOAT32_EPSILON).log()
+        return ((log_mel - self.mean) / self.log_scale).transpose(1, 2)
+
+
+def beats_frontend(min_frames: int) -> KaldiFrontend:
+    """Front-end of BEATs."""
+    return KaldiFrontend(
+        window="povey", scale=32768.0, mean=15.41663, deviation=6.55582, min_frames=min_frames
+    )
+
+
+def asit_frontend(min_frames: int) -> KaldiFrontend:
+    """Front-end of ASiT."""
+    return KaldiFrontend(
+        window="hann", centre=True, mean=-4.2677393, deviation=4.5689974, min_frames=min_frames
+    )
