@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+from effbench.train.recipe_augment import Augment, Fraction, Strict
+
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Data(_Strict):
+class Data(Strict):
     """Which clips, and how they become items.
 
     Attributes:
@@ -53,7 +42,7 @@ class Data(_Strict):
     limit: PositiveInt | None = None
 
 
-class Batch(_Strict):
+class Batch(Strict):
     """Items per optimiser step and per forward pass.
 
     Attributes:
@@ -71,7 +60,7 @@ class Batch(_Strict):
         return self
 
 
-class Optimizer(_Strict):
+class Optimizer(Strict):
     """Optimiser and learning rates.
 
     Attributes:
@@ -97,7 +86,7 @@ class Optimizer(_Strict):
         return self
 
 
-class Schedule(_Strict):
+class Schedule(Strict):
     """Learning rate over the optimiser steps, as a factor of the peak rates.
 
     Attributes:
@@ -117,66 +106,7 @@ class Schedule(_Strict):
         return self
 
 
-class WaveformMixup(_Strict):
-    """Clips added to others as waveforms, each with a probability of ``rate``."""
-
-    rate: Fraction
-    alpha: PositiveFloat = 2.0
-
-
-class Mixup(_Strict):
-    """Features mixed with those of other clips, in a part ``rate`` of the batches.
-
-    Attributes:
-        alpha: first parameter of the beta distribution of a clip's own share.
-        beta: second parameter; ``alpha`` by default.
-    """
-
-    rate: Fraction
-    alpha: PositiveFloat = 0.2
-    beta: PositiveFloat | None = None
-
-
-class Mixstyle(_Strict):
-    """Statistics of mel bands mixed with those of other clips, in a part ``rate`` of the batches."""
-
-    rate: Fraction
-    alpha: PositiveFloat = 0.4
-
-
-class FilterAugment(_Strict):
-    """A random equaliser, in a part ``rate`` of the batches."""
-
-    rate: Fraction
-    gain_db: PositiveFloat = 6.0
-
-
-class FrequencyWarp(_Strict):
-    """A random crop of the mel axis, stretched back, in a part ``rate`` of the batches."""
-
-    rate: Fraction
-
-
-class Augment(_Strict):
-    """Augmentations in the order in which they are applied; what is left out is off.
-
-    Attributes:
-        mel_jitter: random limits of the mel filters, where the front-end has them.
-        frame_shift: standard deviation of the circular shift, as a fraction of the item.
-        time_mask: longest mask, as a fraction of the item.
-    """
-
-    waveform_mixup: WaveformMixup | None = None
-    mel_jitter: bool = False
-    frame_shift: Fraction = 0.0
-    mixup: Mixup | None = None
-    mixstyle: Mixstyle | None = None
-    time_mask: Fraction = 0.0
-    filter_augment: FilterAugment | None = None
-    frequency_warp: FrequencyWarp | None = None
-
-
-class Teacher(_Strict):
+class Teacher(Strict):
     """An online teacher: a trained detector that labels every batch, augmented as the student hears it.
 
     Attributes:
@@ -196,7 +126,7 @@ class Teacher(_Strict):
     weak_mixup: PositiveFloat = 0.3
 
 
-class Validation(_Strict):
+class Validation(Strict):
     """When and how the model is scored.
 
     Attributes:
@@ -219,7 +149,7 @@ class Validation(_Strict):
         return self
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """One training, apart from the model and the place of the data.
 
     Attributes:

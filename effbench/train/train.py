@@ -61,7 +61,7 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
         folder: of the run, for the loggers; without one, there are none.
 
     Raises:
-        UsageError: an unknown strategy or logger, or one that does not suit the device.
+        UsageError: an unknown strategy or logger, or one or a precision that does not suit the device.
         DeviceError: there is no such device.
     """
     kind = resolve_device(hardware.device).type
@@ -82,6 +82,8 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
         )
     if hardware.strategy == "fsdp" and kind != "cuda":
         raise UsageError("the strategy fsdp needs GPUs")
+    if plan.recipe.precision == "fp16" and kind == "cpu":
+        raise UsageError("fp16 needs a GPU: --set precision=fp32, or bf16")
     return Fabric(
         accelerator=kind,
         devices=hardware.devices,

@@ -115,6 +115,14 @@ def test_a_teacher_that_can_not_be_had_leaves_no_run(effbench, strong, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
+def test_half_precision_is_refused_on_a_cpu_and_leaves_no_run(effbench, strong, tmp_path):
+    arguments = ["--model", "fmn01", "--recipe", "audioset-strong", "--data", strong, "--device", "cpu"]
+    done = effbench("train", *arguments, "--set", "initialise=scratch")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--set precision=fp32" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
