@@ -77,6 +77,7 @@ class TrainingProgress:
         self.bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
         self.task = self.bar.add_task("starting", total=None)
         self.printed = time.monotonic()
+        self.curves_are_old = False
 
     def __enter__(self) -> None:
         self.bar.start()
@@ -86,7 +87,12 @@ class TrainingProgress:
 
     def began(self, position: Position, total: int) -> None:
         self.bar.update(self.task, completed=position.step, total=total)
-        if position.step and not self.quiet:
+        if self.quiet or not position.step:
+            return
+        epochs = self.run.plan.recipe.epochs
+        if position.epoch >= epochs:
+            note(f"{self.run.folder} is finished already: {epochs:,} epochs")
+        else:
             note(f"going on after step {position.step:,} of {total:,}")
 
     def stopping(self) -> None:
@@ -101,6 +107,7 @@ class TrainingProgress:
             note(f"step {position.step:,} of {total:,}: {text}")
 
     def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
+        self.curves_are_old = True
         if self.quiet:
             return
         metric = self.run.plan.recipe.validation.metric
@@ -113,7 +120,8 @@ class TrainingProgress:
             self.bar.console.print(text, highlight=False)
 
     def epoch_done(self) -> None:
-        if not self.quiet:
+        if self.curves_are_old and not self.quiet:
             from effbench.plots.training import save_curves
 
+            self.curves_are_old = False
             save_curves(self.run.rows(), self.run.folder / "curves.png", title=self.run.folder.name)

@@ -135,6 +135,9 @@ def open_data(plan: Plan) -> TrainingData:
     weak = None
     if recipe.task == "advanced" and sources.weak_data is not None:
         weak = _open(sources.weak_data, data.weak_split, None)
+    if recipe.task != "weak":
+        for dataset in (training, validation):
+            _check_events(dataset, sources.data)
     own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
     return TrainingData(
@@ -148,6 +151,11 @@ def _open(
     parts = [open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in splits.split("+")]
     dataset = joined(parts)
     return dataset if limited is None else _limit(dataset, limited)
+
+
+def _check_events(dataset: DataSet, path: str) -> None:
+    if not len(dataset.events):
+        raise DataError(f"{path}: '{dataset.split}' has no events: frames can't be trained or scored without")
 
 
 def _own_classes(dataset: DataSet) -> tuple[str, ...]:

@@ -129,8 +129,16 @@ class Fit:
             EffbenchError: a clip can't be decoded, or the disk is full.
         """
         self.listener.began(self.position, self.total_steps)
+        try:
+            self._fit()
+        finally:
+            for loader in (*self.loaders, self.validator.loader):
+                loader.close()
+
+    def _fit(self) -> None:
         while self.position.epoch < self.recipe.epochs:
             self.module.set_mode()
+            self._recent.restart()
             for window in self.windows():
                 self.take_step(window)
                 if any_process(self.fabric, self.stop()):

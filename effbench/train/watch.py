@@ -61,6 +61,10 @@ class Recent:
         self.losses: list[Tensor] = []
         self.clips: list[tuple[str, ...]] = []
         self.steps: list[int] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Time counts from now: what came before was no training."""
         self.began = time.perf_counter()
 
     def add(self, step: int, loss: Tensor, clips: tuple[str, ...]) -> None:
@@ -90,7 +94,8 @@ class Recent:
         position.loss_sum += float(losses.sum())
         position.loss_count += len(losses)
         position.seconds += seconds
-        self.losses, self.clips, self.steps, self.began = [], [], [], time.perf_counter()
+        self.losses, self.clips, self.steps = [], [], []
+        self.restart()
         return float(losses.mean()), count / seconds
 
     def _problem(self, index: int, loss: float, position: Position, kept: str) -> str:
