@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from effbench import build_model
 from effbench.data.clips import no_events
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
@@ -14,6 +15,7 @@ from effbench.data.synth import synthesise
 from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.train.data import open_data
+from effbench.train.module import DetectorTraining
 from effbench.train.samplers import Draw
 from effbench.train.train import build_detector, build_teacher, build_training
 from tests.train.small import MODEL, planned, save_model, trained
@@ -173,6 +175,23 @@ def test_both_batches_and_the_labels_make_the_loss(strong, weak, teacher):
     torch.testing.assert_close(loss, expected)
     assert tensors["teacher"].shape == tensors["labels"].shape
     assert len(tensors["weak_features"]) == len(batches[1].clips)
+
+
+def test_the_recipe_s_own_teacher_hears_what_a_student_with_another_front_end_hears(strong, weak):
+    """BEATs has its own mels and frames; its weights do not matter here."""
+    changes = ("data.weak_split=train", "augment.time_mask=0.5", "augment.filter_augment.rate=1")
+    small = ("batch.size=2", "batch.effective=2")
+    plan = planned("audioset-advanced-kd", strong, *changes, *small, weak_data=weak)
+    data = open_data(plan)
+    teacher = build_model(plan.recipe.teacher.model, seed=0)
+    module = DetectorTraining(build_detector(plan, data), plan.recipe, teacher)
+    batches = [
+        next(iter(data.loader(data.sampler(weak=number), weak=number, workers=0, pinned=False))).to("cpu")
+        for number in (False, True)
+    ]
+    tensors = module.prepare(batches[0], torch.Generator().manual_seed(0), batches[1])
+    assert tensors["teacher"].shape == tensors["weak_teacher"].shape == tensors["labels"].shape
+    assert ((tensors["teacher"] > 0) & (tensors["teacher"] < 1)).all()
 
 
 def test_a_teacher_of_other_classes_is_refused(strong, weak, teacher, tmp_path):
