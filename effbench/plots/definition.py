@@ -93,11 +93,19 @@ class Reference(_Strict):
 
 
 class Score(_Strict):
-    """What the shared vertical axis shows."""
+    """What the shared vertical axis shows.
+
+    Attributes:
+        quantity: a key of ``UNITS``.
+        provenance: where the values come from.
+        label: of the axis.
+        conditions: only rows under these conditions, e.g. ``{data: audioset, split: eval}``.
+    """
 
     quantity: Quantity
     provenance: Literal["measured", "published"]
     label: str
+    conditions: dict[str, Any] = Field(default_factory=dict)
 
 
 class Panel(_Strict):

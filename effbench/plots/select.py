@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.errors import EffbenchError
+from effbench.measure.record import UNITS
 from effbench.plots.definition import MACS, FigureDefinition, Panel
 from effbench.plots.options import Convention
 from effbench.plots.values import TIMED, Chosen, Value, find_device, timed, timed_devices, untimed
 from effbench.spec import TRANSFORMERS
+
+#: Conditions in which scores that share an axis must agree.
+SCORED_ON = ("data", "split", "protocol", "median_window")
 
 
 class MissingResults(EffbenchError):
@@ -64,9 +68,11 @@ def select(
         UsageError: no timings of that device.
     """
     figure, specs = definition.published_figure, definition.specs
-    scores = untimed(rows, definition.score.quantity, specs, definition.score.provenance, figure)
+    score = definition.score
+    scores = untimed(rows, score.quantity, specs, score.provenance, figure, score.conditions)
     chosen = [_choose(rows, panel, definition, macs, device, precision) for panel in definition.panels]
     require(specs, [scores, *(choice for choice in chosen if choice.quantity not in TIMED)])
+    _require_one_task(scores)
     panels = []
     for panel, choice in zip(definition.panels, chosen, strict=True):
         # Published MACs are in the published convention, whatever convention ours are in.
@@ -102,6 +108,19 @@ def _choose(
     return chosen
 
 
+def _require_one_task(scores: Chosen) -> None:
+    """Measured scores are of one data set, by one protocol: others can't be compared."""
+    if scores.provenance != "measured":
+        return
+    for name in SCORED_ON:
+        found = sorted({str(row.get(name)) for row in scores.rows["conditions"]})
+        if len(found) > 1:
+            raise MissingResults(
+                f"the newest {scores.quantity} of this figure's models differ in {name}: {', '.join(found)}\n"
+                f"Choose one in the figure's definition: score: {{conditions: {{{name}: {found[0]}}}}}"
+            )
+
+
 def require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
     """Check that every model has every quantity.
 
@@ -118,7 +137,9 @@ def require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
         more = f" and {len(lacking) - len(shown)} more" if len(lacking) > len(shown) else ""
         what = ", ".join(dict.fromkeys(name for names in lacking.values() for name in names))
         study = "cnn-vs-transformers" if any(spec.startswith(TRANSFORMERS) for spec in lacking) else "paper"
+        scores = all(name.startswith("measured ") and UNITS.get(name[9:]) == "%" for name in what.split(", "))
+        remedy = "'effbench train' or 'effbench evaluate'" if scores else f"'effbench study run {study}'"
         raise MissingResults(
             f"the store lacks {what} of {len(lacking)} models ({', '.join(shown)}{more}); "
-            f"'effbench study run {study}' fills them in"
+            f"{remedy} fills them in"
         )

@@ -54,10 +54,15 @@ class Chosen:
 
 
 def untimed(
-    rows: pd.DataFrame, quantity: str, specs: Iterable[str], provenance: str, figure: int | None = None
+    rows: pd.DataFrame,
+    quantity: str,
+    specs: Iterable[str],
+    provenance: str,
+    figure: int | None = None,
+    conditions: Mapping[str, Any] | None = None,
 ) -> Chosen:
-    """Newest value of each model; the one from the given published figure, where there is one."""
-    found = _of(rows, quantity, specs, provenance)
+    """Newest value of each model under some conditions; of the given published figure, where there is one."""
+    found = _under(_of(rows, quantity, specs, provenance), conditions)
     found = found.assign(_here=found["figure"] == figure).sort_values(["_here", "created"], kind="stable")
     return _chosen(quantity, found.drop_duplicates("spec", keep="last"), provenance)
 
@@ -75,9 +80,7 @@ def timed(
         ``None`` if there are none under these conditions.
     """
     found = _of(rows, quantity, specs, "measured")
-    found = found[found["device"] == device]
-    for name, wanted in (conditions or {}).items():
-        found = found[[row.get(name) == wanted for row in found["conditions"]]]
+    found = _under(found[found["device"] == device], conditions)
     if found.empty:
         return None
     settings = ["; ".join(f"{row.get(name)}" for name in SETTING) for row in found["conditions"]]
@@ -124,6 +127,12 @@ def _of(rows: pd.DataFrame, quantity: str, specs: Iterable[str], provenance: str
         & rows["spec"].isin(list(specs))
         & (rows["seconds"].isna() | (rows["seconds"] == CLIP_SECONDS))
     ]
+
+
+def _under(rows: pd.DataFrame, conditions: Mapping[str, Any] | None) -> pd.DataFrame:
+    for name, wanted in (conditions or {}).items():
+        rows = rows[[row.get(name) == wanted for row in rows["conditions"]]]
+    return rows
 
 
 def _fitness(group: pd.DataFrame) -> tuple[int, int, str]:

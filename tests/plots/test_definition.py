@@ -28,7 +28,7 @@ def written(tmp_path: Path, **changes: Any) -> Path:
 
 
 def test_the_shipped_figures_show_what_the_published_ones_do() -> None:
-    assert figure_names() == ("cnn-vs-transformers", "paper-1", "paper-2")
+    assert figure_names() == ("cnn-vs-transformers", "paper-1", "paper-2", "synthetic-cpu")
     first, second = load_figure("paper-1"), load_figure("paper-2")
     assert [series.label for series in first.series] == ["TF", "BiGRU", "ATT", "TCN", "MAMBA", "HYBRID"]
     assert [reference.spec for reference in first.references] == ["fmn10", "fmn20"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from effbench.errors import UsageError
+from effbench.measure.record import Measurement
 from effbench.plots.definition import load_figure
 from effbench.plots.options import Convention
 from effbench.plots.select import FigureData, MissingResults, PanelData, select
@@ -146,3 +147,20 @@ def test_missing_counts_are_named_with_the_command_that_fills_them_in() -> None:
 def test_asking_for_timings_that_do_not_exist_is_an_error() -> None:
     with pytest.raises(MissingResults, match="no measured throughput"):
         select(frame(complexity()), FIRST, device="H100")
+
+
+def trained(spec: str, value: float, **conditions: object) -> Measurement:
+    """A score that was measured under some conditions."""
+    return Measurement(spec, "psds1", value, "measured", "effbench", conditions=conditions)
+
+
+def test_measured_scores_come_from_one_data_set() -> None:
+    figure = load_figure("synthetic-cpu")
+    here = {"recipe": "synthetic-cpu", "split": "eval", "protocol": "paper", "median_window": 9}
+    rows = [trained(spec, 40.0, data="a", **here) for spec in figure.specs]
+    sizes = complexity()
+    elsewhere = trained("fmn04", 90.0, data="b", recipe="mine")
+    chosen = select(frame(sizes, rows, [elsewhere]), figure).scores
+    assert {value.value for value in chosen.values.values()} == {40.0}
+    with pytest.raises(MissingResults, match=r"differ in data: a, b"):
+        select(frame(sizes, rows, [trained("fmn04", 50.0, data="b", **here)]), figure)
