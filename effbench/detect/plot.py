@@ -185,7 +185,7 @@ def draw(part: Part) -> Figure:
 def _draw_spectrogram(axes: Axes, part: Part) -> None:
     import torch
 
-    from effbench.models.frontend import LogMelFrontend, mel_scale
+    from effbench.models.frontends.log_mel import LogMelFrontend, mel_scale
 
     frontend = LogMelFrontend()
     samples = np.pad(part.samples, (0, max(0, frontend.min_samples - len(part.samples))))

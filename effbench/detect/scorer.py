@@ -60,7 +60,12 @@ class Scorer:
 
 
 def _faster(detector: SoundEventDetector) -> SoundEventDetector:
-    """A copy that computes the same sooner: about 1.5 times on a CPU for frame-wise MobileNets."""
+    """A copy that computes the same sooner: about 1.5 times on a CPU for frame-wise MobileNets.
+
+    What has no batch norms to fold, a transformer, stays as it is.
+    """
+    if not any(isinstance(module, nn.BatchNorm2d) for module in detector.modules()):
+        return detector
     copy = deepcopy(detector)
     for module in list(copy.modules()):
         if isinstance(module, nn.Sequential):

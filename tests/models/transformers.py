@@ -8,8 +8,8 @@ from effbench.models.backbones.beats import Beats
 from effbench.models.backbones.fpasst import FramePasst
 from effbench.models.backbones.m2d import M2d
 from effbench.models.detector import SoundEventDetector
-from effbench.models.frontend import LogMelFrontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
+from effbench.models.frontends.log_mel import LogMelFrontend
 from effbench.models.frontends.mel import atst_frontend, m2d_frontend
 
 SMALL = {

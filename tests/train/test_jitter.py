@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from effbench.models import frontend as frontends
-from effbench.models.frontend import LogMelFrontend, mel_filterbank
+from effbench.models.frontends.log_mel import LogMelFrontend, mel_filterbank
 
 
 @pytest.fixture

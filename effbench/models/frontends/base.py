@@ -1,4 +1,4 @@
-"""What the transformers' front-ends share: checks, float32, and audio filled up to whole hops."""
+"""What the front-ends share: checks, float32, and audio filled up to whole hops."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from abc import abstractmethod
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.frontend import SAMPLE_RATE
 from effbench.models.precision import no_autocast
+
+SAMPLE_RATE = 16_000
 
 
 class Frontend(nn.Module):
     """Waveform to normalised features, always in float32; contributes no entry to a ``state_dict``.
-
-    Audio that ends within a hop is filled up with zeros to the whole hop, so that the number of feature
-    frames tells the length of the audio; 10 s are whole hops already.
 
     Args:
         hop: distance of two feature frames, samples.
@@ -43,7 +41,10 @@ class Frontend(nn.Module):
         return -(-samples // self.hop)
 
     def whole_hops(self, x: Tensor) -> Tensor:
-        """Audio with zeros at its end up to a multiple of the hop, (batch, samples) -> (batch, samples)."""
+        """Audio with zeros at its end up to a multiple of the hop, (batch, samples) -> (batch, samples).
+
+        So the number of feature frames tells the length of the audio; 10 s are whole hops already.
+        """
         missing = -x.shape[1] % self.hop
         return F.pad(x, (0, missing)) if missing else x
 

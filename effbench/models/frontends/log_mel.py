@@ -1,16 +1,14 @@
-"""Front-ends: waveform to log-mel features."""
+"""Kaldi's mel scale, and the front-end of frame-wise MobileNets and fPaSST."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from effbench.models.precision import no_autocast
-
-SAMPLE_RATE = 16_000
+from effbench.models.frontends.base import SAMPLE_RATE, Frontend
 
 
 def mel_scale(hertz: float) -> float:
@@ -43,10 +41,8 @@ def mel_filterbank(n_mels: int, n_fft: int, *, fmin: float, fmax: float) -> Tens
     return F.pad(torch.minimum(rising, falling).clamp(min=0.0), (0, 1))
 
 
-class LogMelFrontend(nn.Module):
-    """Normalised log-mel spectrogram of pre-emphasised audio, always computed in float32.
-
-    Contributes no entry to a ``state_dict``.
+class LogMelFrontend(Frontend):
+    """Normalised log-mel spectrogram of pre-emphasised audio.
 
     Args:
         n_mels: number of mel bands.
@@ -60,9 +56,6 @@ class LogMelFrontend(nn.Module):
     Shape:
         (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), frames = 1 + (samples - 1) // hop
     """
-
-    #: Natural logarithms of power per unit of the features.
-    log_scale = 5.0
 
     window: Tensor
     mel: Tensor
@@ -78,21 +71,16 @@ class LogMelFrontend(nn.Module):
         fmax: float = 7000.0,
         periodic: bool = False,
     ) -> None:
-        super().__init__()
-        self.n_mels, self.n_fft, self.hop = n_mels, n_fft, hop
+        # The spectrum's reflected edges need more than half a transform.
+        super().__init__(hop=hop, min_samples=n_fft // 2 + 2, log_scale=5.0)
+        self.n_mels, self.n_fft = n_mels, n_fft
         self.fmin, self.fmax = fmin, fmax
         # Hz by which training moves both limits at random: set by what trains, never active in eval mode.
         self.fmin_jitter, self.fmax_jitter = 0, 0
         self.register_buffer("window", torch.hann_window(window, periodic=periodic), persistent=False)
         self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax), persistent=False)
 
-    @property
-    def min_samples(self) -> int:
-        """Shortest input, samples: the spectrum's reflected edges need more than half a transform."""
-        return self.n_fft // 2 + 2
-
     def frames(self, samples: int) -> int:
-        """Number of feature frames for a number of samples."""
         return 1 + (samples - 1) // self.hop
 
     def _filters(self) -> Tensor:
@@ -107,30 +95,21 @@ class LogMelFrontend(nn.Module):
         fmax = self.fmax + self.fmax_jitter // 2 - _below(self.fmax_jitter)
         return mel_filterbank(self.n_mels, self.n_fft, fmin=fmin, fmax=fmax).to(self.mel.device)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        if waveform.ndim != 2:
-            raise ValueError(f"waveform must be (batch, samples), got {tuple(waveform.shape)}")
-        if waveform.shape[1] < self.min_samples:
-            raise ValueError(
-                f"waveform has {waveform.shape[1]} samples; at least {self.min_samples} "
-                f"({self.min_samples / SAMPLE_RATE * 1000:.0f} ms) are needed: pad it with zeros"
-            )
-        with no_autocast(waveform.device):
-            x = waveform.float()
-            x = x[:, 1:] - 0.97 * x[:, :-1]
-            spectrum = torch.stft(
-                x,
-                self.n_fft,
-                self.hop,
-                win_length=len(self.window),
-                window=self.window.float(),
-                center=True,
-                pad_mode="reflect",
-                return_complex=True,
-            )
-            power = spectrum.real.square() + spectrum.imag.square()
-            log_mel = torch.matmul(self._filters().float(), power).clamp(min=1e-7).log()
-            return ((log_mel + 4.5) / self.log_scale).unsqueeze(1)
+    def features(self, x: Tensor) -> Tensor:
+        x = x[:, 1:] - 0.97 * x[:, :-1]
+        spectrum = torch.stft(
+            x,
+            self.n_fft,
+            self.hop,
+            win_length=len(self.window),
+            window=self.window.float(),
+            center=True,
+            pad_mode="reflect",
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        log_mel = torch.matmul(self._filters().float(), power).clamp(min=1e-7).log()
+        return (log_mel + 4.5) / self.log_scale
 
 
 def _below(limit: int) -> int:
