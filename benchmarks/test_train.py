@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import torch
 
 from effbench.data.synth import synthesise
 from effbench.spec import ModelSpec
@@ -32,6 +33,9 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.parametrize("model", ["fmn10", "fmn10+hybrid-256"])
+# The other suites need no gradients, and have them off.
+@torch.inference_mode(False)
+@torch.enable_grad()
 def test_training_step(benchmark, data, tmp_path, model, capsys):
     spec = ModelSpec.parse(model)
     changes = ["data.crop_seconds=10", f"batch.size={BATCH}", f"batch.effective={BATCH}", "epochs=1000"]

@@ -283,3 +283,23 @@ def test_a_full_disk_is_an_error_and_the_earlier_checkpoint_stays(effbench, data
     assert not list(folder.glob(".*"))
     assert effbench("train", "--resume", folder, "--no-store", "--logger", "none")[0] == 0
     assert len(Run.open(folder).rows()) == 4
+
+
+def test_without_lightning_the_command_says_what_to_install(data, tmp_path):
+    # An interpreter that finds no such package, and lists recipes without it all the same.
+    code = (
+        "import sys\n"
+        "sys.modules['lightning'] = None\n"
+        "from effbench.cli import main\n"
+        "sys.argv[0] = 'effbench'\n"
+        "main()\n"
+    )
+
+    def run(*arguments):
+        command = [sys.executable, "-c", code, "train", *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    failed = run(*SMALL, "--data", data)
+    assert failed.returncode == 1
+    assert failed.stderr == "error: training needs lightning: pip install 'effbench[train]'\n"
+    assert run("--list").returncode == 0
