@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from effbench.models import frontend as frontends
+from effbench.models.frontends import log_mel as frontends
 from effbench.models.frontends.log_mel import LogMelFrontend, mel_filterbank
 
 
