@@ -43,9 +43,13 @@ def planned(recipe, data, *overrides, model=MODEL, **sources):
 def trained(folder, recipe, place, *overrides, **options):
     """Fit of a training that is done, whose run is ``fit.run``."""
     plan = planned(recipe, place, *overrides, **options)
-    data = open_data(plan)
-    run = Run.create(folder, plan, {"seed": 0, "environment": {}, "commit": None})
-    fabric = make_fabric(CPU, plan, None)
+    return finished(Run.create(folder, plan, {"seed": 0, "environment": {}, "commit": None}))
+
+
+def finished(run):
+    """Fit of a run that was begun, from where it stands to its end."""
+    data = open_data(run.plan)
+    fabric = make_fabric(CPU, run.plan, None)
     fabric.launch()
     return train(run, data, fabric, Quiet())
 

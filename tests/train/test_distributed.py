@@ -1,5 +1,6 @@
 """Two processes on the CPU, started by the real command."""
 
+import json
 import os
 import re
 import signal
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from effbench import build_model
+from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
-from effbench.models.checkpoints import read_checkpoint, read_content, save_checkpoint
+from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.train.runs import Run
+from tests.train.small import finished, trained
 
 pytest.importorskip("lightning")
 
@@ -26,16 +28,47 @@ SMALL = [
 ]
 TWO = ("--device", "cpu", "--devices", "2")
 
+#: Few clips, to learn and to score.
+EVALUATION = ("data.train_split=eval", "validation.batch_size=1")
+#: Steps that move weights by less than their rounding, so that scores are of the same ones.
+STILL = ("optimizer.lr=1e-30", "optimizer.sequence_lr=1e-30")
+
+#: The command, with every clip noted that a process trains on.
+NOTING = """
+import json
+import os
+
+os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command sets it before it loads torch
+
+from effbench.cli import main
+from effbench.train.fit import Fit
+
+take_step = Fit.take_step
+
+
+def noted(fit, window):
+    rank = fit.fabric.global_rank
+    with open(f"seen-{rank}", "a") as file:
+        for batches in window:
+            for clip in batches[0].clips:
+                print(json.dumps([fit.position.epoch, rank, clip]), file=file)
+    take_step(fit, window)
+
+
+Fit.take_step = noted
+main()
+"""
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return synthesise(tmp_path_factory.mktemp("two") / "set", clips=9, eval_clips=5, seconds=2)
 
 
-def started(folder, *arguments):
+def started(folder, *arguments, command=(EFFBENCH,)):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return subprocess.Popen(
-        [str(EFFBENCH), "train", *map(str, arguments)],
+        [*map(str, command), "train", *map(str, arguments)],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -45,68 +78,68 @@ def started(folder, *arguments):
     )
 
 
-def done(folder, *arguments, code=0):
-    process = started(folder, *arguments)
+@pytest.fixture(scope="module")
+def learnt(data):
+    """Weights that know some of the events of the set's evaluation clips."""
+    overrides = ("data.crop_seconds=2", "batch.size=5", "batch.effective=5", "epochs=20")
+    recipe = (*EVALUATION, *overrides, "validation.every=20", "optimizer.lr=1e-2", "batch_norm_momentum=0.3")
+    return trained(data.parent / "learnt", "synthetic-cpu", data, *recipe).run
+
+
+@pytest.fixture(scope="module")
+def two(data, learnt):
+    """Run of two epochs of two processes, whose steps change nothing but the batch norms' statistics."""
+    script = data.parent / "noting.py"
+    script.write_text(NOTING)
+    options = (f"initialise={learnt.folder}", *EVALUATION, *STILL, "epochs=2", "validation.every=2")
+    changes = [part for option in ("data.crop_seconds=2", *options) for part in ("--set", option)]
+    process = started(
+        data.parent, *SMALL, *changes, "--data", data, *TWO, "--name", "two", command=(sys.executable, script)
+    )
     out, err = process.communicate(timeout=240)
-    assert process.returncode == code, err
-    assert "Traceback" not in err
-    return out, err
+    assert process.returncode == 0, err
+    assert out.count("best of 2 epochs") == 1
+    assert len(err.splitlines()) == 2, err
+    return Run.open(data.parent / "runs" / "two")
 
 
 @pytest.mark.slow
-def test_two_processes_validate_and_save_as_one_and_one_goes_on(data, tmp_path):
-    # Weights that a step moves by less than their rounding, so that the scores are of the same ones.
-    classes = sorted({event.label for event in _events(data)})
-    detector = build_model("fmn01", n_classes=len(classes), seed=3)
-    save_checkpoint(detector, tmp_path / "start.pt", "fmn01", classes=classes)
-    still = (
-        "--set",
-        "initialise=start.pt",
-        "--set",
-        "optimizer.lr=1e-30",
-        "--set",
-        "optimizer.sequence_lr=1e-30",
-        "--data",
-        data,
-    )
-    out, err = done(tmp_path, *SMALL, *still, *TWO, "--name", "two")
-    assert out.count("best of 1 epochs") == 1
-    assert len(err.splitlines()) == 2, err
-    run = Run.open(tmp_path / "runs" / "two")
-    assert {path.name for path in run.folder.iterdir()} == {
+def test_two_processes_see_each_clip_once_an_epoch(data, two):
+    seen = [json.loads(line) for path in data.parent.glob("seen-*") for line in path.read_text().splitlines()]
+    clips = sorted(open_dataset(data, split="eval").ids)
+    for epoch in (0, 1):
+        ranks = [rank for at, rank, _ in seen if at == epoch]
+        assert (ranks.count(0), ranks.count(1)) == (2, 3)
+        assert sorted(clip for at, _, clip in seen if at == epoch) == clips
+
+
+@pytest.mark.slow
+def test_two_processes_validate_and_save_as_one_and_one_goes_on(data, two, tmp_path):
+    assert {path.name for path in two.folder.iterdir()} == {
         "recipe.yaml", "run.json", "metrics.csv", "best.pt", "last.pt", "curves.png",
     }  # fmt: skip
-    position = read_content(run.last)["training"]["position"]
-    # 18 items, batches of two or less on each of two processes.
-    assert position["batches"] == 5
+    position = read_content(two.last)["training"]["position"]
+    # 5 items, batches of two or less on each of two processes.
+    assert position["batches"] == 2
     assert position["loss_count"] == 0
-    (row,) = run.rows()
+    *_, row = two.rows()
+    assert 20 < row["psds1"] < 100
 
     # Batch statistics move with the clips: the weights that were scored are scored again by one process.
-    again = (
-        "--set",
-        f"initialise={run.best}",
-        "--set",
-        "frozen=true",
-        "--set",
-        "optimizer.sequence_lr=1e-30",
+    plan = ("data.crop_seconds=2", *EVALUATION, *STILL, "frozen=true", f"initialise={two.folder}")
+    (alone,) = trained(tmp_path / "one", "synthetic-cpu", data, *plan).run.rows()
+    scores = [name for name in alone if name.startswith(("psds1", "pauroc"))]
+    assert len(scores) > 5
+    assert {name: row[name] for name in scores} == pytest.approx(
+        {name: alone[name] for name in scores}, abs=1e-6
     )
-    done(tmp_path, *SMALL, *again, "--data", data, "--device", "cpu", "--name", "one")
-    (alone,) = Run.open(tmp_path / "runs" / "one").rows()
-    assert alone["psds1"] == row["psds1"]
-    assert alone["pauroc"] == row["pauroc"]
     assert alone["validation_loss"] == pytest.approx(row["validation_loss"], rel=1e-6)
 
-    recipe = run.folder / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("epochs: 1", "epochs: 2"))
-    done(tmp_path, "--resume", run.folder, "--no-store", "--logger", "none", "--device", "cpu")
-    assert [row["epoch"] for row in run.rows()] == [1, 2]
-
-
-def _events(data):
-    from effbench.data.datasets import open_dataset
-
-    return [event for clip in open_dataset(data, split="train") for event in clip.events]
+    recipe = two.folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 2", "epochs: 3"))
+    run = Run.open(two.folder)
+    finished(run)
+    assert [row["epoch"] for row in run.rows()] == [1, 2, 3]
 
 
 @pytest.mark.slow
