@@ -78,6 +78,11 @@ def train(
 
         folder, plan = resume, Run.open(resume).plan
     else:
+        if model is None or recipe is None:
+            from effbench.train.recipes import recipe_names
+
+            known = ", ".join(recipe_names())
+            raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")
         plan = _plan(model, recipe, change or [], _sources(data, audio, pseudo_labels, weak_data, show=show))
         folder = runs / (name or plan.name)
     if show:
@@ -132,14 +137,15 @@ def _sources(
     return {key: None if path is None else str(path.resolve()) for key, path in given.items()}
 
 
-def _plan(model: str | None, recipe: str | None, change: list[str], sources: dict[str, str | None]) -> Plan:
+def _plan(model: str, recipe: str, change: list[str], sources: dict[str, str | None]) -> Plan:
     from effbench.models import zoo
-    from effbench.train.recipes import load_recipe, recipe_names
+    from effbench.train.recipes import load_recipe
     from effbench.train.runs import Plan, Sources
 
-    if model is None or recipe is None:
-        raise UsageError(f"give --model and --recipe\nRecipes: {', '.join(recipe_names())}.")
-    (spec,) = zoo.resolve([model])
+    specs = zoo.resolve([model])
+    if len(specs) > 1:
+        raise UsageError(f"'{model}' means {len(specs)} models: train one at a time")
+    spec = specs[0]
     return Plan(str(spec), recipe, load_recipe(recipe, spec, change), Sources(**sources))  # type: ignore[arg-type]
 
 
