@@ -63,6 +63,15 @@ class TrainingData:
             self.validation, classes=self.classes, weak_classes=self._weak(), rule=self.recipe.data.labels
         )
 
+    def check(self) -> None:
+        """Find what can't be used now: when the items are first used there may be a run.
+
+        Raises:
+            DataError: clips, labels or pseudo labels that do not fit the classes.
+        """
+        for _ in (self.items, self.validation_items, self.weak_items):
+            pass
+
     def _items(self, dataset: DataSet) -> TrainingItems:
         data = self.recipe.data
         return TrainingItems(
@@ -140,9 +149,11 @@ def open_data(plan: Plan) -> TrainingData:
             _check_events(dataset, sources.data)
     own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
-    return TrainingData(
+    opened = TrainingData(
         recipe, training, validation, weak, classes, own if recipe.task == "weak" else classes
     )
+    opened.check()
+    return opened
 
 
 def _open(

@@ -22,6 +22,13 @@ TINY = (
     "schedule.warmup_steps=0",
 )
 
+#: The same of the command line: two epochs of a few steps.
+COMMAND = (
+    *("--model", MODEL, "--recipe", "synthetic-cpu", "--device", "cpu", "--threads", "1"),
+    *("--set", "data.crop_seconds=1", "--set", "batch.size=4", "--set", "batch.effective=8"),
+    *("--set", "validation.every=1", "--set", "epochs=2"),
+)
+
 
 class Quiet:
     """Follows a training without a word."""
