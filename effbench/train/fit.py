@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -31,8 +30,7 @@ from effbench.train.watch import (
     Recent,
     Stopped,
     any_process,
-    broken_weights,
-    raise_together,
+    check_weights,
 )
 
 #: Optimiser steps between two looks at the losses (a look waits for the GPU), and between two saves.
@@ -107,18 +105,11 @@ class Fit:
         if not self.run.last.is_file():
             return
         self.position, parts = load_state(self.run.last, self.module, self.optimizer)
-        self._place_batch()
+        self.position.place(self.batches, self.accumulate)
         self.conditions = dict(parts["conditions"])
         if self.average is not None:
             self.average.load_state_dict(parts["average"])
         self.fabric.strategy.precision.load_state_dict(parts["precision"])
-
-    def _place_batch(self) -> None:
-        """Find the place in the epoch again if it had other batches: another number of processes saved it."""
-        then = self.position.batches
-        if then != self.batches:
-            windows = self.position.batch * self.batches // (then * self.accumulate)
-            self.position.batch, self.position.batches = windows * self.accumulate, self.batches
 
     def fit(self) -> None:
         """Train to the end.
@@ -204,18 +195,11 @@ class Fit:
     def _look(self) -> None:
         """Check the losses since the last look, and say how it goes."""
         if self._recent.losses:
-            loss, speed = self._recent.look(self.position, self._kept())
+            loss, speed = self._recent.look(self.position, self.run.kept)
             self.listener.step(self.position, loss, speed, self.total_steps)
 
     def _check_weights(self) -> None:
-        """A finite loss can leave weights that are no numbers, which must neither be kept nor be the best."""
-        detector = self.module.detector
-        weights = chain(detector.named_parameters(), detector.named_buffers())
-        raise_together(self.fabric, broken_weights(weights, self.position, self._kept()))
-
-    def _kept(self) -> str:
-        last = self.run.last
-        return f"{last} is as it was saved last" if last.is_file() else "nothing was saved yet"
+        check_weights(self.fabric, self.module.detector, self.position, self.run.kept)
 
     def _end_epoch(self) -> None:
         """Validate where it is time to, and keep the metrics."""
@@ -232,8 +216,7 @@ class Fit:
             row |= self._validate().row()
         self.fabric.log_dict({k: v for k, v in row.items() if v is not None and v == v}, step=position.step)
         if self.fabric.is_global_zero:
-            done = [old for old in self.run.rows() if (old["epoch"] or 0) < position.epoch]
-            self.run.write_rows([*done, row])
+            self.run.add_row(row)
         self.listener.epoch_done()
 
     def _validate(self) -> Scored:

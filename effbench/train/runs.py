@@ -142,6 +142,16 @@ class Run:
         except (OSError, ValueError, TypeError) as error:
             raise EffbenchError(f"{self.metrics} is damaged: {error}") from None
 
+    @property
+    def kept(self) -> str:
+        """What there is to go on from, as a part of a sentence."""
+        return f"{self.last} is as it was saved last" if self.last.is_file() else "nothing was saved yet"
+
+    def add_row(self, row: Mapping[str, float | None]) -> None:
+        """Add an epoch's metrics, in the place of those of it and of later ones that a stopped run left."""
+        done = [old for old in self.rows() if (old["epoch"] or 0) < (row["epoch"] or 0)]
+        self.write_rows([*done, row])
+
     def write_rows(self, rows: Sequence[Mapping[str, float | None]]) -> None:
         """Replace the metrics.
 

@@ -47,6 +47,17 @@ class Position:
     loss_count: int = 0
     seconds: float = 0.0
 
+    def place(self, batches: int, accumulate: int) -> None:
+        """Find the place in the epoch again if it had other batches: another number of processes saved it.
+
+        Args:
+            batches: of the whole epoch, on each process.
+            accumulate: batches of an optimiser step.
+        """
+        if batches != self.batches:
+            steps = self.batch * batches // (self.batches * accumulate)
+            self.batch, self.batches = steps * accumulate, batches
+
 
 def detector_state(module: nn.Module) -> dict[str, Tensor]:
     """A detector's weights, of the module that trains it; every process has to call this."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from effbench.errors import EffbenchError
 from effbench.train.state import Position
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from effbench.train.validation import Scored
 
 _NAMED = 8
+_ADVICE = "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
 
 
 class TrainingError(EffbenchError):
@@ -103,21 +104,33 @@ class Recent:
         more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
         return (
             f"the loss is {loss} in step {self.steps[index]:,} (epoch {position.epoch + 1}); {kept}\n"
-            f"Clips of that batch: {', '.join(clips[:_NAMED])}{more}.\n"
-            "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
+            f"Clips of that batch: {', '.join(clips[:_NAMED])}{more}.\n{_ADVICE}"
         )
 
 
-def broken_weights(weights: Iterable[tuple[str, Tensor]], position: Position, kept: str) -> str | None:
-    """What is wrong with weights that are no numbers; ``None`` if all are."""
+def check_weights(fabric: Fabric, detector: nn.Module, position: Position, kept: str) -> None:
+    """A finite loss can leave weights that are no numbers, which must neither be kept nor be the best.
+
+    Every process has to call this.
+
+    Args:
+        fabric: the processes.
+        detector: whose parameters and buffers are looked at.
+        position: after which step.
+        kept: says what was saved, for the error.
+
+    Raises:
+        TrainingError: weights of any process are no numbers.
+    """
+    weights = chain(detector.named_parameters(), detector.named_buffers())
     names = [name for name, value in weights if not value.isfinite().all()]
-    if not names:
-        return None
-    return (
-        f"{len(names)} weights are no numbers after step {position.step:,} (epoch {position.epoch + 1}), "
-        f"the first of them {names[0]}; {kept}\n"
-        "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
-    )
+    problem = None
+    if names:
+        problem = (
+            f"{len(names)} weights are no numbers after step {position.step:,} (epoch {position.epoch + 1}), "
+            f"the first of them {names[0]}; {kept}\n{_ADVICE}"
+        )
+    raise_together(fabric, problem)
 
 
 def any_process(fabric: Fabric, asked: bool) -> bool:
