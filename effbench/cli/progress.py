@@ -64,6 +64,10 @@ def status(total: int) -> Iterator[Status]:
         yield running
 
 
+#: Seconds between two lines about a training's steps, where there is no terminal.
+LINE_EVERY = 10.0
+
+
 class TrainingProgress:
     """A bar over the steps on a terminal, else a line an epoch; curves are redrawn after validations."""
 
@@ -102,7 +106,7 @@ class TrainingProgress:
     def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
         text = f"epoch {position.epoch + 1}  loss {loss:.4f}  {clips_per_second:,.1f} clips/s"
         self.bar.update(self.task, completed=position.step, total=total, description=text)
-        if self.bar.disable and not self.quiet and time.monotonic() - self.printed > 10:
+        if self.bar.disable and not self.quiet and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
             note(f"step {position.step:,} of {total:,}: {text}")
 

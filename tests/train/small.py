@@ -29,6 +29,14 @@ COMMAND = (
     *("--set", "validation.every=1", "--set", "epochs=2"),
 )
 
+#: A script: the command, which tells of its steps every second.
+TALKATIVE = """
+from effbench.cli import main, progress
+
+progress.LINE_EVERY = 1.0
+main()
+"""
+
 
 class Quiet:
     """Follows a training without a word."""

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from effbench import build_model
+from effbench.cli.progress import TrainingProgress
 from effbench.data.synth import synthesise
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.study.store import Store
 from effbench.train.runs import Run
-from tests.train.small import COMMAND
+from tests.train.small import COMMAND, TALKATIVE
 
 pytest.importorskip("lightning")
 
@@ -28,11 +29,11 @@ def data(tmp_path_factory):
     return synthesise(tmp_path_factory.mktemp("cli") / "set", clips=8, eval_clips=3, seconds=2)
 
 
-def started(folder, *arguments):
+def started(folder, *arguments, command=(EFFBENCH,)):
     """A process of its own."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return subprocess.Popen(
-        [str(EFFBENCH), "train", *map(str, arguments)],
+        [*map(str, command), "train", *map(str, arguments)],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -152,8 +153,8 @@ def test_what_is_no_run_can_not_be_resumed(effbench, tmp_path):
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):
-    options = (*COMMAND, "--data", data, "--set", "epochs=12", "--set", "validation.every=12", "--no-store")
-    quick = ("--logger", "none", "--set", "data.epoch_items=96")
+    options = (*COMMAND, "--data", data, "--set", "epochs=6", "--set", "validation.every=6", "--no-store")
+    quick = ("--logger", "none", "--set", "data.epoch_items=64")
     assert effbench("train", *options, *quick, "--name", "whole")[0] == 0
     process = started(tmp_path, *options, *quick, "--name", "killed")
     folder = tmp_path / "runs" / "killed"
@@ -163,7 +164,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):
     process.kill()
     process.communicate()
     position = read_content(folder / "last.pt")["training"]["position"]
-    assert 0 < position["epoch"] < 12
+    assert 0 < position["epoch"] < 6
     # As if it had been killed while it wrote.
     (folder / ".last-0123456789ab.pt").write_bytes(b"half")
     (folder / ".validation-abc").mkdir()
@@ -173,7 +174,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):
     assert not list(folder.glob(".*"))
     losses = [[row["loss"] for row in Run.open(run).rows()] for run in (folder, folder.with_name("whole"))]
     assert losses[0] == losses[1]
-    assert len(losses[0]) == 12
+    assert len(losses[0]) == 6
 
 
 def test_an_interrupt_saves_and_says_how_to_go_on_and_runs_are_not_shared(effbench, data, tmp_path):
@@ -187,9 +188,12 @@ def test_an_interrupt_saves_and_says_how_to_go_on_and_runs_are_not_shared(effben
         "validation.every=100000",
         "--no-store",
     )
-    process = started(tmp_path, *options, "--set", "data.epoch_items=6400", "--name", "a", "--logger", "none")
+    script = tmp_path / "talkative.py"
+    script.write_text(TALKATIVE)
+    long = ("--set", "data.epoch_items=6400", "--name", "a", "--logger", "none")
+    process = started(tmp_path, *options, *long, command=(sys.executable, script))
     folder = tmp_path / "runs" / "a"
-    # A line every ten seconds tells that steps are done.
+    # That steps are done.
     line = process.stderr.readline()
     assert line.startswith("step "), line
     code, _, err = effbench("train", "--resume", folder, "--no-store")
@@ -203,6 +207,20 @@ def test_an_interrupt_saves_and_says_how_to_go_on_and_runs_are_not_shared(effben
     assert "error: stopped after step" in err
     assert "Go on with: effbench train --resume runs/a" in err
     assert read_content(folder / "last.pt")["training"]["position"]["step"] > 0
+
+
+def test_a_second_interrupt_ends_at_once(effbench, data, tmp_path, monkeypatch):
+    def interrupted_twice(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+    monkeypatch.setattr(TrainingProgress, "step", interrupted_twice)
+    options = ("--data", data, "--name", "a", "--no-store", "--logger", "none")
+    code, out, err = effbench("train", *COMMAND, *options)
+    assert (code, out) == (130, "")
+    assert err == "stopping after this step; interrupt once more to end at once\ninterrupted\n"
+    assert not (tmp_path / "runs" / "a" / "last.pt").exists()
 
 
 def test_a_full_disk_is_an_error_and_the_earlier_checkpoint_stays(effbench, data, tmp_path):

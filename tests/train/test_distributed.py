@@ -16,7 +16,7 @@ from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.train.runs import Run
-from tests.train.small import finished, trained
+from tests.train.small import TALKATIVE, finished, trained
 
 pytest.importorskip("lightning")
 
@@ -145,7 +145,10 @@ def test_two_processes_validate_and_save_as_one_and_one_goes_on(data, two, tmp_p
 @pytest.mark.slow
 def test_an_interrupt_stops_both_at_the_same_step_and_both_go_on(data, tmp_path):
     endless = ("--set", "epochs=10000", "--set", "validation.every=10000", "--set", "data.epoch_items=4000")
-    process = started(tmp_path, *SMALL, *endless, "--data", data, *TWO, "--name", "a")
+    script = tmp_path / "talkative.py"
+    script.write_text(TALKATIVE)
+    talkative = (sys.executable, script)
+    process = started(tmp_path, *SMALL, *endless, "--data", data, *TWO, "--name", "a", command=talkative)
     line = process.stderr.readline()
     assert line.startswith("step "), line
     os.killpg(process.pid, signal.SIGINT)

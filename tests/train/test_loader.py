@@ -13,7 +13,7 @@ import torch
 from effbench.data.datasets import open_dataset
 from effbench.data.pseudo_writer import PseudoLabelFile
 from effbench.data.synth import SOUNDS, synthesise
-from effbench.errors import AudioError
+from effbench.errors import AudioError, EffbenchError
 from effbench.train.bench import STAGES, measure_loader, profile_loading
 from effbench.train.items import TrainingItems, ValidationItems
 from effbench.train.loader import collate, make_loader
@@ -145,6 +145,18 @@ def test_errors_of_a_clip_arrive_as_they_were(tmp_path, workers):
     with pytest.raises(AudioError) as raised:
         list(loader)
     assert str(raised.value) == f"{path}: no audio that can be decoded (Format not recognised)"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are killed")
+def test_a_killed_loading_process_is_one_readable_error(items):
+    loader = make_loader(items, EpochBatches(len(items), batch_size=1, seed=0), workers=1, prefetch=1)
+    batches = iter(loader)
+    next(batches)
+    (worker,) = loader._iterator._workers
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(EffbenchError, match=r"^a loading process was killed .*: try fewer --workers$"):
+        list(batches)
+    loader.close()
 
 
 def test_validation_pieces_keep_their_order_with_workers(tmp_path):
