@@ -184,7 +184,7 @@ from effbench.train.samplers import EpochBatches
 
 if __name__ == "__main__":
     items = TrainingItems(open_dataset(sys.argv[1], split="train"), classes=tuple(SOUNDS))
-    batches = iter(make_loader(items, EpochBatches(len(items), batch_size=2, seed=0), workers=2, prefetch=1))
+    batches = iter(make_loader(items, EpochBatches(len(items), batch_size=2, seed=0), workers=1, prefetch=1))
     next(batches)
     print("begun", flush=True)
     time.sleep(100)
@@ -199,7 +199,7 @@ def test_a_killed_training_leaves_no_process(folder, tmp_path):
     try:
         assert process.stdout.readline() == "begun\n"
         workers = psutil.Process(process.pid).children(recursive=True)
-        assert len(workers) >= 3
+        assert len(workers) >= 2
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
