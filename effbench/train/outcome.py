@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from effbench import __version__
@@ -52,6 +53,8 @@ def store_rows(run: Run, fit: Fit) -> list[Measurement]:
         "epoch": fit.position.best_epoch,
         "seed": plan.recipe.seed,
     }
+    # When the weights were scored: a finished run that is asked for again adds nothing.
+    scored = datetime.fromtimestamp(run.best.stat().st_mtime, UTC).isoformat(timespec="seconds")
     return [
         Measurement(
             spec=plan.spec,
@@ -64,6 +67,7 @@ def store_rows(run: Run, fit: Fit) -> list[Measurement]:
             conditions=conditions,
             environment=about["environment"],
             commit=about["commit"],
+            created=scored,
         )
         for name, value in best.items()
         if name in UNITS and value is not None
