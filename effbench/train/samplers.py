@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
+from effbench.errors import UsageError
+
 
 class Draw(NamedTuple):
     """One item to load: its index in the data set, and the seed of everything random about it."""
@@ -59,7 +61,7 @@ class EpochBatches(Sampler[list[Draw]]):
         self.epoch_items = n_items if epoch_items is None else epoch_items
         self.rank, self.world = rank, world
         if n_items < 1 or self.epoch_items < world:
-            raise ValueError(
+            raise UsageError(
                 f"{self.epoch_items} items an epoch of {n_items} do not suffice for {world} ranks"
             )
         self._cumulative = None if weights is None else _cumulative(weights, n_items)

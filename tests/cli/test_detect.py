@@ -275,15 +275,10 @@ def test_unknown_model_suggests(effbench):
     assert "did you mean" in done.stderr
 
 
-def test_help_is_quick():
+def test_help_loads_nothing_heavy():
     command = [sys.executable, "-m", "effbench", "detect", "--help"]
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - start)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Example: effbench detect" in done.stdout
     code = "import sys, effbench.cli.detect; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "pandas", "matplotlib", "rich"} & set(done.stdout.split())
-    assert min(times) < 1

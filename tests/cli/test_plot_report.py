@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,10 +111,8 @@ def test_a_store_that_is_none_is_left_alone(effbench: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["plot", "report"])
-def test_help_has_an_example_and_is_quick(effbench: Run, command: str) -> None:
-    start = time.perf_counter()
+def test_help_has_an_example(effbench: Run, command: str) -> None:
     done = effbench(command, "--help")
-    assert time.perf_counter() - start < 2
     assert done.returncode == 0
     assert f"Example: effbench {command} paper" in done.stdout
 

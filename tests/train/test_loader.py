@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import psutil
@@ -214,9 +213,7 @@ def test_rates_have_a_spread_and_steps_a_share(items):
     assert sum(stage.share for stage in profile.stages) == pytest.approx(1)
     steps = {stage.name: stage for stage in profile.stages}
     assert steps["decode"].milliseconds > steps["read"].milliseconds
-    begun = time.perf_counter()
     rate = measure_loader(items, workers=0, batch_size=4, seconds=0.5, encoded_bytes=profile.encoded_bytes)
-    assert time.perf_counter() - begun < 10
     assert 0 < rate.low <= rate.clips_per_second <= rate.high
     assert len(rate.runs) >= 5
     # 2 s of audio as float32, bytes of frame and clip labels, half-precision logits
