@@ -42,7 +42,8 @@ def caption(data: FigureData) -> str:
     """Provenance of everything in the figure, in a few sentences."""
     score = data.definition.score
     name = score.label.partition(" (")[0]
-    sentences = [f"{name}: {score.provenance}, {_sources(data.scores.rows)}.", *_computed(data)]
+    where = _scored_on(data.scores)
+    sentences = [f"{name}: {score.provenance}{where}, {_sources(data.scores.rows)}.", *_computed(data)]
     models = len(set(data.definition.specs))
     timings = [panel for panel in data.panels if panel.chosen.quantity in TIMED]
     sentences += [_timing(panel, models) for panel in timings]
@@ -50,6 +51,17 @@ def caption(data: FigureData) -> str:
         device = " (device of the timings unknown)" if timings else ""
         sentences.append(f"Hollow markers: read from the published figure{device}.")
     return " ".join(sentences)
+
+
+def _scored_on(scores: Chosen) -> str:
+    """Data set and protocol of measured scores, which all of them share."""
+    if scores.provenance != "measured" or scores.rows.empty:
+        return ""
+    conditions = scores.rows["conditions"].iloc[0]
+    place = " ".join(str(conditions[key]) for key in ("data", "split") if key in conditions)
+    clips = f", {conditions['clips']} clips" if "clips" in conditions else ""
+    protocol = f", protocol {conditions['protocol']}" if "protocol" in conditions else ""
+    return f" on {place}{clips}{protocol}" if place else ""
 
 
 def _computed(data: FigureData) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from effbench.errors import UsageError
 from effbench.measure.record import Measurement
+from effbench.plots.caption import caption
 from effbench.plots.definition import load_figure
 from effbench.plots.options import Convention
 from effbench.plots.select import FigureData, MissingResults, PanelData, select
@@ -162,5 +163,8 @@ def test_measured_scores_come_from_one_data_set() -> None:
     elsewhere = trained("fmn04", 90.0, data="b", recipe="mine")
     chosen = select(frame(sizes, rows, [elsewhere]), figure).scores
     assert {value.value for value in chosen.values.values()} == {40.0}
+    assert caption(select(frame(sizes, rows), figure)).startswith(
+        "PSDS1: measured on a eval, protocol paper, effbench."
+    )
     with pytest.raises(MissingResults, match=r"differ in data: a, b"):
         select(frame(sizes, rows, [trained("fmn04", 50.0, data="b", **here)]), figure)
