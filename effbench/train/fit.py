@@ -16,6 +16,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor
 
+from effbench.models.checkpoints import write_checkpoint
 from effbench.train.data import TrainingData
 from effbench.train.ema import WeightAverage
 from effbench.train.groups import logged_rates, make_optimizer
@@ -23,7 +24,7 @@ from effbench.train.loader import PackedBatch
 from effbench.train.module import DetectorTraining
 from effbench.train.runs import Run
 from effbench.train.schedules import SCHEDULES
-from effbench.train.state import Position, detector_state, load_state, save_state, training_state
+from effbench.train.state import Position, detector_state, load_state, training_state
 from effbench.train.validation import Scored, Validator
 from effbench.train.watch import (
     Listener,
@@ -61,14 +62,8 @@ class Fit:
         workers: int = 0,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.data, self.recipe, self.fabric, self.run, self.listener = (
-            data,
-            data.recipe,
-            fabric,
-            run,
-            listener,
-        )
-        self.stop = stop
+        self.data, self.recipe, self.fabric = data, data.recipe, fabric
+        self.run, self.listener, self.stop = run, listener, stop
         self.world, rank = fabric.world_size, fabric.global_rank
         pinned = fabric.device.type == "cuda"
         self.samplers = [data.sampler(rank=rank, world=self.world)]
@@ -230,7 +225,7 @@ class Fit:
                 self.position.best, self.position.best_epoch = value, self.position.epoch
                 weights = detector_state(self.module)
                 if self.fabric.is_global_zero:
-                    save_state(self.run.best, self.run.plan.spec, self.data.classes, weights)
+                    write_checkpoint(weights, self.run.best, self.run.plan.spec, classes=self.data.classes)
         self.listener.validated(self.position, scored, best=best)
         return scored
 
@@ -246,5 +241,7 @@ class Fit:
         weights = detector_state(self.module)
         training: Mapping[str, Any] = training_state(self.module, self.optimizer, self.position, parts)
         if self.fabric.is_global_zero:
-            save_state(self.run.last, self.run.plan.spec, self.data.classes, weights, training)
+            write_checkpoint(
+                weights, self.run.last, self.run.plan.spec, classes=self.data.classes, training=training
+            )
         self.fabric.barrier()

@@ -45,19 +45,16 @@ def advanced_loss(
     weak_teacher: Tensor,
     *,
     pseudo: Tensor | None = None,
-    clip_logits: Tensor | None = None,
-    clip_labels: Tensor | None = None,
     label_weight: float = 0.1,
     teacher_weight: float = 0.9,
     strong_share: float = 0.5,
     pseudo_weight: float = 0.0,
-    clip_weight: float = 0.0,
 ) -> Tensor:
     """Loss of a batch with frame labels and one with clip labels, both heard by an online teacher.
 
     ``label_weight · BCE(strong_logits, labels) + pseudo_weight · BCE(strong_logits, pseudo)
     + teacher_weight · [strong_share · BCE(strong_logits, strong_teacher)
-    + (1 - strong_share) · BCE(weak_logits, weak_teacher)] + clip_weight · BCE(clip_logits, clip_labels)``
+    + (1 - strong_share) · BCE(weak_logits, weak_teacher)]``
 
     Args:
         strong_logits: the student's frames of the strong batch, (batch, classes, frames).
@@ -66,13 +63,10 @@ def advanced_loss(
         weak_logits: the student's frames of the weak batch, (other batch, classes, frames).
         weak_teacher: the teacher's probabilities for them.
         pseudo: stored pseudo labels of the strong batch, as probabilities.
-        clip_logits: the student's clip-wise head on the weak batch, (other batch, weak classes).
-        clip_labels: labels of the weak batch, likewise.
         label_weight: of frame labels.
         teacher_weight: of the online teacher.
         strong_share: part of the strong batch in the teacher's weight.
         pseudo_weight: of stored pseudo labels; needs them if it is not 0.
-        clip_weight: of clip labels; needs logits and labels if it is not 0.
     """
     loss = label_weight * bce(strong_logits, labels)
     loss = loss + teacher_weight * strong_share * bce(strong_logits, strong_teacher.detach())
@@ -81,8 +75,4 @@ def advanced_loss(
         if pseudo is None:
             raise ValueError(f"a weight of {pseudo_weight} for pseudo labels needs pseudo labels")
         loss = loss + pseudo_weight * bce(strong_logits, pseudo)
-    if clip_weight:
-        if clip_logits is None or clip_labels is None:
-            raise ValueError(f"a weight of {clip_weight} for clip labels needs logits and labels of clips")
-        loss = loss + clip_weight * bce(clip_logits, clip_labels)
     return loss

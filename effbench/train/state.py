@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ from torch.distributed.checkpoint import state_dict as distributed
 from torch.optim import Optimizer
 
 from effbench.errors import CheckpointError
-from effbench.models.checkpoints import read_content, write_checkpoint
+from effbench.models.checkpoints import read_content
 
 #: Whole tensors on the CPU, however the weights are spread over devices.
 _WHOLE = distributed.StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -78,21 +78,6 @@ def training_state(
     """
     state = distributed.get_optimizer_state_dict(module, optimizer, options=_WHOLE)
     return {"position": asdict(position), "optimizer": state, **parts}
-
-
-def save_state(
-    path: Path,
-    spec: str,
-    classes: Sequence[str],
-    weights: Mapping[str, Tensor],
-    training: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a checkpoint that a detector can be loaded from and, with ``training``, ``load_state`` goes on.
-
-    Raises:
-        CheckpointError: it can't be written; an earlier one stays as it was.
-    """
-    write_checkpoint(weights, path, spec, classes=classes, training=training)
 
 
 def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Position, Mapping[str, Any]]:

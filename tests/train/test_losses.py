@@ -43,7 +43,6 @@ def test_pseudo_labels_are_needed_only_with_a_weight():
 def test_advanced_loss_has_every_part_with_its_weight():
     strong, labels, strong_teacher, pseudo = tensors(4)
     weak, weak_teacher = tensors(2, (3, 3, 4), seed=1)
-    clip, clip_labels = tensors(2, (3, 5), seed=2)
     default = advanced_loss(strong, labels, strong_teacher, weak, weak_teacher)
     taught = 0.5 * by_hand(strong, strong_teacher) + 0.5 * by_hand(weak, weak_teacher)
     assert default.item() == pytest.approx(0.1 * by_hand(strong, labels) + 0.9 * taught, rel=1e-5)
@@ -54,21 +53,18 @@ def test_advanced_loss_has_every_part_with_its_weight():
         weak,
         weak_teacher,
         pseudo=pseudo,
-        clip_logits=clip,
-        clip_labels=clip_labels,
         label_weight=0.2,
         teacher_weight=0.7,
         strong_share=0.3,
         pseudo_weight=0.4,
-        clip_weight=0.6,
     )
     taught = 0.3 * by_hand(strong, strong_teacher) + 0.7 * by_hand(weak, weak_teacher)
     expected = 0.2 * by_hand(strong, labels) + 0.7 * taught
-    expected += 0.4 * by_hand(strong, pseudo) + 0.6 * by_hand(clip, clip_labels)
+    expected += 0.4 * by_hand(strong, pseudo)
     assert full.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(("option", "message"), [("pseudo_weight", "pseudo"), ("clip_weight", "of clips")])
+@pytest.mark.parametrize(("option", "message"), [("pseudo_weight", "pseudo")])
 def test_weights_of_what_is_not_there_are_refused(option, message):
     with pytest.raises(ValueError, match=message):
         advanced_loss(*tensors(5), **{option: 0.1})
