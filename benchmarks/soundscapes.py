@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from effbench.evaluate.postprocess import median_filter
+from effbench.evaluate.median import median_filter
 
 FRAMES, FRAME_SECONDS, SECONDS = 250, 0.04, 10.0
 

@@ -14,11 +14,11 @@ import torch
 
 import effbench
 from effbench.data.audio import stream_audio
+from effbench.detect.inputs import Source
 from effbench.detect.job import Settings
 from effbench.detect.run import detect
-from effbench.detect.scorer import Scorer
-from effbench.detect.sources import Source
-from effbench.detect.windows import cut
+from effbench.infer.scorer import Scorer
+from effbench.infer.windows import cut
 
 MINUTES, RATE, ROUNDS = 10, 44_100, 3
 BATCH_SIZES = (1, 2, 4, 8)

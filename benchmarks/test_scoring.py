@@ -18,7 +18,7 @@ import pytest
 
 import effbench
 from benchmarks.soundscapes import Generated
-from effbench.evaluate.postprocess import median_filter
+from effbench.evaluate.median import median_filter
 
 CLIPS = int(os.environ.get("EFFBENCH_SCORING_CLIPS", "800"))
 ROUNDS = int(os.environ.get("EFFBENCH_SCORING_ROUNDS", "2"))

@@ -7,11 +7,11 @@ import torch
 
 from effbench.data.synth import synthesise
 from effbench.spec import ModelSpec
-from effbench.train.data import open_data
+from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
-from effbench.train.recipes import load_recipe
+from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Plan, Run, Sources
-from effbench.train.train import Hardware, build_training, make_fabric
+from effbench.train.start import Hardware, build_training, make_fabric
 
 BATCH = 16
 

@@ -20,9 +20,9 @@ _EXPORTS = {
     "Profile": "effbench.measure.profile",
     "count_macs": "effbench.measure.macs",
     "MacReport": "effbench.measure.macs",
-    "psds1": "effbench.evaluate.psds",
-    "psds2": "effbench.evaluate.psds",
-    "Psds1Result": "effbench.evaluate.psds",
+    "psds1": "effbench.evaluate.psds.score",
+    "psds2": "effbench.evaluate.psds.score",
+    "Psds1Result": "effbench.evaluate.psds.score",
     "pauroc": "effbench.evaluate.pauroc",
     "evaluate_scores": "effbench.evaluate.protocol",
 }
@@ -32,9 +32,9 @@ __all__ = [*sorted(_EXPORTS), "__version__"]
 if TYPE_CHECKING:
     from effbench.evaluate.pauroc import pauroc as pauroc
     from effbench.evaluate.protocol import evaluate_scores as evaluate_scores
-    from effbench.evaluate.psds import Psds1Result as Psds1Result
-    from effbench.evaluate.psds import psds1 as psds1
-    from effbench.evaluate.psds import psds2 as psds2
+    from effbench.evaluate.psds.score import Psds1Result as Psds1Result
+    from effbench.evaluate.psds.score import psds1 as psds1
+    from effbench.evaluate.psds.score import psds2 as psds2
     from effbench.measure.macs import MacReport as MacReport
     from effbench.measure.macs import count_macs as count_macs
     from effbench.measure.profile import Profile as Profile

@@ -13,7 +13,7 @@ from effbench.cli.progress import status
 from effbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from effbench.train.bench import LoaderProfile, LoaderRate
+    from effbench.train.feed.bench import LoaderProfile, LoaderRate
 
 
 def bench(
@@ -43,9 +43,9 @@ def bench(
     counts = _counts(workers)
 
     from effbench.data.datasets import open_dataset
-    from effbench.measure.environment import environment
-    from effbench.train.bench import measure_loader, profile_loading
-    from effbench.train.items import TrainingItems
+    from effbench.machine.environment import environment
+    from effbench.train.feed.bench import measure_loader, profile_loading
+    from effbench.train.feed.pieces import TrainingItems
 
     dataset = open_dataset(data, layout, split=split, audio=audio, pseudo_labels=pseudo_labels)
     items = TrainingItems(dataset, classes=dataset.classes.names, seconds=piece_seconds)
@@ -94,8 +94,8 @@ def _write(
     environment: dict[str, Any],
     form: Format,
 ) -> None:
-    from effbench.measure.concerns import concerns
-    from effbench.train.bench import rates_table
+    from effbench.machine.concerns import concerns
+    from effbench.train.feed.bench import rates_table
 
     stages = profile.stages
     if form is Format.json:

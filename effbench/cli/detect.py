@@ -10,18 +10,18 @@ import typer
 
 from effbench import __version__
 from effbench.cli.output import note, write_table
+from effbench.cli.parsing import check_thresholds, median_frames, select_classes
 from effbench.cli.progress import Status, status
-from effbench.detect.choices import check_thresholds, median_frames, select_classes
 from effbench.detect.output import EventFormat
 from effbench.errors import EffbenchError
 
 if TYPE_CHECKING:
     from effbench.detect.destinations import Destinations
+    from effbench.detect.inputs import Source
     from effbench.detect.job import Settings
-    from effbench.detect.model import ChosenModel
     from effbench.detect.run import Failure
-    from effbench.detect.scorer import Scorer
-    from effbench.detect.sources import Source
+    from effbench.infer.scorer import Scorer
+    from effbench.models.chosen import ChosenModel
 
 
 def detect(
@@ -81,8 +81,8 @@ def detect(
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
     from effbench.detect.destinations import Destinations
+    from effbench.detect.inputs import find
     from effbench.detect.job import Settings
-    from effbench.detect.sources import find
 
     limits = check_thresholds(threshold or [0.5])
     frames = median_frames(median_window)
@@ -121,7 +121,7 @@ def _files(count: int) -> str:
 
 
 def _model(spec: str, checkpoint: str | None) -> ChosenModel:
-    from effbench.detect.model import choose_model
+    from effbench.models.chosen import choose_model
 
     chosen = choose_model(spec, checkpoint)
     if chosen.checkpoint is None:
@@ -135,8 +135,8 @@ def _scorer(
     """The model where it is to run."""
     import torch
 
-    from effbench.detect.scorer import Scorer
-    from effbench.measure.devices import resolve_device, resolve_precision
+    from effbench.infer.scorer import Scorer
+    from effbench.machine.devices import resolve_device, resolve_precision
 
     place, dtype = resolve_device(device), resolve_precision(precision).dtype
     if threads is not None:

@@ -21,7 +21,7 @@ def doctor(
 
     Example: effbench doctor --device cpu --precision bf16
     """
-    from effbench.measure.environment import concerns, environment, resolve_precision
+    from effbench.machine.environment import concerns, environment, resolve_precision
 
     asked = resolve_precision(precision)
     found = environment(device)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from effbench.evaluate.evaluation import Evaluation
-    from effbench.evaluate.score_files import ScoreSet
+    from effbench.infer.score_files import ScoreSet
 
 
 def evaluate(
@@ -81,7 +81,7 @@ def evaluate(
     if own == given:
         raise UsageError("give --model with --data, or --scores with --ground-truth")
     from effbench.evaluate.protocol import evaluate_scores, plan_of
-    from effbench.study.store import Store
+    from effbench.results.store import Store
 
     plan = plan_of(protocol, metric)
     if plot is not None:
@@ -132,10 +132,10 @@ def _inferred(
 ) -> tuple[ScoreSet, Any, Any, dict[str, Any]]:
     """Logits of the model on the data set, its ground truth and durations."""
     from effbench.data.datasets import open_dataset
-    from effbench.detect.logits import LogitModel
-    from effbench.detect.model import choose_model
-    from effbench.measure.devices import resolve_device, resolve_precision
-    from effbench.study.evaluation import classes_of, infer
+    from effbench.infer.dataset import classes_of, infer
+    from effbench.infer.logits import LogitModel
+    from effbench.machine.devices import resolve_device, resolve_precision
+    from effbench.models.chosen import choose_model
 
     where, dtype = resolve_device(run["device"]), resolve_precision(run["precision"]).dtype
     dataset = open_dataset(data, place["layout"], split=place["split"], audio=place["audio"])
@@ -166,9 +166,9 @@ def _read(
     scores: Path, ground_truth: Path, durations: Path | None
 ) -> tuple[ScoreSet, Any, Any, dict[str, Any]]:
     """Anybody's scores, ground truth and durations."""
+    from effbench.data.ground_truth import read_ground_truth
     from effbench.data.tables import read_durations
-    from effbench.evaluate.ground_truth import read_ground_truth
-    from effbench.evaluate.score_files import last_times, read_scores
+    from effbench.infer.score_files import last_times, read_scores
 
     found = read_scores(scores)
     seconds = read_durations(durations) if durations else last_times(found)
@@ -176,7 +176,7 @@ def _read(
 
 
 def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    from effbench.measure.record import UNITS
+    from effbench.results.measurement import UNITS
 
     rows = []
     for name, estimate in evaluation.values.items():
@@ -215,7 +215,7 @@ def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def _check_plot(path: Path, engine: str, metrics: Sequence[str]) -> None:
-    from effbench.plots.options import ImageFormat
+    from effbench.plots.choices import ImageFormat
 
     if "psds1" not in metrics or engine != "effbench":
         raise UsageError("--plot draws the curves of psds1 by the effbench engine: ask for that metric")
@@ -233,7 +233,7 @@ def _plot(evaluation: Evaluation, path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _store(evaluation: Evaluation, results: Any, facts: Mapping[str, Any]) -> None:
-    from effbench.measure.environment import environment
+    from effbench.machine.environment import environment
 
     here = environment("cpu")
     conditions = {name: value for name, value in facts.items() if name != "model"}

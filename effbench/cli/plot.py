@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from effbench.plots.options import Convention, ImageFormat
+from effbench.plots.choices import Convention, ImageFormat
 
 
 def plot(
@@ -46,10 +46,10 @@ def plot(
 
     Example: effbench plot paper-1 --overlay --format svg
     """
-    from effbench.plots.definition import load_figure
+    from effbench.plots.figures import load_figure
     from effbench.plots.save import save
     from effbench.plots.select import select
-    from effbench.study.shipped import newest_rows
+    from effbench.results.shipped import newest_rows
 
     definition = load_figure(figure)
     data = select(

@@ -57,7 +57,7 @@ def profile(
     """
     from effbench.measure import profile as measuring
     from effbench.models import zoo
-    from effbench.study.store import Store
+    from effbench.results.store import Store
 
     specs = zoo.resolve(model)
     if checkpoint is not None and len(specs) > 1:
@@ -215,7 +215,7 @@ def _write_timings(profile: Profile) -> None:
     if profile.memory:
         print(f"Memory: {profile.memory}")
     if profile.throughput:
-        from effbench.measure.environment import concerns
+        from effbench.machine.environment import concerns
 
         environment = profile.environment
         load = environment["load"]

@@ -44,10 +44,10 @@ def pseudo_labels(
         )
     from effbench.data.datasets import open_dataset
     from effbench.data.pseudo_writer import PseudoLabelFile
-    from effbench.detect.logits import LogitModel
-    from effbench.detect.model import choose_model
-    from effbench.measure.devices import resolve_device, resolve_precision
-    from effbench.study.evaluation import logits_of
+    from effbench.infer.dataset import logits_of
+    from effbench.infer.logits import LogitModel
+    from effbench.machine.devices import resolve_device, resolve_precision
+    from effbench.models.chosen import choose_model
 
     place, dtype = resolve_device(device), resolve_precision(precision).dtype
     dataset = open_dataset(data, layout, split=split, audio=audio)

@@ -39,7 +39,7 @@ def save(
 
     Example: effbench regress save --model fmn10 --model fmn10+hybrid-256
     """
-    from effbench.measure import regress
+    from effbench import regress
 
     saved = regress.save(
         baseline,
@@ -73,7 +73,7 @@ def check(
 
     Example: effbench regress check --complexity-only
     """
-    from effbench.measure import regress
+    from effbench import regress
 
     result = regress.check(
         baseline,

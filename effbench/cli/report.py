@@ -25,8 +25,8 @@ def report(
 
     Example: effbench report paper --out report
     """
-    from effbench.reports.build import build, require_report
-    from effbench.study.shipped import newest_rows
+    from effbench.reports.pages import build, require_report
+    from effbench.results.shipped import newest_rows
 
     require_report(study)
     for path in build(study, newest_rows(store), out, device=device):

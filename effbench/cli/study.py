@@ -30,10 +30,10 @@ def run(
 
     Example: effbench study run paper
     """
+    from effbench.results.shipped import import_shipped
+    from effbench.results.store import Store
     from effbench.study import run as running
     from effbench.study.definition import load_study
-    from effbench.study.shipped import import_shipped
-    from effbench.study.store import Store
 
     definition = load_study(study)
     everything = running.jobs(definition)
@@ -56,9 +56,9 @@ def status(study: StudyArgument, store: StoreOption = None, form: FormatOption =
 
     Example: effbench study status paper
     """
+    from effbench.results.store import Store
     from effbench.study import run as running
     from effbench.study.definition import load_study
-    from effbench.study.store import Store
 
     definition = load_study(study)
     with Store(store) as results:
@@ -86,8 +86,8 @@ def show(
 
     Example: effbench study show paper --format csv
     """
+    from effbench.results.store import Store
     from effbench.study.definition import load_study
-    from effbench.study.store import Store
 
     specs = load_study(study).specs()
     with Store(store) as results:

@@ -17,7 +17,7 @@ from effbench.errors import CheckpointError, EffbenchError, UsageError
 if TYPE_CHECKING:
     from effbench.train.fit import Fit
     from effbench.train.runs import Plan, Run
-    from effbench.train.train import Hardware
+    from effbench.train.start import Hardware
 
 
 def train(
@@ -79,7 +79,7 @@ def train(
         folder, plan = resume, Run.open(resume).plan
     else:
         if model is None or recipe is None:
-            from effbench.train.recipes import recipe_names
+            from effbench.train.recipe.library import recipe_names
 
             known = ", ".join(recipe_names())
             raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")
@@ -95,7 +95,7 @@ def train(
         import torch
 
         torch.set_num_threads(threads)
-    from effbench.train.train import Hardware
+    from effbench.train.start import Hardware
 
     loggers = tuple(name for name in logger or ["tensorboard"] if name != "none")
     hardware = Hardware(device, devices, nodes, strategy, workers, loggers)
@@ -116,7 +116,7 @@ def _check_installed(spread: bool) -> None:
 
 
 def _recipe_rows() -> list[dict[str, Any]]:
-    from effbench.train.recipes import load_recipe, recipe_names
+    from effbench.train.recipe.library import load_recipe, recipe_names
 
     rows = []
     for name in recipe_names():
@@ -139,7 +139,7 @@ def _sources(
 
 def _plan(model: str, recipe: str, change: list[str], sources: dict[str, str | None]) -> Plan:
     from effbench.models import zoo
-    from effbench.train.recipes import load_recipe
+    from effbench.train.recipe.library import load_recipe
     from effbench.train.runs import Plan, Sources
 
     specs = zoo.resolve([model])
@@ -152,12 +152,12 @@ def _plan(model: str, recipe: str, change: list[str], sources: dict[str, str | N
 def _train(
     plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None, keep: bool
 ) -> None:
-    from effbench.study.store import Store
-    from effbench.train.data import open_data
+    from effbench.results.store import Store
+    from effbench.train.feed.training_data import open_data
+    from effbench.train.health import Stopped, TrainingError
     from effbench.train.processes import ending_together, first_process, follow
     from effbench.train.runs import Run
-    from effbench.train.train import about, build_training, make_fabric, train
-    from effbench.train.watch import Stopped, TrainingError
+    from effbench.train.start import about, build_training, make_fabric, train
 
     first = first_process()
     if not first:

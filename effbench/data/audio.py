@@ -21,7 +21,7 @@ import numpy as np
 
 from effbench.data.decoding import Samples as Samples
 from effbench.data.decoding import can_seek, mono_blocks
-from effbench.data.sources import open_sound
+from effbench.data.sound_files import open_sound
 from effbench.errors import AudioError, EffbenchWarning
 
 SAMPLE_RATE = 16_000

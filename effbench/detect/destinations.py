@@ -12,12 +12,12 @@ from typing import Any, TextIO
 
 from effbench.detect.events import Detection
 from effbench.detect.folder import ResultFolder
+from effbench.detect.inputs import Source
 from effbench.detect.job import Listener
 from effbench.detect.output import BY_SUFFIX, EventFormat, rows, write_events
 from effbench.detect.plot import IMAGE_SUFFIXES, PlotListener
 from effbench.detect.run import Failure
 from effbench.detect.scores import ScoreFile, ScoreListener
-from effbench.detect.sources import Source
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
 

@@ -9,8 +9,8 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.detect.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
-from effbench.evaluate.postprocess import event_frames
+from effbench.evaluate.median import event_frames
+from effbench.infer.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
 
 #: Frames from onset to offset, class, index of the threshold, and the highest score within.
 RECORD = np.dtype(

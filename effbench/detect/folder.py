@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from effbench.detect.events import Detection
+from effbench.detect.inputs import Source
 from effbench.detect.output import EventFormat, write_events
-from effbench.detect.sources import Source
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from effbench.data.vocabulary import strong_classes
 from effbench.detect.events import Detection, EventDecoder
-from effbench.detect.sources import Source
+from effbench.detect.inputs import Source
 from effbench.detect.stream import StreamingMedian
-from effbench.detect.windows import FRAMES_PER_SECOND, Blend, Floats, Window, frames_of
+from effbench.infer.windows import FRAMES_PER_SECOND, Blend, Floats, Window, frames_of
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import numpy as np
 
 from effbench.data.audio import audio_info, stream_audio
 from effbench.detect.events import Detection
-from effbench.detect.sources import Source
+from effbench.detect.inputs import Source
 from effbench.detect.spool import Spool
-from effbench.detect.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
+from effbench.infer.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ import numpy as np
 
 from effbench.data.audio import stream_audio
 from effbench.detect.events import Detection
+from effbench.detect.inputs import Source
 from effbench.detect.job import Job, Listener, Settings
-from effbench.detect.prefetch import prefetch
-from effbench.detect.scorer import Scorer
-from effbench.detect.sources import Source
-from effbench.detect.windows import FRAMES_PER_SECOND, Floats, Window, cut
 from effbench.errors import EffbenchError
+from effbench.infer.prefetch import prefetch
+from effbench.infer.scorer import Scorer
+from effbench.infer.windows import FRAMES_PER_SECOND, Floats, Window, cut
 
 BLOCK_SECONDS = 10.0
 

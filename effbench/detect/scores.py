@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effbench.detect.events import Detection
-from effbench.detect.sources import Source
-from effbench.detect.windows import FRAMES_PER_SECOND, Floats
+from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.files import replacing
+from effbench.infer.windows import FRAMES_PER_SECOND, Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa

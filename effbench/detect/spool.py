@@ -6,7 +6,7 @@ import tempfile
 
 import numpy as np
 
-from effbench.detect.windows import Floats
+from effbench.infer.windows import Floats
 
 
 class Spool:

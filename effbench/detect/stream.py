@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from effbench.detect.windows import Floats
-from effbench.evaluate.postprocess import median_filter
+from effbench.evaluate.median import median_filter
+from effbench.infer.windows import Floats
 
 
 class StreamingMedian:

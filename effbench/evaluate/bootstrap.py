@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 
 from effbench.errors import UsageError
-from effbench.measure.statistics import CONFIDENCE, Estimate
+from effbench.results.intervals import CONFIDENCE, Estimate
 
 #: Resamples by default: less work than the score itself, and the width of an interval to about 7 %.
 RESAMPLES = 100

@@ -10,9 +10,9 @@ from typing import Any
 from effbench import __version__
 from effbench.evaluate.events import FScore, SegmentScore
 from effbench.evaluate.pauroc import PaurocResult
-from effbench.evaluate.psds_metric import PsdsResult
-from effbench.measure.record import UNITS, Measurement
-from effbench.measure.statistics import Estimate
+from effbench.evaluate.psds.metric import PsdsResult
+from effbench.results.intervals import Estimate
+from effbench.results.measurement import UNITS, Measurement
 
 
 @dataclass(frozen=True)

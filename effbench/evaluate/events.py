@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import RESAMPLES, draw_weights, interval
 from effbench.evaluate.inputs import Events, GroundTruth, collect_events
-from effbench.measure.statistics import Estimate
+from effbench.results.intervals import Estimate
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from effbench.evaluate.criteria import Criteria
 from effbench.evaluate.events import event_f1, segment_scores
 from effbench.evaluate.inputs import TIME_DECIMALS, GroundTruth, Task
+from effbench.evaluate.median import event_frames
+from effbench.evaluate.one_pass import Metric, run
 from effbench.evaluate.pauroc import PaurocMetric, reference_result
-from effbench.evaluate.postprocess import event_frames
-from effbench.evaluate.psds import Engine
-from effbench.evaluate.psds_metric import PsdsMetric, Settings
-from effbench.evaluate.stream import Metric, run
+from effbench.evaluate.psds.criteria import Criteria
+from effbench.evaluate.psds.metric import PsdsMetric, Settings
+from effbench.evaluate.psds.score import Engine
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Scoring:
         if self.engine != "reference":
             return finished
         if isinstance(settings, Settings):
-            from effbench.evaluate.reference import reference_psds
+            from effbench.evaluate.psds.reference import reference_psds
 
             return reference_psds(self.task, settings)
         return reference_result(self.task, settings.segment_seconds, settings.max_fpr, 0.0)

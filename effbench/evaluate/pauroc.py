@@ -25,9 +25,9 @@ from effbench.evaluate.inputs import (
     exact,
     prepare,
 )
+from effbench.evaluate.one_pass import run
 from effbench.evaluate.segments import Segments, highest_scores, positive_segments, segment_counts
-from effbench.evaluate.stream import run
-from effbench.measure.statistics import Estimate
+from effbench.results.intervals import Estimate
 
 #: Score of segments without frames.
 Missing = float | Literal["lowest"]
@@ -167,7 +167,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 def reference_result(task: Task, segment_seconds: float, max_fpr: float, missing: Missing) -> PaurocResult:
     """The values by sed_scores_eval."""
-    from effbench.evaluate.reference import reference_pauroc
+    from effbench.evaluate.psds.reference import reference_pauroc
 
     if missing != 0:
         raise UsageError("the reference engine gives segments without frames the score 0 and no other")

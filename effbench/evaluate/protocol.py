@@ -11,10 +11,10 @@ import numpy as np
 from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import RESAMPLES
 from effbench.evaluate.evaluation import Evaluation, values_of
-from effbench.evaluate.filtered import FilteredScores
 from effbench.evaluate.inputs import Durations, GroundTruth, Scores, Task, Timestamps, prepare
 from effbench.evaluate.metrics import METRICS, EventList, Scoring
-from effbench.evaluate.psds import Engine
+from effbench.evaluate.protocol_view import FilteredScores
+from effbench.evaluate.psds.score import Engine
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import effbench
 from effbench.errors import EffbenchError
-from effbench.measure.record import Measurement
-from effbench.measure.statistics import Estimate, bootstrap
+from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.throughput import Progress, timing_record
 from effbench.measure.timing import Budget, Timing, time_calls
-from effbench.measure.workload import Setting, is_out_of_memory, make_call, prepared
+from effbench.results.intervals import Estimate, bootstrap
+from effbench.results.measurement import Measurement
 
 if TYPE_CHECKING:
     import torch

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 
 import effbench
 from effbench.errors import EffbenchError
-from effbench.measure.machine import available_memory
-from effbench.measure.record import Measurement
-from effbench.measure.resident import ResidentPeak, release_free_memory, resident_bytes
+from effbench.machine.cpu import available_memory
+from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
+from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.timing import synchronise
-from effbench.measure.workload import Setting, is_out_of_memory, make_call, prepared
+from effbench.results.measurement import Measurement
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector

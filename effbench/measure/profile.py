@@ -12,18 +12,18 @@ from torch import Tensor
 
 import effbench
 from effbench.errors import UsageError, nearest
-from effbench.measure.environment import environment
+from effbench.machine.environment import environment
+from effbench.measure.conditions import Setting
 from effbench.measure.latency import Latency, measure_latency
 from effbench.measure.macs import MacReport, count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
 from effbench.measure.memory import Memory, peak_memory
 from effbench.measure.parameters import Parameters, count_parameters
-from effbench.measure.record import UNITS, Measurement
 from effbench.measure.throughput import Progress, Throughput, measure_throughput
 from effbench.measure.timing import Budget
-from effbench.measure.workload import Setting
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
+from effbench.results.measurement import UNITS, Measurement
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.measure.machine import available_memory
-from effbench.measure.resident import ResidentPeak, release_free_memory, resident_bytes
+from effbench.machine.cpu import available_memory
+from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 
 MAX_BATCH_SIZE = 4096
 RISE = 0.02  # that a larger batch must bring to be worth trying another

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import effbench
-from effbench.measure.record import Measurement
-from effbench.measure.statistics import median_interval
+from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.sweep import MemoryGuard, sweep
 from effbench.measure.timing import Budget, Timing, time_calls
-from effbench.measure.workload import Setting, is_out_of_memory, make_call, prepared
+from effbench.results.intervals import median_interval
+from effbench.results.measurement import Measurement
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import torch
 
-from effbench.measure.machine import LoadWatch
+from effbench.machine.cpu import LoadWatch
 
 Call = Callable[[], object]
 

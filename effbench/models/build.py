@@ -14,7 +14,7 @@ from effbench.errors import UsageError
 from effbench.models import zoo
 from effbench.models.backbones.asit import Asit
 from effbench.models.backbones.atst import AtstFrame
-from effbench.models.backbones.base import Backbone
+from effbench.models.backbones.backbone import Backbone
 from effbench.models.backbones.beats import Beats
 from effbench.models.backbones.fmn import FrameMobileNet
 from effbench.models.backbones.fpasst import FramePasst

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from effbench.errors import CheckpointError, EffbenchWarning
 from effbench.files import replacing
 from effbench.models import zoo
+from effbench.models.checkpoint_keys import OPTIONAL, SIGNATURES, backbone_names, own_key
 from effbench.models.download import cached_file
-from effbench.models.layouts import OPTIONAL, SIGNATURES, backbone_names, own_key
 from effbench.spec import ModelSpec
 
 FORMAT_VERSION = 1

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.backbones.base import Backbone
-from effbench.models.frontends.base import SAMPLE_RATE
+from effbench.models.backbones.backbone import Backbone
+from effbench.models.frontends.frontend import SAMPLE_RATE
 
 FRAME_SECONDS = 0.04
 

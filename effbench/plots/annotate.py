@@ -10,8 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
-from effbench.plots.definition import Reference, Series
-from effbench.plots.labels import Box, place
+from effbench.plots.figures import Reference, Series
+from effbench.plots.placement import Box, place
 from effbench.plots.select import FigureData, PanelData
 from effbench.spec import ModelSpec
 

@@ -6,7 +6,7 @@ import math
 
 from matplotlib import rcParams
 
-from effbench.plots.definition import Reference, Series
+from effbench.plots.figures import Reference, Series
 
 #: Size of a hollow, overlaid marker beside a filled one.
 HOLLOW = 1.6

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from effbench.plots.definition import MACS
-from effbench.plots.options import Convention
+from effbench.plots.choices import Convention
+from effbench.plots.figures import MACS
 from effbench.plots.select import FigureData, PanelData
 from effbench.plots.values import TIMED, Chosen
 

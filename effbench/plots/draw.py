@@ -17,7 +17,7 @@ from effbench.plots import axes as scales
 from effbench.plots.annotate import annotate
 from effbench.plots.axes import HOLLOW, marker_size
 from effbench.plots.caption import axis_label, caption
-from effbench.plots.definition import Reference, Series
+from effbench.plots.figures import Reference, Series
 from effbench.plots.select import FigureData, PanelData
 from effbench.plots.values import TIMED, Value
 from effbench.resources import share

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from effbench.errors import EffbenchError
 from effbench.files import replacing
+from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import style
-from effbench.plots.options import ImageFormat
 from effbench.plots.save import METADATA
 
 MAX_LABELLED = 10

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from effbench.errors import EffbenchError
 from effbench.files import replacing
+from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import draw, style
-from effbench.plots.options import ImageFormat
 from effbench.plots.select import FigureData
 
 # Dates, and the name and version of the drawing program, would make equal figures differ.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.errors import EffbenchError
-from effbench.measure.record import UNITS
-from effbench.plots.definition import MACS, FigureDefinition, Panel
-from effbench.plots.options import Convention
+from effbench.plots.choices import Convention
+from effbench.plots.figures import MACS, FigureDefinition, Panel
 from effbench.plots.values import TIMED, Chosen, Value, find_device, timed, timed_devices, untimed
+from effbench.results.measurement import UNITS
 from effbench.spec import TRANSFORMERS
 
 #: Conditions in which scores that share an axis must agree.
@@ -56,7 +56,7 @@ def select(
     was timed, the published timings are drawn instead.
 
     Args:
-        rows: of the results store (``effbench.study.rows.to_frame`` describes the columns).
+        rows: of the results store (``effbench.results.rows.to_frame`` describes the columns).
         definition: from ``load_figure``.
         macs: counting convention of the MACs panel.
         device: draw timings of this device only; a part of its name that no other has is enough.

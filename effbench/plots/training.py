@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from effbench.files import replacing
+from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import style
-from effbench.plots.options import ImageFormat
 from effbench.plots.save import METADATA
 
 Rows = Sequence[Mapping[str, float | None]]

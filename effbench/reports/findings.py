@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from effbench.plots.definition import FigureDefinition
-from effbench.plots.pareto import Tradeoff, dominator, pareto_front
+from effbench.plots.figures import FigureDefinition
+from effbench.reports.pareto import Tradeoff, dominator, pareto_front
 from effbench.reports.points import Point
 from effbench.spec import ModelSpec
 

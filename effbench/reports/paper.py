@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from effbench.plots.caption import setting
-from effbench.plots.definition import load_figure
+from effbench.plots.figures import load_figure
 from effbench.plots.select import select
 from effbench.plots.values import find_device, timed_devices
 from effbench.reports import findings

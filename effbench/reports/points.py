@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from effbench.plots.definition import FigureDefinition
+from effbench.plots.figures import FigureDefinition
 from effbench.plots.select import require
 from effbench.plots.values import Chosen, Value, timed, timed_devices, untimed
 

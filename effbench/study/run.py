@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import effbench
 from effbench.errors import EffbenchError
 from effbench.models import zoo
+from effbench.results.store import Store
 from effbench.spec import ModelSpec
 from effbench.study.definition import ComplexityTask, Study, ThroughputTask
-from effbench.study.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from effbench.measure.record import Measurement
+    from effbench.results.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _is_done(job: Job, kept: pd.DataFrame) -> bool:
         counted = rows[rows["seconds"] == options["clip_seconds"]]
         wanted = {"macs_exact", *(f"macs_{name}" for name in options["counters"])}
         return wanted <= set(counted["quantity"])
-    from effbench.measure.environment import device_name
+    from effbench.machine.environment import device_name
 
     rows = rows[
         (rows["device"] == device_name(options["device"]))

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from effbench.train.data import open_data
+from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
 from effbench.train.runs import Plan, Run
-from effbench.train.train import Hardware, build_training, make_fabric
+from effbench.train.start import Hardware, build_training, make_fabric
 
 STEPS, VALIDATION_BATCHES = 2, 2
 

@@ -17,22 +17,22 @@ from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor
 
 from effbench.models.checkpoints import write_checkpoint
-from effbench.train.data import TrainingData
 from effbench.train.ema import WeightAverage
+from effbench.train.feed.loader import PackedBatch
+from effbench.train.feed.training_data import TrainingData
 from effbench.train.groups import logged_rates, make_optimizer
-from effbench.train.loader import PackedBatch
-from effbench.train.module import DetectorTraining
-from effbench.train.runs import Run
-from effbench.train.schedules import SCHEDULES
-from effbench.train.state import Position, detector_state, load_state, training_state
-from effbench.train.validation import Scored, Validator
-from effbench.train.watch import (
+from effbench.train.health import (
     Listener,
     Recent,
     Stopped,
     any_process,
     check_weights,
 )
+from effbench.train.module import DetectorTraining
+from effbench.train.runs import Run
+from effbench.train.schedules import SCHEDULES
+from effbench.train.state import Position, detector_state, load_state, training_state
+from effbench.train.validation import Scored, Validator
 
 #: Optimiser steps between two looks at the losses (a look waits for the GPU), and between two saves.
 LOOK_EVERY, SAVE_EVERY = 20, 500

@@ -9,7 +9,7 @@ from torch import nn, optim
 
 from effbench.errors import UsageError
 from effbench.models.detector import SoundEventDetector
-from effbench.train.recipe import Recipe
+from effbench.train.recipe.recipe import Recipe
 
 
 class Layered(Protocol):

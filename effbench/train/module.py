@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from effbench.errors import UsageError
-from effbench.measure.devices import resolve_precision
+from effbench.machine.devices import resolve_precision
 from effbench.models.detector import Predictions, SoundEventDetector
 from effbench.models.frontends.log_mel import LogMelFrontend
 from effbench.train import augment
 from effbench.train.augment import Augmentation, Views
-from effbench.train.loader import Batch
+from effbench.train.feed.loader import Batch
 from effbench.train.losses import advanced_loss, bce, distillation_loss
-from effbench.train.recipe import Recipe
+from effbench.train.recipe.recipe import Recipe
 
 FMIN_JITTER, FMAX_JITTER = 10, 2000
 

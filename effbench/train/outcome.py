@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from effbench import __version__
-from effbench.detect.model import digest
-from effbench.measure.record import UNITS, Measurement
+from effbench.models.chosen import digest
+from effbench.results.measurement import UNITS, Measurement
 from effbench.train.fit import Fit
 from effbench.train.runs import Run
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from lightning.fabric import Fabric
 
 from effbench.errors import EffbenchError
-from effbench.train.watch import Stopped
+from effbench.train.health import Stopped
 
 #: Seconds that others have to end by themselves, and between two looks for the process that started this one.
 PATIENCE, STOPPING, POLL = 3.0, 30.0, 1.0

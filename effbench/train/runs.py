@@ -16,7 +16,7 @@ import yaml
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
-from effbench.train.recipe import Recipe
+from effbench.train.recipe.recipe import Recipe
 
 RECIPE, ABOUT, METRICS = "recipe.yaml", "run.json", "metrics.csv"
 BEST, LAST = "best.pt", "last.pt"

@@ -20,15 +20,15 @@ from effbench.data.labels import FRAME_SECONDS
 from effbench.evaluate.clip_scores import mean_average_precision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import evaluate_scores
-from effbench.measure.record import UNITS
-from effbench.measure.statistics import Estimate
 from effbench.models.detector import SoundEventDetector
-from effbench.train.data import TrainingData
-from effbench.train.items import ValidationItems
-from effbench.train.loader import Batch, Loader
+from effbench.results.intervals import Estimate
+from effbench.results.measurement import UNITS
+from effbench.train.feed.loader import Batch, Loader
+from effbench.train.feed.pieces import ValidationItems
+from effbench.train.feed.training_data import TrainingData
+from effbench.train.health import raise_together
 from effbench.train.losses import bce
 from effbench.train.runs import LOGITS
-from effbench.train.watch import raise_together
 
 
 @dataclass(frozen=True)

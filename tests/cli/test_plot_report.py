@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from effbench.resources import share
-from effbench.study.store import Store
-from tests.results import complexity, timings
+from effbench.results.store import Store
+from tests.rows import complexity, timings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -5,7 +5,7 @@ import pytest
 
 from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
-from effbench.detect.model import choose_model
+from effbench.models.chosen import choose_model
 
 MODELS = ("fmn04", "fmn04+gru-104")
 

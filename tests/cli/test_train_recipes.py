@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from effbench.data.synth import synthesise
-from effbench.train.recipes import recipe_names
+from effbench.train.recipe.library import recipe_names
 
 # What a recipe for GPUs needs to be a matter of seconds here.
 SMALL = [

@@ -9,7 +9,7 @@ from effbench.data.clips import EventTable
 from effbench.data.datasets import open_dataset, recognise
 from effbench.data.labels import Event, crop_events
 from effbench.data.prepare import prepare
-from effbench.data.pseudo import PseudoLabels
+from effbench.data.pseudo_labels import PseudoLabels
 from effbench.data.synth import synthesise
 from effbench.data.vocabulary import strong_classes, weak_classes
 from effbench.errors import DataError, UsageError

@@ -16,7 +16,7 @@ RATE = 16_000
 @cache
 def detector(spec="fmn04", frames="audio"):
     built = effbench.build_model(spec, seed=0, frames=frames)
-    from effbench.models.layouts import own_key
+    from effbench.models.checkpoint_keys import own_key
 
     built.load_state_dict({own_key(k): v for k, v in parity.renamed_state(spec).items()}, strict=False)
     return built

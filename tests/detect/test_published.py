@@ -8,10 +8,10 @@ from scipy import ndimage
 
 import effbench
 from effbench.data.vocabulary import strong_classes
+from effbench.detect.inputs import Source
 from effbench.detect.job import Settings
 from effbench.detect.run import detect
-from effbench.detect.scorer import Scorer
-from effbench.detect.sources import Source
+from effbench.infer.scorer import Scorer
 from tests.detect import heard
 from tests.models import parity
 

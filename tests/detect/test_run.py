@@ -9,12 +9,12 @@ import torch
 from scipy import ndimage, special
 
 from effbench.data.audio import read_audio
+from effbench.detect.inputs import Source
 from effbench.detect.job import Settings
-from effbench.detect.prefetch import prefetch
 from effbench.detect.run import Failure, detect
-from effbench.detect.scorer import Scorer
-from effbench.detect.sources import Source
-from effbench.detect.windows import Blend, cut
+from effbench.infer.prefetch import prefetch
+from effbench.infer.scorer import Scorer
+from effbench.infer.windows import Blend, cut
 from tests.detect import heard
 
 

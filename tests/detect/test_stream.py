@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from effbench.detect.events import EventDecoder
 from effbench.detect.stream import StreamingMedian
-from effbench.detect.windows import (
+from effbench.evaluate.median import median_filter
+from effbench.infer.windows import (
     FRAME_SAMPLES,
     HOP_FRAMES,
     WINDOW_FRAMES,
@@ -17,7 +18,6 @@ from effbench.detect.windows import (
     cut,
     frames_of,
 )
-from effbench.evaluate.postprocess import median_filter
 
 lengths = st.one_of(
     st.integers(1, 3000),

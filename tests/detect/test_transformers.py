@@ -5,9 +5,9 @@ import pytest
 import soundfile
 import torch
 
-from effbench.detect.logits import LogitModel, clip_logits
-from effbench.detect.scorer import Scorer
-from effbench.detect.windows import cut, frames_of
+from effbench.infer.logits import LogitModel, clip_logits
+from effbench.infer.scorer import Scorer
+from effbench.infer.windows import cut, frames_of
 from effbench.spec import TRANSFORMERS
 from tests.models.transformers import small_detector
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from effbench.evaluate import psds_metric
-from effbench.evaluate import replicates as sources
 from effbench.evaluate.bootstrap import draw_weights, interval
-from effbench.evaluate.psds import psds1, psds2
+from effbench.evaluate.psds import metric as psds_metric
+from effbench.evaluate.psds import replicates as sources
+from effbench.evaluate.psds.score import psds1, psds2
 from tests.evaluate.soundscapes import Job, random_job
 
 

@@ -10,9 +10,9 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.evaluate import pauroc as module
 from effbench.evaluate.bootstrap import draw_weights
 from effbench.evaluate.pauroc import pauroc
+from tests.evaluate.psds.test_score import jobs
 from tests.evaluate.soundscapes import Job, random_job
 from tests.evaluate.test_bootstrap import drawn
-from tests.evaluate.test_psds import jobs
 
 
 def assert_equals_reference(job: Job, **options) -> None:

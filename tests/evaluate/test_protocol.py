@@ -14,9 +14,9 @@ from effbench.errors import UsageError
 from effbench.evaluate.metrics import METRICS
 from effbench.evaluate.pauroc import pauroc
 from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
-from effbench.evaluate.psds import psds1
+from effbench.evaluate.psds.score import psds1
+from tests.evaluate.psds.test_score import Once
 from tests.evaluate.soundscapes import Job, random_job
-from tests.evaluate.test_psds import Once
 
 
 def filtered(scores, window=9):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.measure.resident import ResidentPeak, resident_bytes
+from effbench.machine.resident import ResidentPeak, resident_bytes
 from effbench.measure.sweep import MAX_BATCH_SIZE, MemoryGuard, sweep
 
 MIB = 2**20

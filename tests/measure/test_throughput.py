@@ -12,12 +12,12 @@ import torch
 
 import effbench
 from effbench.errors import DeviceError, UsageError
-from effbench.measure.environment import environment
+from effbench.machine.environment import environment
+from effbench.measure.conditions import Setting, is_out_of_memory, make_call, make_inputs, prepared
 from effbench.measure.latency import measure_latency
-from effbench.measure.record import Measurement
 from effbench.measure.throughput import measure_throughput
 from effbench.measure.timing import Budget
-from effbench.measure.workload import Setting, is_out_of_memory, make_call, make_inputs, prepared
+from effbench.results.measurement import Measurement
 from tests.measure.detectors import tiny_detector
 
 SHORT = Budget(

@@ -10,7 +10,7 @@ from effbench.measure.parameters import count_parameters
 from effbench.spec import TRANSFORMERS, ModelSpec
 from tests.measure.test_macs import closed_form_sequence
 from tests.models.transformers import small_detector
-from tests.results import TRANSFORMER_COUNTS
+from tests.rows import TRANSFORMER_COUNTS
 
 D, LAYERS, HEADS = 768, 12, 12
 FEATURES = {

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import effbench
 from effbench.errors import CheckpointError, EffbenchWarning
+from effbench.models.checkpoint_keys import own_key
 from effbench.models.checkpoints import Checkpoint, save_checkpoint
-from effbench.models.layouts import own_key
 from effbench.spec import TRANSFORMERS, ModelSpec
 from tests.models import parity
 from tests.models.transformers import small_detector

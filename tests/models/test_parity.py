@@ -48,7 +48,7 @@ def test_frontend_equals_the_published_one():
 
 @pytest.mark.parametrize("name", parity.NAMES)
 def test_same_keys_and_shapes_as_the_published_layout(name):
-    from effbench.models.layouts import own_key
+    from effbench.models.checkpoint_keys import own_key
 
     heads = {"heads": 8} if name == "fmn06+tf-160" else {}
     with torch.device("meta"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import effbench
-from effbench.models.layouts import own_key
+from effbench.models.checkpoint_keys import own_key
 from tests.models import parity
 
 pytestmark = pytest.mark.slow

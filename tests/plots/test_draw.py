@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 
 from effbench.errors import EffbenchError
 from effbench.plots.caption import caption
-from effbench.plots.definition import load_figure
+from effbench.plots.choices import Convention, ImageFormat
 from effbench.plots.draw import draw, style
-from effbench.plots.options import Convention, ImageFormat
+from effbench.plots.figures import load_figure
 from effbench.plots.save import render, save
 from effbench.plots.select import select
-from tests.results import complexity, frame, timings
+from tests.rows import complexity, frame, timings
 
 CASES = {
     "nothing measured": ([], {}),
@@ -183,7 +183,7 @@ def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
 
 def test_plots_and_reports_need_neither_torch_nor_the_study() -> None:
     program = (
-        "import sys, effbench.plots.save, effbench.plots.definition, effbench.reports.build;"
+        "import sys, effbench.plots.save, effbench.plots.figures, effbench.reports.pages;"
         "unwanted = ('torch', 'effbench.study', 'effbench.models.build');"
         "print([name for name in unwanted if name in sys.modules])"
     )

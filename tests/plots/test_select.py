@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from effbench.errors import UsageError
-from effbench.measure.record import Measurement
 from effbench.plots.caption import caption
-from effbench.plots.definition import load_figure
-from effbench.plots.options import Convention
+from effbench.plots.choices import Convention
+from effbench.plots.figures import load_figure
 from effbench.plots.select import FigureData, MissingResults, PanelData, select
-from tests.results import complexity, frame, timings
+from effbench.results.measurement import Measurement
+from tests.rows import complexity, frame, timings
 
 FIRST = load_figure("paper-1")
 

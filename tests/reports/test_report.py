@@ -12,18 +12,18 @@ import pandas as pd
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.plots.definition import load_figure
+from effbench.plots.figures import load_figure
 from effbench.plots.select import MissingResults
-from effbench.reports import build as builder
 from effbench.reports import findings
-from effbench.reports.build import REPORTS, build
+from effbench.reports import pages as builder
 from effbench.reports.claim import claim
 from effbench.reports.counters import counts, spreads
+from effbench.reports.pages import REPORTS, build
 from effbench.reports.paper import MACS_TOLERANCE, PARAMETERS_TOLERANCE, content
 from effbench.reports.points import Agreement, Point, collect
 from effbench.reports.provenance import describe, environments, origins
 from effbench.resources import share
-from tests.results import complexity, counters, frame, grid, timings, transformer_counts
+from tests.rows import complexity, counters, frame, grid, timings, transformer_counts
 
 FIGURES = [load_figure("paper-1"), load_figure("paper-2")]
 

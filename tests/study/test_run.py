@@ -4,9 +4,9 @@ import pytest
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.resources import share
+from effbench.results.store import Store
 from effbench.study import run as running
 from effbench.study.definition import Study, load_study, study_names
-from effbench.study.store import Store
 
 SMALL = {
     "title": "small",

@@ -3,10 +3,10 @@
 from effbench import build_model
 from effbench.models.checkpoints import write_checkpoint
 from effbench.spec import ModelSpec
-from effbench.train.data import open_data
-from effbench.train.recipes import load_recipe
+from effbench.train.feed.training_data import open_data
+from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Plan, Run, Sources
-from effbench.train.train import Hardware, make_fabric, train
+from effbench.train.start import Hardware, make_fabric, train
 
 MODEL = "fmn01"
 CPU = Hardware(device="cpu", loggers=())

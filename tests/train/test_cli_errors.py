@@ -9,7 +9,7 @@ import pytest
 from effbench.data.datasets import open_dataset
 from effbench.data.pseudo_writer import PseudoLabelFile
 from effbench.data.synth import synthesise
-from effbench.train.data import open_data
+from effbench.train.feed.training_data import open_data
 from tests.train.small import COMMAND, planned
 
 pytest.importorskip("lightning")

@@ -15,7 +15,7 @@ from effbench import build_model
 from effbench.cli.progress import TrainingProgress
 from effbench.data.synth import synthesise
 from effbench.models.checkpoints import read_checkpoint, read_content
-from effbench.study.store import Store
+from effbench.results.store import Store
 from effbench.train.runs import Run
 from tests.train.small import COMMAND, TALKATIVE
 

@@ -8,15 +8,15 @@ from effbench import build_model
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
-from effbench.detect.logits import LogitModel, clip_logits
-from effbench.detect.model import choose_model
 from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
+from effbench.infer.dataset import logits_of
+from effbench.infer.logits import LogitModel, clip_logits
 from effbench.models.checkpoints import read_checkpoint
-from effbench.study.evaluation import logits_of
-from effbench.train.data import open_data
+from effbench.models.chosen import choose_model
+from effbench.train.feed.samplers import Draw
+from effbench.train.feed.training_data import open_data
 from effbench.train.module import DetectorTraining
-from effbench.train.samplers import Draw
-from effbench.train.train import build_detector
+from effbench.train.start import build_detector
 from tests.train.small import planned, save_model, trained
 
 RECIPE = "dcase2016-task2"

@@ -9,12 +9,12 @@ from effbench.data.synth import synthesise
 from effbench.errors import AudioError, CheckpointError, EffbenchError
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.spec import ModelSpec
-from effbench.train.data import open_data
+from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
-from effbench.train.recipes import load_recipe
+from effbench.train.health import Stopped, TrainingError
+from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Plan, Run, Sources
-from effbench.train.train import Hardware, about, build_training, make_fabric
-from effbench.train.watch import Stopped, TrainingError
+from effbench.train.start import Hardware, about, build_training, make_fabric
 
 pytest.importorskip("lightning")
 

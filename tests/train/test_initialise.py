@@ -6,8 +6,8 @@ import torch
 from effbench.data.synth import synthesise
 from effbench.errors import EffbenchWarning
 from effbench.models.checkpoints import read_checkpoint
-from effbench.train.data import open_data
-from effbench.train.train import build_detector
+from effbench.train.feed.training_data import open_data
+from effbench.train.start import build_detector
 from tests.models import parity
 from tests.train.small import planned
 

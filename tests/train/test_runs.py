@@ -3,7 +3,7 @@
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.train.recipes import load_recipe
+from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Plan, Run, Sources
 
 ABOUT = {"seed": 0, "commit": None, "environment": {}}

@@ -14,10 +14,10 @@ from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
 from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.models.checkpoints import read_checkpoint, read_content
-from effbench.train.data import open_data
+from effbench.train.feed.samplers import Draw
+from effbench.train.feed.training_data import open_data
 from effbench.train.module import DetectorTraining
-from effbench.train.samplers import Draw
-from effbench.train.train import build_detector, build_teacher, build_training
+from effbench.train.start import build_detector, build_teacher, build_training
 from tests.train.small import MODEL, planned, save_model, trained
 
 SHORT = ("data.crop_seconds=2", "data.classes=data")

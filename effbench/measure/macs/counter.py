@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from effbench.errors import EffbenchWarning, UncountedOperator
-from effbench.measure.macs.paper import paper_macs
+from effbench.measure.macs.convention import paper_macs
 from effbench.measure.macs.report import MacReport, ModuleCount
 from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, SHAPE_KEEPING, element_kind
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.backbones.base import HOPS_PER_FRAME
+from effbench.models.backbones.backbone import HOPS_PER_FRAME
 from effbench.models.backbones.vit import VisionTransformer, initialise, layer_norm
 
 

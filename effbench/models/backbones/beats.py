@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.backbones.base import Backbone
+from effbench.models.backbones.backbone import Backbone
 from effbench.models.backbones.gated_bias import GatedBiasAttention, RelativePositionBias
 from effbench.models.backbones.vit import group_by_block, run_block
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from effbench.models.backbones.base import Backbone
+from effbench.models.backbones.backbone import Backbone
 
 
 class Block(NamedTuple):

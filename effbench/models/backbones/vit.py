@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from effbench.models.backbones.base import Backbone
+from effbench.models.backbones.backbone import Backbone
 from effbench.models.sequence.layers import initialise_normal
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from effbench.models.frontends.base import Frontend
+from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.log_mel import mel_filterbank
 
 FLOAT32_EPSILON = 1.1920929e-7

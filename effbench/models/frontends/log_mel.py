@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from effbench.models.frontends.base import SAMPLE_RATE, Frontend
+from effbench.models.frontends.frontend import SAMPLE_RATE, Frontend
 
 
 def mel_scale(hertz: float) -> float:

@@ -1,0 +1,1 @@
+"""Models over audio: windows, frame scores, data sets, score files."""

@@ -1,0 +1,1 @@
+"""The machine and its software: devices, environment, memory, what makes timings doubtful."""

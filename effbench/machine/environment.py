@@ -1,0 +1,149 @@
+"""What a measurement must tell of its machine and software to be understood later. Never who ran it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import effbench
+from effbench.machine.concerns import concerns as concerns
+from effbench.machine.cpu import cpu_model, describe_cpu, describe_load, describe_memory
+from effbench.machine.devices import Precision as Precision
+from effbench.machine.devices import resolve_device as resolve_device
+from effbench.machine.devices import resolve_precision as resolve_precision
+from effbench.machine.gpu import describe_gpu
+from effbench.results.measurement import now
+
+if TYPE_CHECKING:
+    import torch
+
+# Settings from outside that change how fast torch runs. Values of other variables are nobody's business.
+_VARIABLES = (
+    *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "OMP_PLACES", "OMP_DYNAMIC", "OMP_SCHEDULE"),
+    *("GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "KMP_BLOCKTIME"),
+    *("MKL_NUM_THREADS", "MKL_DYNAMIC", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_NUM_THREADS"),
+    *("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "ATEN_CPU_CAPABILITY"),
+    *("CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS", "CUBLAS_WORKSPACE_CONFIG"),
+    *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+    *("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "MALLOC_CONF"),
+)
+
+
+# The folders that decide what is measured; changes elsewhere do not make a figure another one.
+_DECIDING = ("effbench", "models", "train")
+
+
+def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
+    """The machine, the software, their settings and the load just now, ready for JSON.
+
+    Takes about 0.1 s, in which it watches what other processes do. The machine's name, its user and paths
+    on it are never part of it.
+
+    Args:
+        device: the device that is measured on, e.g. ``cpu`` or ``cuda:0``.
+
+    Raises:
+        DeviceError: no such device here.
+    """
+    import torch
+
+    resolved = resolve_device(device)
+    return {
+        "time": now(),
+        "device": str(resolved),
+        "device_name": device_name(resolved),
+        "cpu": describe_cpu(),
+        "gpu": describe_gpu(resolved) if resolved.type == "cuda" else None,
+        "memory": describe_memory(),
+        "load": describe_load(),
+        "threads": {"torch": torch.get_num_threads(), "torch_interop": torch.get_num_interop_threads()},
+        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "software": {
+            "effbench": effbench.__version__,
+            "torch": torch.__version__,
+            "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "python": platform.python_version(),
+            "os": _operating_system(),
+        },
+        "commit": commit(),
+    }
+
+
+def device_name(device: str | torch.device = "cpu") -> str:
+    """Model name of the processor or GPU behind a device.
+
+    Raises:
+        DeviceError: no such device here.
+    """
+    resolved = resolve_device(device)
+    if resolved.type == "cpu":
+        return cpu_model()
+    import torch
+
+    return torch.cuda.get_device_name(resolved)
+
+
+def hardware_identity(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an environment that says "same hardware": what another machine of the kind has, too.
+
+    Two environments whose identities are equal may be compared in time; any others may not. Software
+    versions, load, clocks and memory in use are left out.
+    """
+    cpu, gpu = environment["cpu"], environment["gpu"]
+    names = ("model", "stepping", "architecture", "capabilities", "available_cores", "quota_cores")
+    identity = {"device": "cuda" if gpu else "cpu", **{f"cpu_{name}": cpu[name] for name in names}}
+    if gpu:
+        identity |= {"gpu_name": gpu["name"], "gpu_compute_capability": gpu["compute_capability"]}
+        identity |= {"gpu_memory_gib": round(gpu["memory_bytes"] / 2**30)}
+    return identity
+
+
+def difference(baseline: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two hardware identities, one readable phrase each; empty if nothing does."""
+    keys = dict.fromkeys((*baseline, *now))
+    return [
+        f"{key.replace('_', ' ')}: {_phrase(baseline.get(key))}, here {_phrase(now.get(key))}"
+        for key in keys
+        if baseline.get(key) != now.get(key)
+    ]
+
+
+@cache
+def commit() -> str | None:
+    """Commit of the checkout that this program runs from, ``+dirty`` with changes; None when installed.
+
+    Read once: what runs is the code as it was loaded.
+    """
+    package = Path(effbench.__file__).resolve().parent
+    if not (package.parent / ".git").exists():  # an installed wheel, maybe within someone else's checkout
+        return None
+    try:
+        head = _git(package.parent, "rev-parse", "HEAD")
+        changes = _git(package.parent, "status", "--porcelain", "--", *_DECIDING)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{head}+dirty" if changes else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+
+def _operating_system() -> str:
+    kernel = platform.release().partition("-")[0]
+    try:
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, kernel {kernel}"
+    except (OSError, KeyError):
+        return f"{platform.system()} {platform.mac_ver()[0] or kernel}"
+
+
+def _phrase(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

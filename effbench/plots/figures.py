@@ -1,0 +1,237 @@
+"""Figure definitions: YAML files under ``plots/``, checked when they are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.resources import share
+from effbench.results.measurement import UNITS
+from effbench.spec import ModelSpec
+
+FOLDER = "plots"
+
+#: Stands for ``macs_exact`` or ``macs_paper``, whichever convention is asked for.
+MACS = "macs"
+
+
+class FigureError(UsageError):
+    """A figure that is not known, or whose definition is wrong."""
+
+
+def _spec(text: str) -> str:
+    try:
+        return str(ModelSpec.parse(text))
+    except EffbenchError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+
+
+def _quantity(name: str) -> str:
+    if name not in (*UNITS, MACS):
+        raise ValueError(f"unknown quantity '{name}'{nearest(name, (*UNITS, MACS))}")
+    return name
+
+
+def _colour(text: str) -> str:
+    from matplotlib.colors import is_color_like
+
+    if not is_color_like(text):
+        raise ValueError(f"'{text}' is no colour; give a name or e.g. '#0072B2'")
+    return text
+
+
+def _marker(text: str) -> str:
+    from matplotlib.lines import Line2D
+
+    if text not in Line2D.filled_markers:
+        raise ValueError(
+            f"'{text}' is no marker that can be filled; those are {' '.join(Line2D.filled_markers)}"
+        )
+    return text
+
+
+Spec = Annotated[str, AfterValidator(_spec)]
+Quantity = Annotated[str, AfterValidator(_quantity)]
+Colour = Annotated[str, AfterValidator(_colour)]
+Marker = Annotated[str, AfterValidator(_marker)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Series(_Strict):
+    """Models that belong together: one line, drawn in the order in which they are listed."""
+
+    label: str = Field(min_length=1)
+    colour: Colour
+    marker: Marker
+    specs: tuple[Spec, ...] = Field(min_length=1)
+
+
+class Reference(_Strict):
+    """A model to compare with: a marker, and a dashed line at its score."""
+
+    label: str = Field(min_length=1)
+    colour: Colour
+    marker: Marker
+    spec: Spec
+
+
+class Score(_Strict):
+    """What the shared vertical axis shows.
+
+    Attributes:
+        quantity: a key of ``UNITS``.
+        provenance: where the values come from.
+        label: of the axis.
+        conditions: only rows under these conditions, e.g. ``{data: audioset, split: eval}``.
+    """
+
+    quantity: Quantity
+    provenance: Literal["measured", "published"]
+    label: str
+    conditions: dict[str, Any] = Field(default_factory=dict)
+
+
+class Panel(_Strict):
+    """One horizontal axis: a cost on a logarithmic scale, cheap on the left.
+
+    Attributes:
+        quantity: a key of ``UNITS``, or ``macs`` for the convention that is asked for.
+        label: of the axis.
+        reversed: more is cheaper, as with throughput.
+        conditions: only rows under these conditions, e.g. ``{precision: fp16}``.
+    """
+
+    quantity: Quantity
+    label: str
+    reversed: bool = False
+    conditions: dict[str, Any] = Field(default_factory=dict)
+
+
+class FigureDefinition(_Strict):
+    """A trade-off figure: stacked panels with one score on the vertical axis.
+
+    Attributes:
+        title: one line above the figure.
+        published_figure: number of the published figure whose values stand in for published ones.
+        width: inches.
+        height: inches.
+    """
+
+    title: str
+    published_figure: int | None = None
+    width: float = Field(6.6, gt=2, lt=30)
+    height: float = Field(9.2, gt=2, lt=30)
+    score: Score
+    panels: tuple[Panel, ...] = Field(min_length=1)
+    series: tuple[Series, ...] = Field(min_length=1)
+    references: tuple[Reference, ...] = ()
+
+    @field_validator("panels")
+    @classmethod
+    def _panels_differ(cls, panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
+        _refuse_repeats("panel", (panel.quantity for panel in panels))
+        return panels
+
+    @model_validator(mode="after")
+    def _models_differ(self) -> FigureDefinition:
+        _refuse_repeats("model", self.specs)
+        _refuse_repeats(
+            "label", [*(line.label for line in self.series), *(line.label for line in self.references)]
+        )
+        return self
+
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """Every model of the figure, in drawing order."""
+        return (
+            *(spec for series in self.series for spec in series.specs),
+            *(ref.spec for ref in self.references),
+        )
+
+    def label_of(self, spec: str) -> str:
+        """Label of the series or reference that a model belongs to.
+
+        Raises:
+            KeyError: the figure does not show the model.
+        """
+        for series in self.series:
+            if spec in series.specs:
+                return series.label
+        return {reference.spec: reference.label for reference in self.references}[spec]
+
+
+def figure_names() -> tuple[str, ...]:
+    """Names of the figures that ship with effbench."""
+    return tuple(sorted(path.stem for path in share(FOLDER).glob("*.yaml")))
+
+
+def load_figure(name: str) -> FigureDefinition:
+    """Definition of a shipped figure, or of a YAML file (a name that ends in ``.yaml``).
+
+    Raises:
+        FigureError: an unknown name (with the nearest), or a definition with problems (all of them).
+    """
+    if name.endswith((".yaml", ".yml")):
+        return read_figure(Path(name))
+    if name not in figure_names():
+        known = ", ".join(figure_names())
+        raise FigureError(
+            f"unknown figure '{name}'{nearest(name, figure_names())}\nFigures: {known}; or give a YAML file."
+        )
+    return read_figure(share(f"{FOLDER}/{name}.yaml"))
+
+
+def read_figure(path: Path) -> FigureDefinition:
+    """Definition in a YAML file.
+
+    Raises:
+        FigureError: a file that can't be read, or a definition with problems (all of them are named).
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FigureError(f"figure '{path}' can't be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FigureError(f"figure '{path}' is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise FigureError(f"figure '{path}' is empty or no mapping of keys to values")
+    try:
+        return FigureDefinition.model_validate(data)
+    except ValidationError as error:
+        problems = list(_problems(error))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise FigureError("\n".join([f"figure '{path}' has {count}", *problems])) from error
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    found = error.errors()
+    for problem in found:
+        if any(other["loc"][: len(problem["loc"])] == problem["loc"] != other["loc"] for other in found):
+            continue  # a part is wrong already, and said to be
+        place = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        message = "unknown key" if problem["type"] == "extra_forbidden" else message[:1].lower() + message[1:]
+        yield f"{place}: {message}" if place else message
+
+
+def _refuse_repeats(what: str, names: Iterable[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{what} listed twice: {', '.join(repeated)}")

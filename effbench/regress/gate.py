@@ -1,0 +1,212 @@
+"""Saving a baseline, and checking against one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import effbench
+from effbench.errors import EffbenchError, UsageError
+from effbench.machine.environment import commit
+from effbench.measure.macs import count_macs
+from effbench.measure.parameters import count_parameters
+from effbench.regress.baseline import Baseline, Conditions, Entry, read_baseline, write_baseline
+from effbench.regress.hardware import (
+    CLIP_SECONDS,
+    conditions_here,
+    refuse_other_conditions,
+    same_conditions,
+)
+from effbench.regress.result import Check, ModelCheck
+from effbench.regress.speed import Effort, Progress, measure_speeds
+from effbench.results.measurement import now
+from effbench.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from effbench.models.detector import SoundEventDetector
+
+Build = Callable[[str], "SoundEventDetector"]
+
+#: What is guarded where nothing else is asked for: two widths, and each sequence model.
+STANDARD_MODELS = (
+    *("fmn04", "fmn10", "fmn10+tf-256", "fmn10+gru-256", "fmn10+attn-256"),
+    *("fmn10+tcn-256", "fmn10+mamba-256", "fmn10+hybrid-256"),
+)
+THRESHOLD = 0.15
+
+
+def save(
+    path: Path,
+    models: Sequence[str] = (),
+    *,
+    complexity_only: bool = False,
+    device: str = "cpu",
+    threads: int = 1,
+    effort: Effort | None = None,
+    build: Build | None = None,
+    progress: Progress | None = None,
+) -> Baseline:
+    """Measures models, twice as long as a check does, and writes the baseline.
+
+    What the file holds of other models stays, and with ``complexity_only`` the speed of models whose
+    complexity did not change.
+
+    Args:
+        path: the baseline's file.
+        models: specs; by default those in the file, or the standard ones where there is none.
+        complexity_only: measure no speed.
+        device: the device whose speed is measured.
+        threads: of torch on the CPU; one is steadiest.
+        effort: how long a check is going to measure.
+        build: makes the detector of a spec; ``build_model`` by default.
+        progress: gets a line for each model.
+
+    Raises:
+        UsageError: a file that is no baseline, or whose other models were measured under other conditions.
+        UnknownModel: no such model.
+        DeviceError: no such device here.
+    """
+    old = read_baseline(path) if path.exists() else None
+    entries = dict(old.models) if old else {}
+    specs = _canonical(models) or list(entries or STANDARD_MODELS)
+    conditions = old.conditions if old else None
+    if not complexity_only:
+        conditions = conditions_here(device, threads)
+        others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
+        if old is not None and old.conditions is not None and others:
+            refuse_other_conditions(path, old.conditions, conditions)
+    detectors = {spec: (build or _build)(spec) for spec in specs}
+    for spec, detector in detectors.items():
+        measured = complexity(detector)
+        saved = entries.get(spec)
+        if saved is not None and saved == measured.model_copy(update={"speed": saved.speed}):
+            measured = saved
+        entries[spec] = measured
+    if not complexity_only and conditions is not None:
+        speeds = measure_speeds(detectors, conditions, (effort or Effort()).times(2), progress)
+        entries |= {spec: entries[spec].model_copy(update={"speed": speed}) for spec, speed in speeds.items()}
+    has_speed = any(entry.speed is not None for entry in entries.values())
+    baseline = Baseline(
+        created=now(),
+        effbench=effbench.__version__,
+        commit=commit(),
+        conditions=conditions if has_speed else None,
+        models=entries,
+    )
+    write_baseline(baseline, path)
+    return baseline
+
+
+def check(
+    path: Path,
+    models: Sequence[str] = (),
+    *,
+    complexity_only: bool = False,
+    threshold: float = THRESHOLD,
+    effort: Effort | None = None,
+    build: Build | None = None,
+    progress: Progress | None = None,
+) -> Check:
+    """Measures the models of a baseline again, and says which of them has become another or slower one.
+
+    A model that seems slower is measured again, twice at most and for longer each time. It counts as slower
+    if it seemed so every time, and the last time beyond doubt.
+
+    Args:
+        path: the baseline's file.
+        models: specs; by default all in the baseline. Those that it lacks are reported as new.
+        complexity_only: leave the speed out; possible on any hardware.
+        threshold: part of its speed that a model may lose, e.g. 0.15.
+        effort: how long to measure.
+        build: makes the detector of a spec; ``build_model`` by default. What it returns is measured as it
+            is, so that a change can be tried out, or a slowdown put in on purpose.
+        progress: gets a line for each model.
+
+    Raises:
+        UsageError: no baseline, none of the models in it, or one from other hardware.
+        UnknownModel: no such model.
+    """
+    if not 0 < threshold < 1:
+        raise UsageError(
+            f"a threshold lies between 0 and 1, not at {threshold:g}; 0.15 allows 15 % less speed"
+        )
+    baseline = read_baseline(path)
+    conditions = None if complexity_only else same_conditions(baseline, path)
+    specs = _canonical(models) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
+    if not baseline.models.keys() & set(specs):
+        raise UsageError(f"{path} holds none of these models; it has {', '.join(baseline.models)}")
+    checks: dict[str, ModelCheck] = {}
+    detectors: dict[str, SoundEventDetector] = {}
+    for spec in specs:
+        found = ModelCheck(spec, threshold, baseline.models.get(spec))
+        if found.baseline is not None:
+            try:
+                detector = (build or _build)(spec)
+            except EffbenchError as error:
+                found = replace(found, error=str(error).splitlines()[0])
+            else:
+                found = replace(found, now=complexity(detector))
+                if found.baseline is not None and found.baseline.speed is not None:
+                    detectors[spec] = detector
+        checks[spec] = found
+    if conditions is not None:
+        _check_speeds(checks, detectors, conditions, effort or Effort(), progress)
+    return Check(
+        tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, conditions, checks))
+    )
+
+
+def complexity(detector: SoundEventDetector) -> Entry:
+    """Parameters of a detector and MACs of its network for one clip of 10 s, without a speed."""
+    with torch.inference_mode():
+        features = detector.frontend(torch.zeros(1, int(CLIP_SECONDS * detector.sample_rate)))
+    macs = count_macs(detector, features)
+    total = count_parameters(detector).total
+    return Entry(parameters=total, macs_exact=int(macs.exact), macs_paper=int(macs.paper))
+
+
+def _check_speeds(
+    checks: dict[str, ModelCheck],
+    detectors: dict[str, SoundEventDetector],
+    conditions: Conditions,
+    effort: Effort,
+    progress: Progress | None,
+) -> None:
+    pending = detectors
+    for attempt in range(1, effort.attempts + 1):
+        if attempt > 1 and progress is not None:
+            progress(f"measured again, for longer: {', '.join(pending)}")
+        for spec, speed in measure_speeds(pending, conditions, effort.times(attempt), progress).items():
+            measured = checks[spec].now
+            if measured is not None:
+                measured = measured.model_copy(update={"speed": speed})
+                checks[spec] = replace(checks[spec], now=measured, attempts=attempt)
+        pending = {spec: detector for spec, detector in pending.items() if checks[spec].seems_slower}
+        if not pending:
+            return
+
+
+def _canonical(models: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(str(ModelSpec.parse(model)) for model in models))
+
+
+def _notes(baseline: Baseline, conditions: Conditions | None, checks: Mapping[str, ModelCheck]) -> list[str]:
+    notes = []
+    if conditions is not None:
+        if conditions.torch != torch.__version__:
+            notes.append(f"the baseline was saved with torch {conditions.torch}, this is {torch.__version__}")
+        doubtful = [spec for spec, found in checks.items() if found.seems_slower and not found.slower]
+        if doubtful:
+            notes.append(f"perhaps slower, but not beyond doubt: {', '.join(doubtful)}")
+        silent = [spec for spec in checks if (entry := baseline.models.get(spec)) and entry.speed is None]
+        if silent:
+            notes.append(f"the baseline has no speed of {', '.join(silent)}")
+    return notes
+
+
+_build: Build = partial(effbench.build_model, seed=0)

@@ -1,0 +1,179 @@
+"""What a check found: one verdict for each model, and one for all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from effbench.regress.baseline import Entry, Speed
+from effbench.results.intervals import Estimate
+
+Status = Literal["ok", "new", "missing", "changed", "slower"]
+
+COUNTS = {"parameters": "parameters", "macs_exact": "MACs (exact)", "macs_paper": "MACs (paper)"}
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """One model, before and now.
+
+    Attributes:
+        spec: canonical spec.
+        threshold: part of its speed that it may lose.
+        baseline: what was saved; None for a new model.
+        now: what was measured; None for a model that is not built any more, or a new one.
+        error: why it is not built any more.
+        attempts: how often its speed was measured.
+    """
+
+    spec: str
+    threshold: float
+    baseline: Entry | None
+    now: Entry | None = None
+    error: str | None = None
+    attempts: int = 0
+
+    @property
+    def status(self) -> Status:
+        """The verdict: the worst that applies."""
+        if self.baseline is None:
+            return "new"
+        if self.now is None:
+            return "missing"
+        if self.changed:
+            return "changed"
+        return "slower" if self.slower else "ok"
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is nothing to mend."""
+        return self.status in ("ok", "new")
+
+    @property
+    def changed(self) -> list[str]:
+        """The counts that are no longer equal."""
+        if self.baseline is None or self.now is None:
+            return []
+        return [name for name in COUNTS if getattr(self.baseline, name) != getattr(self.now, name)]
+
+    @property
+    def change(self) -> Estimate | None:
+        """Speed now over speed then, with the interval that both uncertainties give together.
+
+        The intervals are combined as independent ones are, in quadrature, on a logarithmic scale.
+        """
+        then, now = _speed(self.baseline), _speed(self.now)
+        if then is None or now is None:
+            return None
+        value = now.ratio / then.ratio
+        down = math.hypot(math.log(now.ratio / now.low), math.log(then.high / then.ratio))
+        up = math.hypot(math.log(now.high / now.ratio), math.log(then.ratio / then.low))
+        return Estimate(value, value * math.exp(-down), value * math.exp(up))
+
+    @property
+    def seems_slower(self) -> bool:
+        """Whether more speed than the threshold allows seems gone, be it certain or not."""
+        return self.change is not None and self.change.value < 1 - self.threshold
+
+    @property
+    def slower(self) -> bool:
+        """Whether more speed than the threshold allows is gone, even at the better end of the interval."""
+        return self.change is not None and self.change.high < 1 - self.threshold
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, in words; empty where the check is passed."""
+        return list(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if self.baseline is not None and self.now is None:
+            yield f"in the baseline, but not built any more: {self.error}"
+        for name in self.changed:
+            yield f"{COUNTS[name]} {getattr(self.baseline, name):,} -> {getattr(self.now, name):,}"
+        if self.slower and self.change is not None:
+            loss, low, high = (100 * (1 - x) for x in (self.change.value, self.change.high, self.change.low))
+            yield f"{loss:.0f} % less speed [{low:.0f}, {high:.0f}], measured {self.attempts} times"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        then, now = _speed(self.baseline), _speed(self.now)
+        return {
+            "spec": self.spec,
+            "status": self.status,
+            "problems": self.problems,
+            **{
+                name: {"baseline": getattr(self.baseline, name, None), "now": getattr(self.now, name, None)}
+                for name in COUNTS
+            },
+            "speed": {
+                "baseline": then.model_dump() if then else None,
+                "now": now.model_dump() if now else None,
+                "change": asdict(self.change) if self.change else None,
+                "attempts": self.attempts,
+            },
+        }
+
+    def row(self) -> dict[str, Any]:
+        """The model's line in a table."""
+        entry, change = self.now or self.baseline, self.change
+        speed = [f"{100 * (x - 1):+.1f}" for x in (change.value, change.low, change.high)] if change else []
+        return {
+            "model": self.spec,
+            "parameters": getattr(entry, "parameters", None),
+            "MACs exact": getattr(entry, "macs_exact", None),
+            "MACs paper": getattr(entry, "macs_paper", None),
+            "speed %": speed[0] if speed else None,
+            "interval": f"[{speed[1]}, {speed[2]}]" if speed else None,
+            "verdict": self.status,
+        }
+
+
+@dataclass(frozen=True)
+class Check:
+    """A whole check.
+
+    Attributes:
+        models: one result for each model of the baseline that was asked for, and for each new one.
+        threshold: part of its speed that a model may lose.
+        complexity_only: whether speed was left out.
+        notes: what the reader should know besides.
+    """
+
+    models: tuple[ModelCheck, ...]
+    threshold: float
+    complexity_only: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no model failed."""
+        return all(model.passed for model in self.models)
+
+    @property
+    def failed(self) -> list[ModelCheck]:
+        """The models that failed."""
+        return [model for model in self.models if not model.passed]
+
+    def __str__(self) -> str:
+        compared = sum(model.status != "new" for model in self.models)
+        speed = "" if self.complexity_only else f", no speed lost beyond {100 * self.threshold:g} %"
+        if self.passed:
+            return f"passed ({compared} checked): complexity equal{speed}"
+        failed = (f"{model.spec}: {'; '.join(model.problems)}" for model in self.failed)
+        return "\n".join((f"failed ({len(self.failed)} of {compared} checked)", *failed))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "passed": self.passed,
+            "threshold": self.threshold,
+            "complexity_only": self.complexity_only,
+            "notes": list(self.notes),
+            "models": [model.to_dict() for model in self.models],
+        }
+
+
+def _speed(entry: Entry | None) -> Speed | None:
+    return None if entry is None else entry.speed

@@ -1,0 +1,111 @@
+"""Builds a report: a Markdown page with its figures beside it, and one HTML page that needs no other file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jinja2
+import markdown
+import pandas as pd
+
+from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.files import replacing
+from effbench.plots.caption import caption
+from effbench.plots.choices import ImageFormat
+from effbench.plots.save import render
+from effbench.reports import paper
+from effbench.reports.content import Content
+from effbench.reports.words import FILTERS
+from effbench.resources import share
+
+#: Reports by name: each collects its content from rows of the store, drawing timings of a device
+#: (``None``: the most complete). Its template is ``reports/<name>.md.j2``.
+REPORTS: Mapping[str, Callable[[pd.DataFrame, str | None], Content]] = {"paper": paper.content}
+
+FOLDER = "reports"
+_PAGE = "report.html.j2"
+
+
+def require_report(name: str) -> None:
+    """Check that there is such a report.
+
+    Raises:
+        UsageError: an unknown name, with the nearest.
+    """
+    if name not in REPORTS:
+        known = ", ".join(REPORTS)
+        raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {known}.")
+
+
+def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None) -> list[Path]:
+    """Write ``<name>.md``, ``<name>.html`` and the figures as SVG into a folder, which is made if missing.
+
+    Equal rows give equal files. A file appears only when it is complete.
+
+    Args:
+        name: a key of ``REPORTS``.
+        rows: newest rows of the results store, published results included.
+        out: the folder.
+        device: draw timings of this device; the most complete one by default.
+
+    Returns:
+        The pages and figures that were written, the HTML page first.
+
+    Raises:
+        UsageError: an unknown report or device.
+        MissingResults: the rows lack what the report needs.
+        EffbenchError: the folder can't be made or written.
+    """
+    require_report(name)
+    content = REPORTS[name](rows, device)
+    images = {
+        f"{figure}.svg": render(data, [ImageFormat.svg])[ImageFormat.svg]
+        for figure, data in content.figures.items()
+    }
+    page = _markdown(name, content)
+    files = {f"{name}.html": _html(content, page, images).encode(), f"{name}.md": page.encode(), **images}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file, data in files.items():
+            with replacing(out / file) as temporary:
+                temporary.write_bytes(data)
+    except OSError as error:
+        raise EffbenchError(f"the report can't be written to '{out}': {error.strerror or error}") from error
+    return [out / file for file in files]
+
+
+def _markdown(name: str, content: Content) -> str:
+    captions = {figure: caption(data) for figure, data in content.figures.items()}
+    template = _templates().get_template(f"{name}.md.j2")
+    return template.render(title=content.title, captions=captions, **content.values)
+
+
+def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
+    """The Markdown page as HTML, with its figures inside."""
+    converter = markdown.Markdown(extensions=["tables", "toc", "md_in_html", "sane_lists"])
+    body = converter.convert(page)
+    body = body.replace("<table>", '<div class="table" tabindex="0"><table>').replace(
+        "</table>", "</table></div>"
+    )
+    for file, image in images.items():
+        data = base64.b64encode(image).decode()
+        body = body.replace(f'src="{file}"', f'src="data:image/svg+xml;base64,{data}"')
+    sections = [token for top in converter.toc_tokens for token in top["children"]]  # type: ignore[attr-defined]
+    template = _templates().get_template(_PAGE)
+    return template.render(title=content.title, body=body, sections=sections)
+
+
+def _templates() -> jinja2.Environment:
+    """Templates that refuse names that nobody gave them, and let no value pass for HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(share(FOLDER)),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment

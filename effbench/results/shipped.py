@@ -1,0 +1,109 @@
+"""Measurements that ship with effbench: published results, and what was measured on machines with a GPU."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from effbench.errors import StoreError
+from effbench.models import zoo
+from effbench.resources import share
+from effbench.results.measurement import Measurement
+from effbench.results.store import Store
+
+FOLDER = "benchmarks/measurements"
+PUBLISHED = "published.csv"
+
+#: When the published results appeared (month); constant, so that importing them again adds nothing.
+PUBLISHED_ON = "2025-03-01T00:00:00+00:00"
+
+_TEXT = ("figure", "spec", "source", "note")
+
+
+def published_measurements(path: Path | None = None) -> list[Measurement]:
+    """Published points as measurements: one per quantity, with the figure and a remark in their conditions.
+
+    Args:
+        path: a file with the columns figure, spec, source, note, and one column per quantity in its unit;
+            the shipped ``benchmarks/measurements/published.csv`` by default.
+
+    Raises:
+        StoreError: a file that can't be read, or a bad line in it (named by its number).
+    """
+    path = share(f"{FOLDER}/{PUBLISHED}") if path is None else path
+    found: list[Measurement] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            for cells in reader:
+                found += _point(path, reader.line_num, cells)
+    except OSError as error:
+        raise StoreError(f"'{path}' can't be read: {error.strerror or error}") from error
+    return found
+
+
+def published_scores() -> list[Measurement]:
+    """PSDS1 of models that stand in no published figure, from their cards."""
+    drawn = {row.spec for row in published_measurements()}
+    return [
+        Measurement(
+            spec=str(spec),
+            quantity="psds1",
+            value=model.card.published["strong"].psds1,
+            provenance="published",
+            source=model.source,
+            created=f"{model.month}-01T00:00:00+00:00",
+        )
+        for spec, model in zoo.models().items()
+        if str(spec) not in drawn and "strong" in model.card.published
+    ]
+
+
+def import_shipped(store: Store) -> int:
+    """Bring every shipped measurement into a store; what is already there is not repeated.
+
+    Published results come from ``published.csv`` and the model cards; every other CSV file beside it is an
+    exported store.
+
+    Returns:
+        Number of rows that were new.
+    """
+    added = store.add([*published_measurements(), *published_scores()])
+    for path in sorted(share(FOLDER).glob("*.csv")):
+        if path.name != PUBLISHED:
+            added += store.import_csv(path)
+    return added
+
+
+def newest_rows(path: Path | str | None = None) -> pd.DataFrame:
+    """Newest rows of an existing store, after everything that ships was brought into it.
+
+    Raises:
+        StoreError: no such store, or one that can't be read or written.
+    """
+    with Store(path) as store:
+        import_shipped(store)
+        return store.latest()
+
+
+def _point(path: Path, line: int, cells: dict[str, str]) -> list[Measurement]:
+    try:
+        return [
+            Measurement(
+                spec=cells["spec"],
+                quantity=quantity,
+                value=float(cells[quantity]),
+                provenance="published",
+                source=cells["source"],
+                conditions={"figure": int(cells["figure"]), "note": cells["note"]},
+                created=PUBLISHED_ON,
+            )
+            for quantity in cells
+            if quantity not in _TEXT
+        ]
+    except KeyError as error:
+        raise StoreError(f"'{path}' lacks the column {error}") from error
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"'{path}', line {line}: {error}") from error

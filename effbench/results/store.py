@@ -1,0 +1,249 @@
+"""The results store: one SQLite file, one row per measurement, every row with its provenance."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+
+from effbench.errors import StoreError
+from effbench.results import exchange, rows, schema
+from effbench.results.measurement import Measurement, Provenance
+from effbench.spec import ModelSpec
+
+#: Where results go unless told otherwise; its folder is made when needed.
+DEFAULT_STORE = Path("results/effbench.sqlite")
+
+#: Seconds to wait for another process that is writing.
+BUSY_SECONDS = 60.0
+
+_FIELDS = ", ".join(f'"{name}"' for name in rows.COLUMNS)
+_VALUES = ", ".join(f":{name}" for name in rows.COLUMNS)
+_INSERT = f"INSERT INTO measurements (uid, {_FIELDS}) VALUES (:uid, {_VALUES}) ON CONFLICT (uid) DO NOTHING"
+_NEWEST = (
+    f"SELECT {_FIELDS} FROM (SELECT *, row_number() OVER ("
+    "PARTITION BY spec, quantity, provenance, device, conditions ORDER BY created DESC, id DESC"
+    ") AS age FROM measurements) WHERE age = 1"
+)
+_ALL = f"SELECT {_FIELDS} FROM measurements WHERE true"
+
+_REASONS = {
+    "SQLITE_NOTADB": "is not a results store: it is no SQLite database",
+    "SQLITE_BUSY": f"is locked: another process has been writing for more than {BUSY_SECONDS:.0f} s",
+    "SQLITE_READONLY": "can't be written: the file or its folder is read-only",
+    "SQLITE_CANTOPEN": "can't be opened: check that it is a file in a folder that you may write to",
+    "SQLITE_FULL": "can't be written: the disk is full",
+    "SQLITE_CORRUPT": "is damaged: restore it from a copy, or start a new store",
+}
+
+
+class Store:
+    """An open results store; a context manager.
+
+    Safe with several processes, each with its own ``Store``: readers never wait, writers take turns.
+    A process that dies leaves either all rows of an ``add`` or none.
+
+    Args:
+        path: the database file; ``results/effbench.sqlite`` under the current folder by default.
+        create: make the file if there is none. The folder of a path other than the default must exist.
+
+    Raises:
+        StoreError: no such store or folder, no results store, or one of a newer effbench.
+    """
+
+    def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
+        self.path = DEFAULT_STORE if path is None else Path(path)
+        _prepare(self.path, create)
+        with self._readable_errors():
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._connection.row_factory = sqlite3.Row
+                schema.migrate(self._connection)
+                _write_ahead(self._connection)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def add(self, measurements: Iterable[Measurement]) -> int:
+        """Keep measurements, all of them or (on an error) none; those already kept are not repeated.
+
+        Returns:
+            Number of rows that were new.
+
+        Raises:
+            StoreError: a value that can't be stored, or a store that can't be written.
+        """
+        encoded = [rows.encode(measurement) for measurement in measurements]
+        with self._readable_errors(), self._transaction():
+            before = self._connection.total_changes
+            self._connection.executemany(_INSERT, [{**row, "uid": rows.uid(row)} for row in encoded])
+            return self._connection.total_changes - before
+
+    def read(
+        self,
+        *,
+        specs: Iterable[str | ModelSpec] | None = None,
+        quantities: Iterable[str] | None = None,
+        provenance: Provenance | None = None,
+        device: str | None = None,
+    ) -> pd.DataFrame:
+        """Rows in the order in which they came, as ``effbench.results.rows.to_frame`` describes them.
+
+        Args:
+            specs: only of these models.
+            quantities: only these, e.g. ``("parameters", "macs_exact")``.
+            provenance: only ``measured`` or only ``published`` rows.
+            device: only rows that were timed on this device.
+        """
+        return rows.to_frame(self._select(_ALL, specs, quantities, provenance, device))
+
+    def latest(
+        self,
+        *,
+        specs: Iterable[str | ModelSpec] | None = None,
+        quantities: Iterable[str] | None = None,
+        provenance: Provenance | None = None,
+        device: str | None = None,
+    ) -> pd.DataFrame:
+        """As ``read``, but of rows that differ in value and date only, the newest one."""
+        return rows.to_frame(self._select(_NEWEST, specs, quantities, provenance, device))
+
+    def export(
+        self,
+        path: Path | str,
+        *,
+        specs: Iterable[str | ModelSpec] | None = None,
+        quantities: Iterable[str] | None = None,
+        provenance: Provenance | None = None,
+        device: str | None = None,
+    ) -> int:
+        """Write rows, chosen as for ``read``, to a ``.csv`` or ``.parquet`` file, whole or not at all.
+
+        Returns: number of rows written.
+
+        Raises:
+            StoreError: another suffix, or a file that can't be written.
+        """
+        selected = self._select(_ALL, specs, quantities, provenance, device)
+        exchange.write_rows(Path(path), selected)
+        return len(selected)
+
+    def import_csv(self, path: Path | str) -> int:
+        """Add the rows of an exported CSV file, all or none; rows that are already there are not repeated.
+
+        Returns:
+            Number of rows that were new.
+
+        Raises:
+            StoreError: a file that can't be read, or a bad line in it (named by its number).
+        """
+        return self.add(exchange.read_rows(Path(path)))
+
+    def close(self) -> None:
+        """Close the file; the store can't be used afterwards."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _select(
+        self,
+        query: str,
+        specs: Iterable[str | ModelSpec] | None,
+        quantities: Iterable[str] | None,
+        provenance: str | None,
+        device: str | None,
+    ) -> list[dict[str, Any]]:
+        wanted = {
+            "spec": _listed(specs, lambda spec: str(ModelSpec.parse(spec))),
+            "quantity": _listed(quantities, str),
+            "provenance": _listed(provenance, str),
+            "device": _listed(device, str),
+        }
+        values: list[str] = []
+        for name, choices in wanted.items():
+            if choices is not None:
+                query += f" AND {name} IN ({', '.join('?' * len(choices))})"
+                values += choices
+        with self._readable_errors():
+            return [dict(row) for row in self._connection.execute(f"{query} ORDER BY id", values)]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _readable_errors(self) -> Iterator[None]:
+        """Turn what SQLite raises into one line that names the store."""
+        try:
+            yield
+        except StoreError as error:
+            raise StoreError(f"'{self.path}' {error}") from error
+        except sqlite3.Error as error:
+            # Extended codes, e.g. SQLITE_BUSY_SNAPSHOT, start with the name of the plain one.
+            code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+            reason = _REASONS.get(code, str(error))
+            raise StoreError(f"'{self.path}' {reason}") from error
+
+
+def _listed(choice: Any, convert: Callable[[Any], str]) -> list[str] | None:
+    """One value or several as a list; ``None`` stays (no restriction)."""
+    if choice is None:
+        return None
+    return [convert(choice)] if isinstance(choice, (str, ModelSpec)) else [convert(item) for item in choice]
+
+
+def _prepare(path: Path, create: bool) -> None:
+    """Make the default store's folder; refuse what can't become a store."""
+    if path.is_dir():
+        raise StoreError(
+            f"'{path}' is a folder: give the file of a results store, e.g. {path / DEFAULT_STORE.name}"
+        )
+    if path.is_file():
+        return
+    if not create:
+        raise StoreError(
+            f"there is no results store '{path}'; 'effbench study run paper' fills one (--store FILE)"
+        )
+    if path == DEFAULT_STORE:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.parent.is_dir():
+        raise StoreError(
+            f"the folder of the results store '{path}' does not exist: create '{path.parent}' first"
+        )
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side; a store that can't be written is left as it is.
+
+    SQLite does not wait for a lock when it changes the journal mode, so the waiting is done here.
+    """
+    connection.execute("PRAGMA synchronous = FULL")
+    deadline = time.monotonic() + BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith("SQLITE_READONLY"):
+                return
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,232 @@
+"""How fast a loader delivers, and what its time goes into."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import torch
+
+from effbench.data.audio import SAMPLE_RATE, AudioSource, read_audio
+from effbench.data.clips import FileAudio
+from effbench.data.decoding import can_seek, mono_blocks
+from effbench.data.labels import FRAME_SECONDS
+from effbench.data.sound_files import open_sound
+from effbench.results.intervals import median_interval
+from effbench.train.feed.loader import collate, make_loader
+from effbench.train.feed.pieces import Item, Pieces
+from effbench.train.feed.samplers import Draw, EpochBatches
+
+STAGES = ("read", "decode", "resample", "labels", "collate")
+
+MIN_RUNS = 5
+_RUNS = 20
+_ENDLESS = 1_000_000  # items of the one epoch that is measured: no pause between epochs
+_MEGA = 1e6
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class LoaderRate:
+    """Clips per second of a loader that nothing else waits for."""
+
+    workers: int
+    batch_size: int
+    clips_per_second: float
+    """Median over the runs."""
+    low: float
+    high: float
+    """Ends of the median's bootstrap 95 % interval."""
+    runs: tuple[float, ...]
+    """Clips per second of every run."""
+    read_mb_per_second: float
+    """Encoded audio, as it lies on the disk."""
+    batch_mb_per_second: float
+    """Batches, as they are handed over."""
+    start_seconds: float
+    """Until the first batch was there."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clips_per_second:,.0f} clips/s [{self.low:,.0f}, {self.high:,.0f}] "
+            f"with {self.workers} workers at batch {self.batch_size}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one step of loading takes in one process."""
+
+    name: str
+    milliseconds: float
+    """A clip."""
+    share: float
+    """Of all steps together, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class LoaderProfile:
+    """Where the time of one process goes, and what a clip weighs."""
+
+    stages: tuple[Stage, ...]
+    clips: int
+    """Clips that it is the mean of."""
+    encoded_bytes: float
+    """A clip, on the disk."""
+
+
+def draws(items: Pieces, batch_size: int) -> Iterator[list[Draw]]:
+    """Batches in random order, as training draws them."""
+    return iter(EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS))
+
+
+def measure_loader(
+    items: Pieces,
+    *,
+    workers: int,
+    batch_size: int,
+    seconds: float,
+    encoded_bytes: float = 0.0,
+    pin_memory: bool = False,
+) -> LoaderRate:
+    """Clips per second over repeated short runs, after the batches that were decoded ahead are used up.
+
+    Args:
+        items: what is loaded.
+        workers: processes.
+        batch_size: items a batch.
+        seconds: to measure; more if five runs of a batch each take more.
+        encoded_bytes: of a clip on the disk, for the rate of reading.
+        pin_memory: as for training on a GPU.
+
+    Raises:
+        EffbenchError: a clip can't be loaded.
+    """
+    sampler = EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS)
+    prefetch = 4
+    loader = make_loader(items, sampler, workers=workers, prefetch=prefetch, pin_memory=pin_memory)
+    begun = time.perf_counter()
+    with contextlib.closing(iter(loader)) as batches:  # type: ignore[type-var]
+        first = next(batches)
+        start_seconds = time.perf_counter() - begun
+        for _ in range(workers * prefetch):
+            next(batches)
+        rates: list[float] = []
+        end = time.perf_counter() + seconds
+        while len(rates) < MIN_RUNS or time.perf_counter() < end:
+            rates.append(_run(batches, seconds / _RUNS))
+    estimate = median_interval(rates)
+    tensors = (first.waveform, first.labels, first.pseudo, first.weak)
+    batch_bytes = sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor)) / len(first)
+    return LoaderRate(
+        workers,
+        batch_size,
+        estimate.value,
+        estimate.low,
+        estimate.high,
+        tuple(rates),
+        estimate.value * encoded_bytes / _MEGA,
+        estimate.value * batch_bytes / _MEGA,
+        start_seconds,
+    )
+
+
+def _run(batches: Iterator[Any], seconds: float) -> float:
+    count, begun = 0, time.perf_counter()
+    while True:
+        count += len(next(batches))
+        elapsed = time.perf_counter() - begun
+        if elapsed >= seconds:
+            return count / elapsed
+
+
+def profile_loading(items: Pieces, *, batch_size: int, seconds: float) -> LoaderProfile:
+    """Time of every step in this process, over random items for about ``seconds``.
+
+    Decoding is measured by decoding alone, and resampling is what ``read_audio`` takes beyond it. Files are
+    read while they are decoded; ``read`` is the time that clips inside packs take.
+
+    Raises:
+        EffbenchError: a clip can't be loaded.
+    """
+    spent = dict.fromkeys(STAGES, 0.0)
+    clips, encoded = 0, 0
+    end = time.perf_counter() + seconds
+    collate([items[draw] for draw in next(draws(items, batch_size))])  # imports, caches
+    for batch in draws(items, batch_size):
+        loaded: list[Item] = [items[draw] for draw in batch]
+        for item in loaded:
+            encoded += _time_item(items, item, spent)
+        spent["collate"] += _timed(lambda loaded=loaded: collate(loaded))[0]  # type: ignore[misc]
+        clips += len(batch)
+        if time.perf_counter() >= end:
+            break
+    total = sum(spent.values())
+    stages = tuple(Stage(name, 1000 * spent[name] / clips, spent[name] / total) for name in STAGES)
+    return LoaderProfile(stages, clips, encoded / clips)
+
+
+def _time_item(items: Pieces, item: Item, spent: dict[str, float]) -> int:
+    """Add the steps of one item; its encoded size in bytes."""
+    clip, name = items.dataset.clip(item.clip), item.clip
+    offset, length = item.start * FRAME_SECONDS, items.piece_seconds
+    read, source = _timed(clip.audio.source)
+    decode, _ = _timed(lambda: _decode(source, offset, length))
+    audio, _ = _timed(lambda: read_audio(source, offset=offset, seconds=length, name=name))
+
+    def label() -> None:
+        items.targets.labels(clip, item.start, items.piece_frames)
+        items.targets.pseudo(items.dataset, item.clip, item.start, items.piece_frames)
+        items.targets.weak(clip, item.start, items.piece_frames)
+
+    spent["read"] += read
+    spent["decode"] += min(decode, audio)
+    spent["resample"] += max(0.0, audio - decode)
+    spent["labels"] += _timed(label)[0]
+    if isinstance(clip.audio, FileAudio):
+        return clip.audio.path.stat().st_size
+    return len(source) if isinstance(source, bytes) else 0
+
+
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    begun = time.perf_counter()
+    result = work()
+    return time.perf_counter() - begun, result
+
+
+def _decode(source: AudioSource, offset: float, seconds: float) -> None:
+    """What ``read_audio`` decodes for a piece, at the file's own rate."""
+    with open_sound(source) as (sound, label):
+        rate = sound.samplerate
+        sought = rate == SAMPLE_RATE and can_seek(sound)
+        first, count = (offset, seconds) if sought else (0.0, offset + seconds)
+        blocks = mono_blocks(
+            sound, label, lambda _: None, first=round(first * rate), count=math.ceil(count * rate)
+        )
+        for _ in blocks:
+            pass
+
+
+def rates_table(rates: Sequence[LoaderRate]) -> list[dict[str, Any]]:
+    """One row for each number of workers."""
+    return [
+        {
+            "workers": rate.workers,
+            "clips/s": f"{rate.clips_per_second:,.0f}",
+            "95 % interval": f"{rate.low:,.0f} – {rate.high:,.0f}",
+            "runs": len(rate.runs),
+            "read MB/s": f"{rate.read_mb_per_second:,.1f}",
+            "batches MB/s": f"{rate.batch_mb_per_second:,.0f}",
+            "start s": f"{rate.start_seconds:.1f}",
+        }
+        for rate in rates
+    ]

@@ -1,0 +1,213 @@
+"""Pieces of clips with their labels: what training and validation see, one item at a time.
+
+Audio and labels are cut on one grid of 40-ms frames: frame k of a piece that begins at frame s has the
+samples from 640 · (s + k) on, and the labels of frame s + k. Random cuts come from the seed that the sampler
+draws for every item, so that they depend neither on the number of workers nor on where a run was resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from effbench.data.audio import SAMPLE_RATE, Samples, audio_info, read_audio
+from effbench.data.clips import Clip, DataSet, FileAudio
+from effbench.data.labels import CLIP_SECONDS, FRAME_SECONDS, FrameRule
+from effbench.errors import DataError, UsageError
+from effbench.train.feed.targets import END_TOLERANCE, check_pseudo_labels, targets_of
+
+if TYPE_CHECKING:
+    from effbench.train.feed.samplers import Draw
+
+FRAME_SAMPLES = round(FRAME_SECONDS * SAMPLE_RATE)
+
+# A clip of several pieces is kept decoded while its pieces are read, unless it is longer, in seconds.
+_KEPT_SECONDS = 600.0
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of a clip, in the compact types that travel from the loader's processes (see ``Batch``)."""
+
+    clip: str
+    start: int
+    """Frame of the clip that the piece begins with."""
+    frames: int
+    """Frames that have audio; the rest is silence to the piece's length."""
+    waveform: Samples
+    """(samples,) float32, 16 kHz, zero-padded."""
+    labels: NDArray[np.uint8] | None
+    """(classes, frames), 0 or 1; ``None`` for a data set without events."""
+    pseudo: NDArray[np.floating[Any]] | None
+    """(classes, frames) logits, half precision as in the file."""
+    weak: NDArray[np.uint8] | None
+    """(weak classes,), 0 or 1."""
+    seed: int
+    """The sampler's, for whatever else is random about this item."""
+
+
+def clip_seconds(dataset: DataSet) -> NDArray[np.float64]:
+    """(clips,) length of every clip, without decoding any.
+
+    From the tables or, where they do not say, the header of the clip's file. Clips inside a pack whose tables
+    do not say are AudioSet's, and taken to last 10 s.
+
+    Raises:
+        AudioError: a file is no audio.
+    """
+
+    def length(clip: Clip) -> float:
+        if clip.duration is not None:
+            return clip.duration
+        if not isinstance(clip.audio, FileAudio):
+            return CLIP_SECONDS
+        return audio_info(clip.audio.source(), name=clip.audio.name).duration
+
+    return np.array([length(clip) for clip in dataset], np.float64)
+
+
+class Pieces(Dataset[Item]):
+    """Pieces of the clips of a data set, by number: ``TrainingItems`` or ``ValidationItems``.
+
+    Args:
+        dataset: the clips, with pseudo labels if ``Item.pseudo`` is wanted.
+        classes: names of the model's outputs, in order; none where the audio is all that is wanted.
+        seconds: length of a piece, a multiple of 40 ms.
+        weak_classes: names of the weak outputs; by default those of a data set that has weak labels. A data
+            set that has events alone gives the classes of the events that a piece hears.
+        rule: which frames an event has (``encode_events``).
+        float32_times: round times to float32 first, as the published training data has them.
+
+    Raises:
+        DataError: no clip, no label of the model's classes, or pseudo labels that do not fit.
+        UsageError: an impossible length.
+        AudioError: a file is no audio.
+    """
+
+    def __init__(
+        self,
+        dataset: DataSet,
+        *,
+        classes: Sequence[str],
+        seconds: float = CLIP_SECONDS,
+        weak_classes: Sequence[str] | None = None,
+        rule: FrameRule = "cover",
+        float32_times: bool = False,
+    ) -> None:
+        self.dataset = dataset
+        self.piece_frames = round(seconds / FRAME_SECONDS)
+        if self.piece_frames < 1 or abs(seconds - self.piece_frames * FRAME_SECONDS) > _ROUNDING:
+            raise UsageError(f"pieces of {seconds:g} s: the length must be a multiple of 40 ms")
+        if not len(dataset):
+            raise DataError(f"{dataset.path}: no clip in the split '{dataset.split}'")
+        self.piece_seconds = seconds
+        self.seconds = clip_seconds(dataset)
+        """(clips,) length of every clip."""
+        self.targets = targets_of(
+            dataset, classes, weak_classes=weak_classes, rule=rule, float32_times=float32_times
+        )
+        check_pseudo_labels(dataset, len(classes), self.seconds)
+        self.clips = np.repeat(np.arange(len(dataset)), self._counts())
+        """(items,) position in ``dataset.ids`` of the clip that every item is a piece of."""
+
+    def _counts(self) -> NDArray[np.int64]:
+        """(clips,) number of items of every clip."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def unused_labels(self) -> tuple[str, ...]:
+        """Labels of events that the model has no class for; such events are left out."""
+        return tuple(sorted(set(self.dataset.events.labels) - set(self.targets.classes)))
+
+    def _cut(self, clip: Clip, start: int, seed: int, whole: Samples | None = None) -> Item:
+        """The piece from frame ``start`` on; ``whole`` is the clip's audio if it is decoded already."""
+        samples, frames = self.piece_frames * FRAME_SAMPLES, self.piece_frames
+        if whole is None:
+            offset = start * FRAME_SECONDS
+            audio = read_audio(
+                clip.audio.source(), offset=offset, seconds=self.piece_seconds, name=clip.audio.name
+            )
+        else:
+            audio = whole[start * FRAME_SAMPLES : start * FRAME_SAMPLES + samples]
+        if not len(audio):
+            raise DataError(
+                f"{clip.audio.name}: the audio ends before {start * FRAME_SECONDS:g} s\n"
+                "Find all such clips: effbench data check DATA"
+            )
+        heard = -(-len(audio) // FRAME_SAMPLES)
+        if len(audio) < samples:
+            audio = np.pad(audio, (0, samples - len(audio)))
+        return Item(
+            clip.id,
+            start,
+            heard,
+            audio,
+            self.targets.labels(clip, start, frames),
+            self.targets.pseudo(self.dataset, clip.id, start, frames),
+            self.targets.weak(clip, start, frames),
+            seed,
+        )
+
+
+class TrainingItems(Pieces):
+    """Pieces to train on, by ``Draw``: whole clips, or random cuts of clips that are longer than a piece.
+
+    A clip that fits into a piece (with 50 ms to spare) is one item, from its start. A longer one is
+    ``max(1, round(clip / piece))`` items an epoch, each of which begins at a frame drawn from the item's
+    seed, uniformly over all where a whole piece follows.
+    """
+
+    def __getitem__(self, draw: Draw) -> Item:
+        position = int(self.clips[draw.index])
+        return self._cut(self.dataset[position], self._start(self.seconds[position], draw.seed), draw.seed)
+
+    def _counts(self) -> NDArray[np.int64]:
+        labelled = self.targets.strong or self.targets.weak_classes or self.dataset.pseudo
+        if self.targets.classes and not labelled:
+            raise DataError(f"{self.dataset.path}: '{self.dataset.split}' has neither events nor labels")
+        return np.maximum(1, np.round(self.seconds / self.piece_seconds)).astype(np.int64)
+
+    def _start(self, seconds: float, seed: int) -> int:
+        if seconds <= self.piece_seconds + END_TOLERANCE:
+            return 0
+        last = int(seconds / FRAME_SECONDS + _ROUNDING) - self.piece_frames
+        return int(np.random.default_rng(seed).integers(last + 1))
+
+
+class ValidationItems(Pieces):
+    """Consecutive pieces of every clip, in order, by number or ``Draw``; the last one is filled with silence.
+
+    Joined in order, the first ``Item.frames`` frames of each piece are the frames of the clip. 50 ms after
+    the last whole piece make none of their own.
+    """
+
+    def __getitem__(self, draw: Draw | int) -> Item:
+        index, seed = (draw, 0) if isinstance(draw, int) else draw
+        position = int(self.clips[index])
+        number = index - int(self._firsts[position])
+        clip = self.dataset[position]
+        return self._cut(clip, number * self.piece_frames, seed, self._decoded(clip, position))
+
+    def _counts(self) -> NDArray[np.int64]:
+        counts = np.maximum(1, np.ceil((self.seconds - END_TOLERANCE) / self.piece_seconds)).astype(np.int64)
+        self._firsts = np.cumsum(counts) - counts
+        self._several = counts > 1
+        self._kept: tuple[int, Samples] | None = None
+        return counts
+
+    def _decoded(self, clip: Clip, position: int) -> Samples | None:
+        """All samples of a clip of several pieces, which are asked for one after another."""
+        if not self._several[position] or self.seconds[position] > _KEPT_SECONDS:
+            return None
+        if self._kept is None or self._kept[0] != position:
+            self._kept = position, clip.waveform()
+        return self._kept[1]

@@ -1,0 +1,204 @@
+"""The data of a training: which clips, which classes, and the loaders that bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from effbench.data.clips import DataSet, joined
+from effbench.data.datasets import open_dataset
+from effbench.data.vocabulary import strong_classes
+from effbench.errors import DataError, UsageError
+from effbench.train.feed.balance import balanced_weights
+from effbench.train.feed.loader import Loader, make_loader
+from effbench.train.feed.pieces import TrainingItems, ValidationItems
+from effbench.train.feed.samplers import EpochBatches
+from effbench.train.recipe.recipe import Recipe
+from effbench.train.runs import Plan
+
+#: Weak batches have draws of their own.
+_WEAK_SEED = 1_000_003
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything that a plan reads, opened and checked.
+
+    Attributes:
+        recipe: of the plan.
+        training: clips to train on.
+        validation: clips to score on.
+        weak: clips of the weak batches, for the task ``advanced``.
+        classes: names of the strong head's outputs.
+        weak_classes: names of the weak head's outputs.
+    """
+
+    recipe: Recipe
+    training: DataSet
+    validation: DataSet
+    weak: DataSet | None
+    classes: tuple[str, ...]
+    weak_classes: tuple[str, ...]
+
+    @cached_property
+    def items(self) -> TrainingItems:
+        """Pieces to train on."""
+        return self._items(self.training)
+
+    @cached_property
+    def weak_items(self) -> TrainingItems | None:
+        """Pieces of the weak batches: their audio is all that is used of them."""
+        if self.weak is None:
+            return None
+        return TrainingItems(self.weak, classes=(), weak_classes=(), seconds=self.recipe.data.crop_seconds)
+
+    @cached_property
+    def validation_items(self) -> ValidationItems:
+        """Consecutive pieces of 10 s of the clips to score on."""
+        return ValidationItems(
+            self.validation, classes=self.classes, weak_classes=self._weak(), rule=self.recipe.data.labels
+        )
+
+    def check(self) -> None:
+        """Find what can't be used now: when the items are first used there may be a run.
+
+        Raises:
+            DataError: clips, labels or pseudo labels that do not fit the classes.
+        """
+        for _ in (self.items, self.validation_items, self.weak_items):
+            pass
+
+    def _items(self, dataset: DataSet) -> TrainingItems:
+        data = self.recipe.data
+        return TrainingItems(
+            dataset,
+            classes=self.classes,
+            seconds=data.crop_seconds,
+            weak_classes=self._weak(),
+            rule=data.labels,
+            float32_times=data.float32_times,
+        )
+
+    def _weak(self) -> tuple[str, ...]:
+        return self.weak_classes if self.recipe.task == "weak" else ()
+
+    def sampler(self, *, weak: bool = False, rank: int = 0, world: int = 1) -> EpochBatches:
+        """Batches of the training items, or of the weak batches: as many, beside the others."""
+        data, items = self.recipe.data, self.weak_items if weak else self.items
+        assert items is not None
+        sampling = data.weak_sampling if weak else data.sampling
+        return EpochBatches(
+            len(items),
+            batch_size=self.recipe.batch.size,
+            seed=self.recipe.seed + _WEAK_SEED * weak,
+            epoch_items=len(self.items) if weak and data.epoch_items is None else data.epoch_items,
+            weights=_item_weights(items, weak or self.recipe.task == "weak")
+            if sampling == "balanced"
+            else None,
+            rank=rank,
+            world=world,
+        )
+
+    def loader(self, sampler: EpochBatches, *, weak: bool = False, workers: int, pinned: bool) -> Loader:
+        """Loader of what a sampler draws."""
+        items = self.weak_items if weak else self.items
+        assert items is not None
+        return make_loader(items, sampler, workers=workers, pin_memory=pinned)
+
+    def validation_loader(self, *, rank: int, world: int, workers: int, pinned: bool) -> Loader:
+        """Loader of this process's share of the validation pieces, each once, in order."""
+        items = self.validation_items
+        sampler = EpochBatches(
+            len(items),
+            batch_size=self.recipe.validation.batch_size,
+            seed=0,
+            shuffle=False,
+            rank=rank,
+            world=world,
+        )
+        return make_loader(items, sampler, workers=workers, pin_memory=pinned)
+
+
+def open_data(plan: Plan) -> TrainingData:
+    """Data sets of a plan.
+
+    Raises:
+        UsageError: a path or split that does not exist, or something that the recipe needs and was not given.
+        DataError: a data set that can't be used.
+    """
+    recipe, sources = plan.recipe, plan.sources
+    data = recipe.data
+    if recipe.distillation and sources.pseudo_labels is None:
+        raise UsageError(
+            f"recipe {plan.recipe_name} distils: give --pseudo-labels FILE "
+            "(made by 'effbench pseudo-labels'), or --set distillation=0"
+        )
+    if recipe.task == "advanced" and sources.weak_data is None:
+        raise UsageError(f"recipe {plan.recipe_name} has weak batches: give --weak-data FOLDER")
+    training = _open(sources.data, data.train_split, sources.audio, sources.pseudo_labels, recipe)
+    validation = _open(sources.data, data.validation_split, sources.audio)
+    weak = None
+    if recipe.task == "advanced" and sources.weak_data is not None:
+        weak = _open(sources.weak_data, data.weak_split, None)
+    if recipe.task != "weak":
+        for dataset in (training, validation):
+            _check_events(dataset, sources.data)
+    own = _own_classes(training)
+    classes = strong_classes().names if data.classes == "audioset" else own
+    opened = TrainingData(
+        recipe, training, validation, weak, classes, own if recipe.task == "weak" else classes
+    )
+    opened.check()
+    return opened
+
+
+def _open(
+    path: str, splits: str, audio: str | None, pseudo: str | None = None, limited: Recipe | None = None
+) -> DataSet:
+    parts = [open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in splits.split("+")]
+    dataset = joined(parts)
+    return dataset if limited is None else _limit(dataset, limited)
+
+
+def _check_events(dataset: DataSet, path: str) -> None:
+    if not len(dataset.events):
+        raise DataError(f"{path}: '{dataset.split}' has no events: frames can't be trained or scored without")
+
+
+def _own_classes(dataset: DataSet) -> tuple[str, ...]:
+    """A data set's vocabulary; of AudioSet-strong's, which synthetic sets share, what occurs in it."""
+    names = dataset.classes.names
+    if names != strong_classes().names:
+        return names
+    present = set(dataset.events.labels)
+    return tuple(name for name in names if name in present)
+
+
+def _limit(dataset: DataSet, recipe: Recipe) -> DataSet:
+    """The recipe's number of clips, drawn with its seed."""
+    limit = recipe.data.limit
+    if limit is None or limit >= len(dataset):
+        return dataset
+    chosen = np.random.default_rng(recipe.seed).permutation(len(dataset))[:limit]
+    return replace(dataset, audio={dataset.ids[i]: dataset.audio[dataset.ids[i]] for i in chosen})
+
+
+def _item_weights(items: TrainingItems, of_clips: bool) -> Sequence[float]:
+    """A clip's weight, shared by its pieces: by the labels of clips or of frames, or those that there are."""
+    dataset = items.dataset
+    kind: Literal["weak", "strong"] = "weak"
+    if len(dataset.events) and not (of_clips and dataset.weak):
+        kind = "strong"
+    weights = balanced_weights(dataset, kind)
+    if not weights.any():
+        raise DataError(
+            f"{dataset.path}: '{dataset.split}' has no labels to draw rare classes more often by\n"
+            "Draw all clips alike: --set data.sampling=uniform, or data.weak_sampling=uniform"
+        )
+    counts = np.bincount(items.clips, minlength=len(items.dataset))
+    shares: list[float] = (weights / np.maximum(counts, 1))[items.clips].tolist()
+    return shares

@@ -1,0 +1,210 @@
+"""Training recipes: what a YAML file under ``train/`` may say. Torch-free, checked before anything starts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from effbench.train.recipe.augmentation import Augment, Fraction, Strict
+
+Ratio = Annotated[float, Field(gt=0, le=1)]
+
+
+class Data(Strict):
+    """Which clips, and how they become items.
+
+    Attributes:
+        train_split: name of the training split; several joined by ``+``.
+        validation_split: name of the split that is scored.
+        crop_seconds: length of a training item; longer clips give random crops.
+        labels: ``cover`` marks every frame that an event touches, ``centre`` those whose centre it covers.
+        float32_times: round event times to single precision first, which moves boundaries on the grid.
+        classes: ``audioset`` for the 447 AudioSet-strong classes; ``data`` for the data set's own, of which
+            AudioSet-strong sets have those that occur.
+        sampling: ``uniform``, or ``balanced`` to draw rare classes more often.
+        weak_split: split of the weak batches, for the task ``advanced``.
+        weak_sampling: of the weak batches.
+        epoch_items: items of one epoch; all by default.
+        limit: use only so many clips, drawn with the seed.
+    """
+
+    train_split: str = "train"
+    validation_split: str = "eval"
+    crop_seconds: PositiveFloat = 10.0
+    labels: Literal["cover", "centre"] = "cover"
+    float32_times: bool = False
+    classes: Literal["audioset", "data"] = "audioset"
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    weak_split: str = "train"
+    weak_sampling: Literal["uniform", "balanced"] = "uniform"
+    epoch_items: PositiveInt | None = None
+    limit: PositiveInt | None = None
+
+
+class Batch(Strict):
+    """Items per optimiser step and per forward pass.
+
+    Attributes:
+        size: items per forward pass on each device.
+        effective: items per optimiser step over all devices; gradients accumulate up to it.
+    """
+
+    size: PositiveInt = 64
+    effective: PositiveInt = 256
+
+    @model_validator(mode="after")
+    def _divides(self) -> Batch:
+        if self.effective % self.size:
+            raise ValueError(f"effective {self.effective} is no multiple of size {self.size}")
+        return self
+
+
+class Optimizer(Strict):
+    """Optimiser and learning rates.
+
+    Attributes:
+        name: ``adam`` or ``adamw``; weight decay needs ``adamw``.
+        lr: peak rate of the backbone's top layer.
+        sequence_lr: peak rate of sequence model and heads; ``lr`` by default.
+        card: take both rates from this training of the model's card, where it has them.
+        weight_decay: of tensors with two dimensions or more.
+        layer_decay: rate of each backbone layer as a fraction of the next higher one's.
+    """
+
+    name: Literal["adam", "adamw"] = "adam"
+    lr: PositiveFloat
+    sequence_lr: PositiveFloat | None = None
+    card: Literal["strong", "advanced-kd"] | None = None
+    weight_decay: NonNegativeFloat = 0.0
+    layer_decay: Ratio = 1.0
+
+    @model_validator(mode="after")
+    def _decays(self) -> Optimizer:
+        if self.weight_decay and self.name == "adam":
+            raise ValueError(f"weight_decay {self.weight_decay} needs the optimiser adamw")
+        return self
+
+
+class Schedule(Strict):
+    """Learning rate over the optimiser steps, as a factor of the peak rates.
+
+    Attributes:
+        shape: after the warm-up.
+        warmup_steps: linear from zero.
+        end: factor at the last step.
+    """
+
+    shape: Literal["cosine", "linear", "exponential", "constant"] = "cosine"
+    warmup_steps: int = Field(default=0, ge=0)
+    end: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _ends(self) -> Schedule:
+        if self.shape == "exponential" and self.end == 0:
+            raise ValueError("an exponential schedule needs an end above 0")
+        return self
+
+
+class Teacher(Strict):
+    """An online teacher: a trained detector that labels every batch, augmented as the student hears it.
+
+    Attributes:
+        model: spec of the teacher.
+        checkpoint: its weights: ``strong``, a file or a run.
+        weight: of the teacher's part of the loss.
+        supervised_weight: of the labels' part.
+        strong_share: share of the strong batch in the teacher's part; the rest is the weak batch's.
+        weak_mixup: parameter of the mixup of weak batches.
+    """
+
+    model: str
+    checkpoint: str
+    weight: NonNegativeFloat = 0.9
+    supervised_weight: NonNegativeFloat = 0.1
+    strong_share: Fraction = 0.5
+    weak_mixup: PositiveFloat = 0.3
+
+
+class Validation(Strict):
+    """When and how the model is scored.
+
+    Attributes:
+        every: epochs between two validations; the last epoch is always followed by one.
+        protocol: of ``effbench evaluate``; ``weak`` for clip labels.
+        metric: the highest decides which weights are the best.
+        batch_size: clips per forward pass.
+    """
+
+    every: PositiveInt = 5
+    protocol: Literal["paper", "dcase2016", "weak"] = "paper"
+    metric: str = "psds1"
+    batch_size: PositiveInt = 32
+
+    @model_validator(mode="after")
+    def _has_metric(self) -> Validation:
+        known = {"paper": ("psds1", "pauroc"), "dcase2016": ("onset_f1", "onset_f1_50ms"), "weak": ("map",)}
+        if self.metric not in known[self.protocol]:
+            raise ValueError(f"metric {self.metric}: {self.protocol} has {', '.join(known[self.protocol])}")
+        return self
+
+
+class Recipe(Strict):
+    """One training, apart from the model and the place of the data.
+
+    Attributes:
+        description: one line for people.
+        task: ``strong`` trains the frame-wise head, ``weak`` the clip-wise one, ``advanced`` the frame-wise
+            one with an online teacher on weak and strong clips in equal parts.
+        initialise: ``scratch``; ``weak``, ``strong``, …: the published weights; a file; or a run's folder.
+        epochs: passes over the training items (or over ``data.epoch_items``).
+        seed: of everything random.
+        precision: of the network; front-end, scans and losses stay in float32.
+        distillation: weight of pseudo labels against labels; 0 for none.
+        teacher: of the task ``advanced``.
+        frozen: train the heads alone.
+        clip_norm: largest norm of the gradients.
+        ema: decay of the moving average of the weights that is validated and kept, per optimiser step.
+        batch_norm_momentum: how fast the statistics of batch norms follow the batches; by default the
+            architecture's own, which suits long trainings.
+        gradient_checkpointing: less memory for more time, where the backbone has it.
+    """
+
+    description: str
+    task: Literal["strong", "weak", "advanced"]
+    initialise: str = "scratch"
+    epochs: PositiveInt
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    data: Data = Data()
+    batch: Batch = Batch()
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    augment: Augment = Augment()
+    distillation: Fraction = 0.0
+    teacher: Teacher | None = None
+    frozen: bool = False
+    clip_norm: PositiveFloat | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] | None = None
+    gradient_checkpointing: bool = False
+    validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        problems = {
+            "the task advanced needs a teacher": self.task == "advanced" and self.teacher is None,
+            "a teacher needs the task advanced": self.task != "advanced" and self.teacher is not None,
+            "distillation needs frame-wise labels: task strong": self.task == "weak"
+            and self.distillation > 0,
+            "the task weak is validated by the protocol weak, and only it": (
+                (self.task == "weak") != (self.validation.protocol == "weak")
+            ),
+            "frozen and initialise: scratch leave an untrained backbone": (
+                self.frozen and self.initialise == "scratch"
+            ),
+        }
+        found = [problem for problem, holds in problems.items() if holds]
+        if found:
+            raise ValueError("; ".join(found))
+        return self

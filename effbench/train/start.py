@@ -1,0 +1,215 @@
+"""A training from a plan: model, data, devices, run folder, and the results store at the end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric import Fabric
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
+from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning.fabric.strategies.fsdp import FSDPStrategy
+
+from effbench.errors import UsageError
+from effbench.machine.devices import resolve_device
+from effbench.machine.environment import environment
+from effbench.models.build import build_model
+from effbench.models.chosen import choose_model
+from effbench.models.detector import SoundEventDetector
+from effbench.train.feed.training_data import TrainingData
+from effbench.train.fit import Fit
+from effbench.train.health import Listener
+from effbench.train.module import DetectorTraining
+from effbench.train.runs import Plan, Run
+
+_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a training runs on; none of it changes what is computed, up to rounding.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``auto``.
+        devices: processes per node, a GPU each.
+        nodes: number of nodes, each of which is started with the same command.
+        strategy: ``auto``, ``ddp`` or ``fsdp``.
+        workers: loading processes of each process.
+        loggers: beside the run's own table: ``tensorboard``, ``wandb``.
+    """
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    workers: int = 0
+    loggers: tuple[str, ...] = ("tensorboard",)
+
+
+def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
+    """Processes of a training, not launched yet.
+
+    Args:
+        hardware: what was asked for.
+        plan: says the precision.
+        folder: of the run, for the loggers; without one, there are none.
+
+    Raises:
+        UsageError: an unknown strategy or logger, or one or a precision that does not suit the device.
+        DeviceError: there is no such device.
+    """
+    kind = resolve_device(hardware.device).type
+    spread = hardware.devices * hardware.nodes > 1
+    strategies: dict[str, Callable[[], Any]] = {
+        # Heads that a task does not train, and tables that no input reaches, have no gradient.
+        "ddp": lambda: DDPStrategy(find_unused_parameters=True),
+        "fsdp": lambda: FSDPStrategy(state_dict_type="full"),
+        "auto": lambda: DDPStrategy(find_unused_parameters=True) if spread else "auto",
+    }
+    if hardware.strategy not in strategies:
+        raise UsageError(f"unknown strategy '{hardware.strategy}'\nStrategies: {', '.join(strategies)}.")
+    world, batch = hardware.devices * hardware.nodes, plan.recipe.batch
+    if batch.effective % (batch.size * world):
+        raise UsageError(
+            f"{world} processes with batches of {batch.size} can't make optimiser steps of {batch.effective} "
+            "items: choose another --set batch.size, or another number of --devices"
+        )
+    if hardware.strategy == "fsdp" and kind != "cuda":
+        raise UsageError("the strategy fsdp needs GPUs")
+    if plan.recipe.precision == "fp16" and kind == "cpu":
+        raise UsageError("fp16 needs a GPU: --set precision=fp32, or bf16")
+    return Fabric(
+        accelerator=kind,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy=strategies[hardware.strategy](),
+        precision=_PRECISIONS[plan.recipe.precision],  # type: ignore[arg-type]
+        loggers=[] if folder is None else [_logger(name, plan, folder) for name in hardware.loggers],
+    )
+
+
+def _logger(name: str, plan: Plan, folder: Path) -> Any:
+    if name == "tensorboard":
+        return TensorBoardLogger(folder, name="tensorboard", version="")
+    if name == "wandb":
+        try:
+            from lightning.pytorch.loggers import WandbLogger
+
+            return WandbLogger(name=folder.name, save_dir=folder, project="effbench", id=folder.name)
+        except ModuleNotFoundError:
+            raise UsageError("the logger wandb is not installed: pip install 'effbench[wandb]'") from None
+    raise UsageError(f"unknown logger '{name}'\nLoggers: tensorboard, wandb, or none.")
+
+
+def build_detector(plan: Plan, data: TrainingData) -> SoundEventDetector:
+    """The student, initialised as the recipe says.
+
+    Raises:
+        CheckpointError: the weights can't be found, or do not fit.
+    """
+    start = plan.recipe.initialise
+    return build_model(
+        plan.spec,
+        n_classes=len(data.classes),
+        n_weak_classes=len(data.weak_classes),
+        checkpoint=None if start == "scratch" else start,
+        seed=plan.recipe.seed,
+    )
+
+
+def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
+    """The online teacher of the task ``advanced``.
+
+    Raises:
+        CheckpointError: its weights can't be found, or do not fit.
+        UsageError: its classes are not the student's.
+    """
+    teacher = plan.recipe.teacher
+    if teacher is None:
+        return None
+    chosen = choose_model(teacher.model, teacher.checkpoint)
+    outputs = chosen.detector.strong_head.out_features
+    if outputs != len(data.classes):
+        raise UsageError(f"the teacher has {outputs} classes, the student {len(data.classes)}")
+    if chosen.classes and chosen.classes != data.classes:
+        own, other = next(pair for pair in zip(data.classes, chosen.classes, strict=True) if len({*pair}) > 1)
+        raise UsageError(f"the teacher's classes are not the student's: '{other}' is where '{own}' should be")
+    return chosen.detector
+
+
+def build_training(plan: Plan, data: TrainingData) -> DetectorTraining:
+    """What a plan trains.
+
+    Raises:
+        CheckpointError: weights can't be found, or do not fit.
+        UsageError: a recipe that the model can't follow.
+    """
+    return DetectorTraining(build_detector(plan, data), plan.recipe, build_teacher(plan, data))
+
+
+def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
+    """What a run notes when it begins."""
+    here = environment(resolve_device(hardware.device))
+    return {"seed": plan.recipe.seed, "commit": here["commit"], "environment": here}
+
+
+@contextmanager
+def _stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Whether an interrupt has come, which ``tell`` is called at; the second one interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def note_it(*_: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before_term)
+        tell()
+
+    before = signal.signal(signal.SIGINT, note_it)
+    before_term = signal.signal(signal.SIGTERM, note_it)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before_term)
+
+
+def train(
+    run: Run,
+    data: TrainingData,
+    fabric: Fabric,
+    listener: Listener,
+    *,
+    workers: int = 0,
+    module: DetectorTraining | None = None,
+) -> Fit:
+    """Train a run from where it stands to its end.
+
+    Args:
+        run: new, or stopped.
+        data: of its plan.
+        fabric: launched.
+        listener: follows.
+        workers: loading processes of each process.
+        module: what ``build_training`` made of the plan, where it was called already.
+
+    Raises:
+        EffbenchError: see ``Fit.fit``.
+    """
+    if fabric.is_global_zero:
+        run.tidy()
+    module = module or build_training(run.plan, data)
+    with _stop_requests(listener.stopping) as stop, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="It is recommended to use .self.log", module="lightning.*")
+        fit = Fit(data, module, fabric, run, listener, workers=workers, stop=stop)
+        fit.resume()
+        fit.fit()
+    return fit

@@ -1,0 +1,64 @@
+"""Published results as rows with their source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from effbench.errors import StoreError
+from effbench.resources import share
+from effbench.results.shipped import import_shipped, published_measurements
+from effbench.results.store import Store
+
+
+def test_published_points_carry_figure_source_and_remark() -> None:
+    found = published_measurements()
+    assert len(found) == 46 * 4
+    assert {row.provenance for row in found} == {"published"}
+    assert {row.quantity for row in found} == {"psds1", "parameters", "macs_paper", "throughput"}
+    point = {
+        row.quantity: row for row in found if row.spec == "fmn10+gru-256" and row.conditions["figure"] == 2
+    }
+    assert point["psds1"].value == 43.53
+    assert point["parameters"].value == 6_483_900
+    assert point["macs_paper"].value == 1.00e9
+    assert point["throughput"].value == 1896.9
+    assert point["throughput"].device is None
+    assert point["throughput"].source.endswith("figure 2")
+    assert "digitised" in point["macs_paper"].conditions["note"]
+
+
+def test_importing_what_ships_twice_adds_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        assert import_shipped(store) >= 184
+        assert import_shipped(store) == 0
+        scores = store.read(quantities="psds1", provenance="published")
+    assert set(scores.figure.dropna()) == {1, 2}
+    others = scores[scores.figure.isna()].set_index("spec")
+    assert dict(others.value) == {"BEATs": 46.5, "ATST-F": 45.8, "fpasst": 45.4, "M2D": 46.3, "ASIT": 46.2}
+    assert all("2409.09546" in source for source in others.source)
+
+
+def test_every_shipped_file_is_imported(tmp_path: Path) -> None:
+    lines = 0
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        import_shipped(store)
+        for path in share("benchmarks/measurements").glob("*.csv"):
+            if path.name != "published.csv":
+                assert store.import_csv(path) == 0
+                lines += 1
+        devices = set(store.read(provenance="measured", quantities="throughput").device)
+    assert len(devices) >= min(lines, 1)
+
+
+def test_a_bad_published_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "published.csv"
+    file.write_text("figure,spec,psds1,source,note\n1,fmn10,high,somewhere,\n")
+    with pytest.raises(StoreError, match="line 2: could not convert"):
+        published_measurements(file)
+    file.write_text("figure,spec,psds1,note\n1,fmn10,4,\n")
+    with pytest.raises(StoreError, match="lacks the column 'source'"):
+        published_measurements(file)
+    with pytest.raises(StoreError, match="can't be read"):
+        published_measurements(tmp_path / "none.csv")
