@@ -8,22 +8,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from effbench.errors import EffbenchError
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(
+    path: Path, error: type[EffbenchError] = EffbenchError, *, make_folder: bool = False
+) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes when not.
 
     The temporary name keeps the suffix, so that writers that choose a format by it work.
 
+    Args:
+        path: the file to be written.
+        error: what is raised where it can't be.
+        make_folder: make the folder of the file where it is missing.
+
     Raises:
-        OSError: the folder is missing or can't be written.
+        EffbenchError: of the given kind; the folder is missing or full, or can't be written.
     """
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(6)}{path.suffix}")
+    with reporting_write_errors(path, error):
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch(exist_ok=False)
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reporting_write_errors(path: Path, error: type[EffbenchError] = EffbenchError) -> Iterator[None]:
+    """Turns what the system says of a file or folder that can't be written into one readable error."""
     try:
-        temporary.touch(exist_ok=False)
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as reason:
+        raise error(f"'{path}' can't be written: {reason.strerror or reason}") from reason

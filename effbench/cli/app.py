@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from effbench import __version__
 from effbench.cli import (
     data,
     detect,
@@ -25,6 +24,7 @@ from effbench.cli import (
     train,
 )
 from effbench.errors import EffbenchError, EffbenchWarning
+from effbench.version import VERSION
 
 app = typer.Typer(
     name="effbench",
@@ -50,7 +50,7 @@ app.command()(doctor.doctor)
 
 def _print_version(value: bool) -> None:
     if value:
-        print(f"effbench {__version__}")
+        print(f"effbench {VERSION}")
         raise typer.Exit
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from effbench import __version__
 from effbench.cli.output import note, write_table
 from effbench.cli.parsing import check_thresholds, median_frames, select_classes
 from effbench.cli.progress import Status, status
 from effbench.detect.output import EventFormat
 from effbench.errors import EffbenchError
+from effbench.version import VERSION
 
 if TYPE_CHECKING:
     from effbench.detect.destinations import Destinations
@@ -99,7 +99,7 @@ def detect(
         names=chosen.class_names,
     )
     scorer = _scorer(chosen, settings, device, precision, threads)
-    record = {"effbench": __version__, **chosen.record()}
+    record = {"effbench": VERSION, **chosen.record()}
     with ExitStack() as stack:
         run = record | {"options": settings.record() | {"precision": precision}}
         destinations.open(stack, run=run, labels=settings.labels, overwrite=overwrite)

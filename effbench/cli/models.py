@@ -8,6 +8,7 @@ import typer
 
 from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError, nearest
+from effbench.grid import CLIP_SECONDS
 from effbench.spec import ModelSpec
 
 app = typer.Typer(no_args_is_help=True, help="List the models, or show one layer by layer.")
@@ -74,7 +75,9 @@ def _sorted(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
 @app.command("show")
 def show_model(
     spec: Annotated[str, typer.Argument(help="Model spec, e.g. fmn10+hybrid-512.")],
-    seconds: Annotated[float, typer.Option(help="Length of the clip, seconds.", min=0.05, max=3600)] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(help="Length of the clip, seconds.", min=0.05, max=3600)
+    ] = CLIP_SECONDS,
     form: FormatOption = Format.table,
 ) -> None:
     """One model layer by layer: output shape, parameters and MACs for one clip.

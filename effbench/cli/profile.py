@@ -10,6 +10,7 @@ import typer
 from effbench.cli.output import Format, note, write_csv, write_json, write_table
 from effbench.cli.progress import status
 from effbench.errors import UsageError
+from effbench.grid import CLIP_SECONDS
 
 if TYPE_CHECKING:
     from effbench.measure.profile import Profile
@@ -39,7 +40,9 @@ def profile(
     ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.", min=1)] = None,
-    seconds: Annotated[float, typer.Option(help="Length of a clip, seconds.", min=0.05, max=3600)] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(help="Length of a clip, seconds.", min=0.05, max=3600)
+    ] = CLIP_SECONDS,
     checkpoint: Annotated[
         str | None, typer.Option(help="Weights: strong, weak, or a file (its head counts decide).")
     ] = None,

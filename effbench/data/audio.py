@@ -23,8 +23,7 @@ from effbench.data.decoding import Samples as Samples
 from effbench.data.decoding import can_seek, mono_blocks
 from effbench.data.sound_files import open_sound
 from effbench.errors import AudioError, EffbenchWarning
-
-SAMPLE_RATE = 16_000
+from effbench.grid import CLIP_SECONDS, SAMPLE_RATE
 
 AudioSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -87,7 +86,7 @@ def read_audio(
 def stream_audio(
     source: AudioSource,
     *,
-    block_seconds: float = 10.0,
+    block_seconds: float = CLIP_SECONDS,
     name: str | None = None,
     on_damage: Callable[[str], None] = _warn,
 ) -> Iterator[Samples]:

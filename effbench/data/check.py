@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from effbench.data.audio import SAMPLE_RATE, audio_info, stream_audio
+from effbench.data.audio import audio_info, stream_audio
 from effbench.data.clips import Audio, Clip, DataSet, Problem
 from effbench.data.labels import Event, merge_events
 from effbench.data.pool import in_batches
 from effbench.data.vocabulary import EVALUATION_ONLY
 from effbench.errors import EffbenchError
+from effbench.grid import SAMPLE_RATE
 
 TOLERANCE = 0.1
 """Seconds by which an event may pass the end of its clip, and audio differ from the table of durations."""

@@ -11,9 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-FRAME_SECONDS = 0.04
-CLIP_SECONDS = 10.0
-CLIP_FRAMES = 250
+from effbench.grid import CLIP_FRAMES, FRAME_SECONDS
 
 FrameRule: TypeAlias = Literal["cover", "centre"]
 """Frames of an event: those it touches (``cover``), or those whose centre it covers (``centre``, HEAR)."""

@@ -14,9 +14,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.data.labels import CLIP_FRAMES
 from effbench.data.packs import open_hdf5
 from effbench.errors import EffbenchError
+from effbench.grid import CLIP_FRAMES
 
 
 class PseudoLabelFile:

@@ -151,11 +151,8 @@ class Destinations:
         if self.out is None:
             yield sys.stdout
             return
-        try:
-            with replacing(self.out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-                yield file
-        except OSError as error:
-            raise EffbenchError(f"can't write '{self.out}': {error.strerror or error}") from None
+        with replacing(self.out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
 
 
 def _text(path: Path | None) -> str | None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.evaluate.median import event_frames
-from effbench.infer.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
+from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
+from effbench.infer.windows import Floats
 
 #: Frames from onset to offset, class, index of the threshold, and the highest score within.
 RECORD = np.dtype(

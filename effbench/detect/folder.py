@@ -45,14 +45,13 @@ class ResultFolder:
         """
         manifest = self.path / MANIFEST
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             if manifest.is_file() and not overwrite:
                 self._compare(json.loads(manifest.read_text(encoding="utf-8")))
-            else:
-                with replacing(manifest) as temporary:
-                    temporary.write_text(json.dumps(self.run, indent=2) + "\n", encoding="utf-8")
+                return
+            with replacing(manifest, make_folder=True) as temporary:
+                temporary.write_text(json.dumps(self.run, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise EffbenchError(f"can't write to '{self.path}': {error.strerror or error}") from None
+            raise EffbenchError(f"'{manifest}' can't be read: {error.strerror or error}") from None
         except ValueError:
             raise EffbenchError(f"{manifest} is damaged: use --overwrite or another folder") from None
 
@@ -95,12 +94,11 @@ class ResultFolder:
     def write(self, detection: Detection) -> Path:
         """Write one file's events."""
         path = self.result_of(detection)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-                write_events([detection], self.form, file, run=self.run)
-        except OSError as error:
-            raise EffbenchError(f"can't write '{path}': {error.strerror or error}") from None
+        with (
+            replacing(path, make_folder=True) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            write_events([detection], self.form, file, run=self.run)
         return path
 
 

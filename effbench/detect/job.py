@@ -13,7 +13,8 @@ from effbench.data.vocabulary import strong_classes
 from effbench.detect.events import Detection, EventDecoder
 from effbench.detect.inputs import Source
 from effbench.detect.stream import StreamingMedian
-from effbench.infer.windows import FRAMES_PER_SECOND, Blend, Floats, Window, frames_of
+from effbench.grid import FRAMES_PER_SECOND
+from effbench.infer.windows import Blend, Floats, Window, frames_of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from effbench.data.audio import audio_info, stream_audio
 from effbench.detect.events import Detection
 from effbench.detect.inputs import Source
 from effbench.detect.spool import Spool
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import UsageError
 from effbench.files import replacing
-from effbench.infer.windows import FRAMES_PER_SECOND, SAMPLE_RATE, Floats
+from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
+from effbench.infer.windows import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,11 +143,8 @@ def save(part: Part, path: Path) -> None:
     with style():
         metadata: dict[str, None] = {"Software": None} if path.suffix == ".png" else {"Date": None}
         draw(part).savefig(image, format=path.suffix[1:].lower(), metadata=metadata)
-    try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(image.getvalue())
-    except OSError as error:
-        raise EffbenchError(f"can't write '{path}': {error.strerror or error}") from None
+    with replacing(path) as temporary:
+        temporary.write_bytes(image.getvalue())
 
 
 def draw(part: Part) -> Figure:

@@ -13,11 +13,10 @@ from effbench.detect.events import Detection
 from effbench.detect.inputs import Source
 from effbench.detect.job import Job, Listener, Settings
 from effbench.errors import EffbenchError
+from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
 from effbench.infer.prefetch import prefetch
 from effbench.infer.scorer import Scorer
-from effbench.infer.windows import FRAMES_PER_SECOND, Floats, Window, cut
-
-BLOCK_SECONDS = 10.0
+from effbench.infer.windows import Floats, Window, cut
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _windows(
     for source in sources:
         label = source.name if isinstance(source.audio, bytes) else str(source.audio)
         try:
-            blocks = stream_audio(source.audio, block_seconds=BLOCK_SECONDS, name=label, on_damage=on_damage)
+            blocks = stream_audio(source.audio, block_seconds=CLIP_SECONDS, name=label, on_damage=on_damage)
             for window in cut(blocks, overlap=overlap, min_samples=min_samples):
                 yield source, window
         except EffbenchError as error:

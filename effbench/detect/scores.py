@@ -17,9 +17,9 @@ import numpy as np
 
 from effbench.detect.events import Detection
 from effbench.detect.inputs import Source
-from effbench.errors import EffbenchError
 from effbench.files import replacing
-from effbench.infer.windows import FRAMES_PER_SECOND, Floats
+from effbench.grid import FRAMES_PER_SECOND
+from effbench.infer.windows import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,10 +51,7 @@ class ScoreFile:
     def __enter__(self) -> ScoreFile:
         import pyarrow.parquet as pq
 
-        try:
-            temporary = self._stack.enter_context(replacing(self.path))
-        except OSError as error:
-            raise EffbenchError(f"can't write '{self.path}': {error.strerror or error}") from None
+        temporary = self._stack.enter_context(replacing(self.path))
         self._writer = self._stack.enter_context(
             pq.ParquetWriter(
                 temporary,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from effbench import __version__
 from effbench.evaluate.events import FScore, SegmentScore
 from effbench.evaluate.pauroc import PaurocResult
 from effbench.evaluate.psds.metric import PsdsResult
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, Measurement
+from effbench.version import source
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Evaluation:
                     quantity=quantity,
                     value=scale * estimate.value,
                     provenance="measured",
-                    source=f"effbench {__version__}",
+                    source=source(),
                     low=scale * estimate.low if known else None,
                     high=scale * estimate.high if known else None,
                     conditions={**self.conditions, **(conditions or {})},

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from effbench.data.labels import Event
 from effbench.errors import UsageError
+from effbench.grid import FRAME_SECONDS
 
 #: Windows up to this length are filtered by minima and maxima of whole rows, longer ones by SciPy.
 LONGEST_NETWORK = 25
@@ -150,7 +151,7 @@ def decode_events(
     threshold: float | Sequence[float],
     *,
     classes: Sequence[str],
-    frame_seconds: float = 0.04,
+    frame_seconds: float = FRAME_SECONDS,
     timestamps: ArrayLike | None = None,
 ) -> list[Event]:
     """Events at a threshold: runs of frames with a score above it.

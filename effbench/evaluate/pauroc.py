@@ -27,6 +27,7 @@ from effbench.evaluate.inputs import (
 )
 from effbench.evaluate.one_pass import run
 from effbench.evaluate.segments import Segments, highest_scores, positive_segments, segment_counts
+from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
 
 #: Score of segments without frames.
@@ -56,7 +57,7 @@ def pauroc(
     durations: Durations,
     *,
     classes: Sequence[str],
-    frame_seconds: float = 0.04,
+    frame_seconds: float = FRAME_SECONDS,
     timestamps: Timestamps = None,
     segment_seconds: float = 1.0,
     max_fpr: float = 0.1,

@@ -15,6 +15,7 @@ from effbench.evaluate.inputs import Durations, GroundTruth, Scores, Task, Times
 from effbench.evaluate.metrics import METRICS, EventList, Scoring
 from effbench.evaluate.protocol_view import FilteredScores
 from effbench.evaluate.psds.score import Engine
+from effbench.grid import FRAME_SECONDS
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def evaluate_scores(
     metrics: Sequence[str] | None = None,
     engine: Engine = "effbench",
     probabilities: bool = False,
-    frame_seconds: float = 0.04,
+    frame_seconds: float = FRAME_SECONDS,
     timestamps: Timestamps = None,
     median_window: int | None = None,
     threshold: float | None = None,

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.labels import CLIP_SECONDS
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError
+from effbench.grid import CLIP_SECONDS, SAMPLE_RATE
 from effbench.infer.logits import LogitModel, clip_logits
 from effbench.infer.score_files import ScoreFolder
 from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel
-
-SAMPLE_RATE = 16_000
 
 
 def logits_of(

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from effbench.data.labels import FRAME_SECONDS
 from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
+from effbench.grid import FRAME_SECONDS
 
 TABLES = (".parquet", ".tsv", ".csv")
 _BOUNDS = ("onset", "offset")
@@ -175,12 +175,8 @@ class ScoreFolder(Mapping[str, NDArray[np.float32]]):
             if begun.made_by != folder.made_by or begun.classes != folder.classes:
                 raise EffbenchError(f"{path} holds scores of another model or data set: give another folder")
             return begun
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with replacing(path / _ABOUT) as temporary:
-                temporary.write_text(json.dumps({"classes": folder.classes, "made_by": folder.made_by}))
-        except OSError as error:
-            raise EffbenchError(f"{path} can't be written: {error.strerror or error}") from None
+        with replacing(path / _ABOUT, make_folder=True) as temporary:
+            temporary.write_text(json.dumps({"classes": folder.classes, "made_by": folder.made_by}))
         return folder
 
     @classmethod

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from effbench.grid import CLIP_FRAMES, CLIP_SAMPLES, FRAME_SAMPLES
+
 Floats = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000
-FRAME_SAMPLES = 640
-FRAMES_PER_SECOND = SAMPLE_RATE // FRAME_SAMPLES
-WINDOW_FRAMES = 250
 HOP_FRAMES = 200
-WINDOW_SAMPLES = WINDOW_FRAMES * FRAME_SAMPLES
 
 
 def frames_of(samples: int) -> int:
@@ -57,19 +54,19 @@ def cut(blocks: Iterable[Floats], *, overlap: bool = True, min_samples: int = 1)
             published script does.
         min_samples: the least that the model's front-end can take.
     """
-    hop = HOP_FRAMES if overlap else WINDOW_FRAMES
+    hop = HOP_FRAMES if overlap else CLIP_FRAMES
     held: list[Floats] = []
     begin = length = start = 0  # the held audio begins with frame `begin`; the next window with `start`
     for block in blocks:
         held.append(block)
         length += len(block)
         # Audio beyond the window must be there, for only then it is not the last one.
-        if length <= (start - begin) * FRAME_SAMPLES + WINDOW_SAMPLES:
+        if length <= (start - begin) * FRAME_SAMPLES + CLIP_SAMPLES:
             continue
         audio = np.concatenate(held)
-        while len(audio) > (start - begin) * FRAME_SAMPLES + WINDOW_SAMPLES:
+        while len(audio) > (start - begin) * FRAME_SAMPLES + CLIP_SAMPLES:
             audio, begin = audio[(start - begin) * FRAME_SAMPLES :], start
-            yield Window(start, audio[:WINDOW_SAMPLES])
+            yield Window(start, audio[:CLIP_SAMPLES])
             start += hop
         held, length = [audio.copy()], len(audio)
     if length:
@@ -80,9 +77,9 @@ def _last(audio: Floats, begin: int, start: int, overlap: bool, min_samples: int
     """The window that ends the audio, of which the part from frame ``begin`` is given."""
     total = begin * FRAME_SAMPLES + len(audio)
     if overlap and start > 0:
-        start = frames_of(total) - WINDOW_FRAMES
+        start = frames_of(total) - CLIP_FRAMES
     audio = audio[(start - begin) * FRAME_SAMPLES :]
-    wanted = max(len(audio), min_samples) if overlap and start == 0 else WINDOW_SAMPLES
+    wanted = max(len(audio), min_samples) if overlap and start == 0 else CLIP_SAMPLES
     return Window(start, np.pad(audio, (0, wanted - len(audio))), total)
 
 

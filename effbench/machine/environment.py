@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import effbench
 from effbench.machine.concerns import concerns as concerns
 from effbench.machine.cpu import cpu_model, describe_cpu, describe_load, describe_memory
 from effbench.machine.devices import Precision as Precision
@@ -18,6 +14,7 @@ from effbench.machine.devices import resolve_device as resolve_device
 from effbench.machine.devices import resolve_precision as resolve_precision
 from effbench.machine.gpu import describe_gpu
 from effbench.results.measurement import now
+from effbench.version import VERSION, commit
 
 if TYPE_CHECKING:
     import torch
@@ -32,10 +29,6 @@ _VARIABLES = (
     *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
     *("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "MALLOC_CONF"),
 )
-
-
-# The folders that decide what is measured; changes elsewhere do not make a figure another one.
-_DECIDING = ("effbench", "models", "train")
 
 
 def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
@@ -64,7 +57,7 @@ def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
         "threads": {"torch": torch.get_num_threads(), "torch_interop": torch.get_num_interop_threads()},
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "software": {
-            "effbench": effbench.__version__,
+            "effbench": VERSION,
             "torch": torch.__version__,
             "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "python": platform.python_version(),
@@ -111,28 +104,6 @@ def difference(baseline: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         for key in keys
         if baseline.get(key) != now.get(key)
     ]
-
-
-@cache
-def commit() -> str | None:
-    """Commit of the checkout that this program runs from, ``+dirty`` with changes; None when installed.
-
-    Read once: what runs is the code as it was loaded.
-    """
-    package = Path(effbench.__file__).resolve().parent
-    if not (package.parent / ".git").exists():  # an installed wheel, maybe within someone else's checkout
-        return None
-    try:
-        head = _git(package.parent, "rev-parse", "HEAD")
-        changes = _git(package.parent, "status", "--porcelain", "--", *_DECIDING)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{head}+dirty" if changes else head
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
 
 def _operating_system() -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.grid import CLIP_SECONDS
 from effbench.machine.environment import device_name, resolve_device, resolve_precision
 from effbench.machine.resident import settle_allocator
 from effbench.measure.timing import Call, timed
@@ -56,7 +57,7 @@ class Setting:
         part: str = "network",
         compiled: bool = False,
         threads: int | None = None,
-        clip_seconds: float = 10.0,
+        clip_seconds: float = CLIP_SECONDS,
     ) -> Setting:
         """The setting asked for, completed and checked.
 

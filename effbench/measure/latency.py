@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import effbench
 from effbench.errors import EffbenchError
+from effbench.grid import CLIP_SECONDS
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.throughput import Progress, timing_record
 from effbench.measure.timing import Budget, Timing, time_calls
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
+from effbench.version import source
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +80,7 @@ class Latency:
                 low=self._at(percent).low,
                 high=self._at(percent).high,
                 provenance="measured",
-                source=f"effbench {effbench.__version__}",
+                source=source(),
                 device=self.setting.device_name,
                 conditions=self.setting.conditions(1),
                 samples=self.samples if percent == 50 else (),
@@ -101,7 +102,7 @@ def measure_latency(
     part: str = "network",
     compiled: bool = False,
     threads: int | None = None,
-    clip_seconds: float = 10.0,
+    clip_seconds: float = CLIP_SECONDS,
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> Latency:

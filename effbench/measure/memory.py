@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
-import effbench
 from effbench.errors import EffbenchError
+from effbench.grid import CLIP_SECONDS
 from effbench.machine.cpu import available_memory
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.timing import synchronise
+from effbench.models.build import build_model
 from effbench.results.measurement import Measurement
+from effbench.spec import ModelSpec
+from effbench.version import source
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector
@@ -73,7 +76,7 @@ class Memory:
                 quantity="memory_peak",
                 value=float(self.peak_bytes),
                 provenance="measured",
-                source=f"effbench {effbench.__version__}",
+                source=source(),
                 device=self.setting.device_name,
                 conditions=self.setting.conditions(self.batch_size),
                 environment={**environment, "memory_of_the_run": sizes},
@@ -91,7 +94,7 @@ def peak_memory(
     part: str = "network",
     compiled: bool = False,
     threads: int | None = None,
-    clip_seconds: float = 10.0,
+    clip_seconds: float = CLIP_SECONDS,
 ) -> Memory:
     """Peak memory of a model, built anew for the purpose.
 
@@ -121,7 +124,7 @@ def peak_memory(
         threads=threads,
         clip_seconds=clip_seconds,
     )
-    name = str(effbench.ModelSpec.parse(spec))
+    name = str(ModelSpec.parse(spec))
     measure = _in_child if setting.device == "cpu" else _cuda
     return Memory(**measure(name, setting, batch_size), batch_size=batch_size, setting=setting)
 
@@ -130,7 +133,7 @@ def _in_child(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
     request = json.dumps({"spec": spec, "batch_size": batch_size, "setting": asdict(setting)})
     # -P: nothing in the current folder may stand in for a module; the child finds what this process runs.
     command = [sys.executable, "-P", "-m", "effbench.measure.memory", request]
-    paths = [str(Path(effbench.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     answers = [line.removeprefix(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
@@ -150,7 +153,7 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(setting.threads)
     _touch_torch()
     baseline = _settled()
-    detector = effbench.build_model(request["spec"], seed=0)
+    detector = build_model(request["spec"], seed=0)
     model = _settled()
     _forbid_more_than_is_free()
     try:
@@ -171,7 +174,7 @@ def main(arguments: list[str]) -> None:
 
 def _cuda(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
     device = setting.torch_device
-    detector = effbench.build_model(spec, seed=0)
+    detector = build_model(spec, seed=0)
     gc.collect()
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
@@ -207,7 +210,7 @@ def _run(detector: SoundEventDetector, setting: Setting, batch_size: int) -> Non
 
 def _touch_torch() -> None:
     """Loads what effbench and torch load on first use, so that the measured model does not pay for it."""
-    smallest = effbench.build_model(_SMALLEST, seed=0)
+    smallest = build_model(_SMALLEST, seed=0)
     with torch.inference_mode():
         smallest(smallest.frontend(torch.ones(1, 8_000)))
         x = torch.ones(1, 4, 8, 64)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-import effbench
 from effbench.errors import UsageError, nearest
+from effbench.grid import CLIP_SECONDS
 from effbench.machine.environment import environment
 from effbench.measure.conditions import Setting
 from effbench.measure.latency import Latency, measure_latency
@@ -25,6 +25,7 @@ from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import UNITS, Measurement
 from effbench.spec import ModelSpec
+from effbench.version import source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,7 @@ class Profile:
                 quantity=quantity,
                 value=value,
                 provenance="measured",
-                source=f"effbench {effbench.__version__}",
+                source=source(),
                 conditions=conditions,
                 environment={"software": self.environment["software"]},
                 commit=self.environment.get("commit"),
@@ -151,7 +152,7 @@ def measure_complexity(
     model: str | ModelSpec | SoundEventDetector,
     *,
     counters: Sequence[str] = (),
-    clip_seconds: float = 10.0,
+    clip_seconds: float = CLIP_SECONDS,
     strict: bool = True,
 ) -> Complexity:
     """Parameters and MACs of a spec (on the ``meta`` device: no weights) or of a detector.
@@ -213,7 +214,7 @@ def profile(
     batch_sizes: Sequence[int] | None = None,
     compiled: bool = False,
     threads: int | None = None,
-    clip_seconds: float = 10.0,
+    clip_seconds: float = CLIP_SECONDS,
     checkpoint: str | Path | None = None,
     budget: Budget | None = None,
     progress: Progress | None = None,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-import effbench
+from effbench.grid import CLIP_SECONDS
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.sweep import MemoryGuard, sweep
 from effbench.measure.timing import Budget, Timing, time_calls
 from effbench.results.intervals import median_interval
 from effbench.results.measurement import Measurement
+from effbench.version import source
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector
@@ -100,7 +101,7 @@ class Throughput:
                 low=self.low,
                 high=self.high,
                 provenance="measured",
-                source=f"effbench {effbench.__version__}",
+                source=source(),
                 device=self.setting.device_name,
                 conditions=self.setting.conditions(self.batch_size),
                 samples=self.samples,
@@ -119,7 +120,7 @@ def measure_throughput(
     part: str = "network",
     compiled: bool = False,
     threads: int | None = None,
-    clip_seconds: float = 10.0,
+    clip_seconds: float = CLIP_SECONDS,
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> list[Throughput]:

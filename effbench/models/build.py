@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from effbench.errors import UsageError
+from effbench.grid import CLIP_FRAMES
 from effbench.models import zoo
 from effbench.models.backbones.asit import Asit
 from effbench.models.backbones.atst import AtstFrame
@@ -28,7 +29,6 @@ from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
 
 N_CLASSES = 447
-PUBLISHED_FRAMES = 250
 
 
 def _build_beats(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
@@ -118,5 +118,5 @@ def _assemble(
         width=width,
         n_classes=n_classes,
         n_weak_classes=n_weak_classes,
-        fixed_frames=PUBLISHED_FRAMES if frames == "published" else None,
+        fixed_frames=CLIP_FRAMES if frames == "published" else None,
     )

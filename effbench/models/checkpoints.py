@@ -277,9 +277,8 @@ def write_checkpoint(
         "state_dict": dict(state),
         **({} if training is None else {"training": dict(training)}),
     }
-    try:
-        with replacing(path) as temporary:
+    with replacing(path, CheckpointError) as temporary:
+        try:
             torch.save(content, temporary)
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise CheckpointError(f"can't write {path}: {reason}") from None
+        except RuntimeError as error:
+            raise CheckpointError(f"'{path}' can't be written: {error}") from None

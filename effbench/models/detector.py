@@ -7,10 +7,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.models.backbones.backbone import Backbone
-from effbench.models.frontends.frontend import SAMPLE_RATE
-
-FRAME_SECONDS = 0.04
 
 
 class Predictions(NamedTuple):

@@ -52,11 +52,8 @@ def save_psd_roc(curves: Mapping[str, Staircase], path: Path, *, title: str, max
     form = ImageFormat(path.suffix[1:])
     with style():
         figure = _draw(curves, title, max_efpr)
-        try:
-            with replacing(path) as temporary:
-                figure.savefig(temporary, format=form.value, metadata=METADATA[form])
-        except OSError as error:
-            raise EffbenchError(f"'{path}' can't be written: {error.strerror or error}") from error
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=form.value, metadata=METADATA[form])
 
 
 def _draw(curves: Mapping[str, Staircase], title: str, max_efpr: float) -> Figure:

@@ -6,7 +6,6 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from effbench.errors import EffbenchError
 from effbench.files import replacing
 from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import draw, style
@@ -43,13 +42,9 @@ def save(
         EffbenchError: the folder can't be made or written.
     """
     written: list[Path] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for form, image in render(data, formats).items():
-            path = folder / f"{name}.{form}"
-            with replacing(path) as temporary:
-                temporary.write_bytes(image)
-            written.append(path)
-    except OSError as error:
-        raise EffbenchError(f"figures can't be written to '{folder}': {error.strerror or error}") from error
+    for form, image in render(data, formats).items():
+        path = folder / f"{name}.{form}"
+        with replacing(path, make_folder=True) as temporary:
+            temporary.write_bytes(image)
+        written.append(path)
     return written

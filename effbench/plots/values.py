@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from effbench.errors import UsageError, nearest
+from effbench.grid import CLIP_SECONDS
 
 #: Length of a clip, in seconds, unless a row's conditions say otherwise.
-CLIP_SECONDS = 10
 
 #: Quantities that depend on the device they were timed on.
 TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")

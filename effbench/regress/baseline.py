@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import UsageError
+from effbench.files import replacing
 from effbench.results.intervals import Estimate
 
 DEFAULT_BASELINE = Path("benchmarks/baselines/regress.json")
@@ -112,12 +111,5 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
         EffbenchError: the file can't be written.
     """
     text = json.dumps(baseline.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise EffbenchError(f"can't write the baseline {path}: {error.strerror}") from error
+    with replacing(path, make_folder=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")

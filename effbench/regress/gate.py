@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-import effbench
 from effbench.errors import EffbenchError, UsageError
-from effbench.machine.environment import commit
+from effbench.grid import CLIP_SECONDS
 from effbench.measure.macs import count_macs
 from effbench.measure.parameters import count_parameters
+from effbench.models.build import build_model
 from effbench.regress.baseline import Baseline, Conditions, Entry, read_baseline, write_baseline
-from effbench.regress.hardware import (
-    CLIP_SECONDS,
-    conditions_here,
-    refuse_other_conditions,
-    same_conditions,
-)
+from effbench.regress.hardware import conditions_here, refuse_other_conditions, same_conditions
 from effbench.regress.result import Check, ModelCheck
 from effbench.regress.speed import Effort, Progress, measure_speeds
 from effbench.results.measurement import now
 from effbench.spec import ModelSpec
+from effbench.version import VERSION, commit
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector
@@ -93,7 +89,7 @@ def save(
     has_speed = any(entry.speed is not None for entry in entries.values())
     baseline = Baseline(
         created=now(),
-        effbench=effbench.__version__,
+        effbench=VERSION,
         commit=commit(),
         conditions=conditions if has_speed else None,
         models=entries,
@@ -209,4 +205,4 @@ def _notes(baseline: Baseline, conditions: Conditions | None, checks: Mapping[st
     return notes
 
 
-_build: Build = partial(effbench.build_model, seed=0)
+_build: Build = partial(build_model, seed=0)

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from effbench.errors import DeviceError, UsageError
+from effbench.grid import CLIP_SECONDS
 from effbench.machine.environment import difference, environment, hardware_identity, resolve_device
 from effbench.regress.baseline import Baseline, Conditions
 from effbench.regress.yardstick import REFERENCE
-
-CLIP_SECONDS = 10.0
 
 
 def conditions_here(device: str, threads: int) -> Conditions:

@@ -10,7 +10,7 @@ import jinja2
 import markdown
 import pandas as pd
 
-from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.errors import UsageError, nearest
 from effbench.files import replacing
 from effbench.plots.caption import caption
 from effbench.plots.choices import ImageFormat
@@ -66,13 +66,9 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
     }
     page = _markdown(name, content)
     files = {f"{name}.html": _html(content, page, images).encode(), f"{name}.md": page.encode(), **images}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, data in files.items():
-            with replacing(out / file) as temporary:
-                temporary.write_bytes(data)
-    except OSError as error:
-        raise EffbenchError(f"the report can't be written to '{out}': {error.strerror or error}") from error
+    for file, data in files.items():
+        with replacing(out / file, make_folder=True) as temporary:
+            temporary.write_bytes(data)
     return [out / file for file in files]
 
 

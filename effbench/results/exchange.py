@@ -25,14 +25,11 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise StoreError(f"'{path}' can't be written: an export ends in {' or '.join(SUFFIXES)}")
-    try:
-        with replacing(path) as temporary:
-            if path.suffix == ".csv":
-                _write_csv(temporary, rows)
-            else:
-                pd.DataFrame(list(rows), columns=list(COLUMNS)).to_parquet(temporary, index=False)
-    except OSError as error:
-        raise StoreError(f"'{path}' can't be written: {error.strerror or error}") from error
+    with replacing(path, StoreError) as temporary:
+        if path.suffix == ".csv":
+            _write_csv(temporary, rows)
+        else:
+            pd.DataFrame(list(rows), columns=list(COLUMNS)).to_parquet(temporary, index=False)
 
 
 def read_rows(path: Path) -> list[Measurement]:

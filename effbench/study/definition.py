@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.resources import share
 from effbench.spec import ModelSpec
@@ -30,7 +31,7 @@ class ComplexityTask(_Strict):
     """
 
     counters: tuple[Literal["fvcore", "thop", "torch"], ...] = ()
-    seconds: Annotated[float, Field(gt=0)] = 10.0
+    seconds: Annotated[float, Field(gt=0)] = CLIP_SECONDS
 
 
 class ThroughputTask(_Strict):
@@ -54,7 +55,7 @@ class ThroughputTask(_Strict):
     batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     compiled: bool = False
     threads: Annotated[int, Field(ge=1)] | None = None
-    seconds: Annotated[float, Field(gt=0)] = 10.0
+    seconds: Annotated[float, Field(gt=0)] = CLIP_SECONDS
 
 
 class Tasks(_Strict):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import effbench
 from effbench.errors import EffbenchError
 from effbench.models import zoo
 from effbench.results.store import Store
 from effbench.spec import ModelSpec
 from effbench.study.definition import ComplexityTask, Study, ThroughputTask
+from effbench.version import source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def _throughput_job(spec: ModelSpec, task: ThroughputTask, precision: str) -> Jo
 def pending(study: Study, store: Store) -> list[Job]:
     """Jobs whose measurements, of this version of effbench on this device, are not in the store."""
     kept = store.read(provenance="measured")
-    kept = kept[kept["source"] == f"effbench {effbench.__version__}"]
+    kept = kept[kept["source"] == source()]
     return [job for job in jobs(study) if not _is_done(job, kept)]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from effbench import __version__
 from effbench.models.chosen import digest
 from effbench.results.measurement import UNITS, Measurement
 from effbench.train.fit import Fit
 from effbench.train.runs import Run
+from effbench.version import source
 
 
 def _best(run: Run, fit: Fit) -> dict[str, float | None]:
@@ -61,7 +61,7 @@ def store_rows(run: Run, fit: Fit) -> list[Measurement]:
             quantity=name,
             value=value,
             provenance="measured",
-            source=f"effbench {__version__}",
+            source=source(),
             low=best.get(f"{name}_low"),
             high=best.get(f"{name}_high"),
             conditions=conditions,

@@ -91,14 +91,10 @@ class Run:
             hint = f"go on with --resume {folder}, or " if (folder / ABOUT).is_file() else ""
             raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another --name")
         content = {"spec": plan.spec, "recipe": plan.recipe_name, "sources": asdict(plan.sources), **about}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with replacing(folder / RECIPE) as temporary:
-                temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
-            with replacing(folder / ABOUT) as temporary:
-                temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise EffbenchError(f"{folder} can't be written: {error.strerror or error}") from None
+        with replacing(folder / RECIPE, make_folder=True) as temporary:
+            temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
+        with replacing(folder / ABOUT) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         return cls(folder, plan)
 
     @classmethod
@@ -159,13 +155,10 @@ class Run:
             EffbenchError: they can't be written; the earlier ones stay as they were.
         """
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        try:
-            with replacing(self.metrics) as path, path.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, columns)
-                writer.writeheader()
-                writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
-        except OSError as error:
-            raise EffbenchError(f"can't write {self.metrics}: {error.strerror or error}") from None
+        with replacing(self.metrics) as path, path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
 
     def tidy(self) -> None:
         """Delete what a process that was killed has left half written."""

@@ -16,10 +16,10 @@ import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
 
-from effbench.data.labels import FRAME_SECONDS
 from effbench.evaluate.clip_scores import mean_average_precision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import evaluate_scores
+from effbench.grid import FRAME_SECONDS
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS

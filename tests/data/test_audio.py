@@ -8,8 +8,9 @@ import pytest
 import soundfile
 import soxr
 
-from effbench.data.audio import SAMPLE_RATE, audio_info, read_audio, stream_audio
+from effbench.data.audio import audio_info, read_audio, stream_audio
 from effbench.errors import AudioError, EffbenchWarning
+from effbench.grid import SAMPLE_RATE
 
 
 def noise(seconds, rate=SAMPLE_RATE, channels=1, seed=0):

@@ -9,11 +9,12 @@ import psutil
 import pytest
 import soundfile
 
-from effbench.data.audio import SAMPLE_RATE, read_audio
+from effbench.data.audio import read_audio
 from effbench.data.synth import SOUNDS, synthesise
 from effbench.data.synth.scene import plan_scene, render_scene
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import UsageError
+from effbench.grid import SAMPLE_RATE
 
 SMALL = {"clips": 6, "eval_clips": 3, "seconds": 4}
 

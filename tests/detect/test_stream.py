@@ -9,21 +9,14 @@ from scipy import ndimage
 from effbench.detect.events import EventDecoder
 from effbench.detect.stream import StreamingMedian
 from effbench.evaluate.median import median_filter
-from effbench.infer.windows import (
-    FRAME_SAMPLES,
-    HOP_FRAMES,
-    WINDOW_FRAMES,
-    WINDOW_SAMPLES,
-    Blend,
-    cut,
-    frames_of,
-)
+from effbench.grid import CLIP_FRAMES, CLIP_SAMPLES, FRAME_SAMPLES
+from effbench.infer.windows import HOP_FRAMES, Blend, cut, frames_of
 
 lengths = st.one_of(
     st.integers(1, 3000),
-    st.integers(WINDOW_SAMPLES - 700, 5 * WINDOW_SAMPLES),
+    st.integers(CLIP_SAMPLES - 700, 5 * CLIP_SAMPLES),
     st.sampled_from(
-        [WINDOW_SAMPLES * k + HOP_FRAMES * FRAME_SAMPLES * j for k in (1, 2, 3) for j in (0, 1, 2)]
+        [CLIP_SAMPLES * k + HOP_FRAMES * FRAME_SAMPLES * j for k in (1, 2, 3) for j in (0, 1, 2)]
     ),
 )
 
@@ -40,10 +33,10 @@ def pieces(array, seed, longest):
 def reference_starts(frames, overlap):
     """First frames of all windows, from the length alone."""
     if not overlap:
-        return list(range(0, frames, WINDOW_FRAMES))
-    if frames <= WINDOW_FRAMES:
+        return list(range(0, frames, CLIP_FRAMES))
+    if frames <= CLIP_FRAMES:
         return [0]
-    return [*range(0, frames - WINDOW_FRAMES, HOP_FRAMES), frames - WINDOW_FRAMES]
+    return [*range(0, frames - CLIP_FRAMES, HOP_FRAMES), frames - CLIP_FRAMES]
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,9 +53,9 @@ def test_windows_hold_the_right_samples_whatever_the_blocks(samples, seed, longe
     assert [window.last for window in windows] == [False] * (len(windows) - 1) + [True]
     assert windows[-1].total_samples == samples
     for window in windows:
-        part = audio[window.start * FRAME_SAMPLES :][:WINDOW_SAMPLES]
-        short = overlap and samples < WINDOW_SAMPLES
-        assert len(window.samples) == (max(samples, 258) if short else WINDOW_SAMPLES)
+        part = audio[window.start * FRAME_SAMPLES :][:CLIP_SAMPLES]
+        short = overlap and samples < CLIP_SAMPLES
+        assert len(window.samples) == (max(samples, 258) if short else CLIP_SAMPLES)
         np.testing.assert_array_equal(window.samples[: len(part)], part)
         assert not window.samples[len(part) :].any()
 
@@ -82,7 +75,7 @@ def test_overlap_costs_at_most_thirty_percent(minutes):
 @given(samples=lengths, overlap=st.booleans())
 def test_windows_that_agree_are_blended_to_the_last_bit(samples, overlap):
     frames = frames_of(samples)
-    truth = np.random.default_rng(samples).random((frames + WINDOW_FRAMES, 2), np.float32)
+    truth = np.random.default_rng(samples).random((frames + CLIP_FRAMES, 2), np.float32)
     blend = Blend()
     out = []
     for window in cut([np.zeros(samples, np.float32)], overlap=overlap):
@@ -90,14 +83,14 @@ def test_windows_that_agree_are_blended_to_the_last_bit(samples, overlap):
         out.append(blend.add(window, truth[window.start : window.start + count]))
     joined = np.concatenate(out)
     np.testing.assert_array_equal(joined, truth[: len(joined)])
-    assert len(joined) == (frames if overlap else -(-frames // WINDOW_FRAMES) * WINDOW_FRAMES)
+    assert len(joined) == (frames if overlap else -(-frames // CLIP_FRAMES) * CLIP_FRAMES)
 
 
 def test_one_window_fades_into_the_next():
     windows = list(cut([np.zeros(18 * 16_000, np.float32)]))
     blend = Blend()
-    first = blend.add(windows[0], np.zeros((WINDOW_FRAMES, 1), np.float32))
-    rest = blend.add(windows[1], np.ones((WINDOW_FRAMES, 1), np.float32))
+    first = blend.add(windows[0], np.zeros((CLIP_FRAMES, 1), np.float32))
+    rest = blend.add(windows[1], np.ones((CLIP_FRAMES, 1), np.float32))
     scores = np.concatenate([first, rest])[:, 0]
     assert len(scores) == 450
     assert not scores[:200].any()

@@ -64,7 +64,7 @@ def test_own_format_round_trip(tmp_path):
 
 def test_failed_save_keeps_the_earlier_file(tmp_path):
     detector = effbench.build_model("fmn04", n_classes=2)
-    with pytest.raises(CheckpointError, match="can't write"):
+    with pytest.raises(CheckpointError, match="can't be written"):
         save_checkpoint(detector, tmp_path / "missing" / "own.pt", "fmn04")
 
 

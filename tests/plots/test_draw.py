@@ -176,7 +176,7 @@ def test_files_are_written_whole_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(EffbenchError, match="figures can't be written to"):
+    with pytest.raises(EffbenchError, match="can't be written"):
         save(select(rows_of("a GPU"), load_figure("paper-2")), tmp_path / "out", "x", [ImageFormat.png])
     assert (tmp_path / "out").read_text() == "mine"
 

@@ -264,7 +264,7 @@ def test_a_folder_or_a_missing_file_is_no_baseline(tmp_path: Path) -> None:
 
 
 def test_a_baseline_that_can_not_be_written_is_one_line(baseline: Path) -> None:
-    with pytest.raises(EffbenchError, match="can't write") as caught:
+    with pytest.raises(EffbenchError, match="can't be written") as caught:
         write_baseline(read_baseline(baseline), baseline / "below" / "a-file.json")
     assert "\n" not in str(caught.value)
 

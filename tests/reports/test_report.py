@@ -356,7 +356,7 @@ def test_an_unknown_report_suggests_the_nearest(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(EffbenchError, match="the report can't be written to"):
+    with pytest.raises(EffbenchError, match="can't be written"):
         build("paper", rows(), tmp_path / "out")
 
 

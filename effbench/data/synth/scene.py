@@ -12,9 +12,10 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from scipy.signal import fftconvolve
 
-from effbench.data.audio import SAMPLE_RATE, Samples
+from effbench.data.audio import Samples
 from effbench.data.labels import Event
 from effbench.data.synth.sounds import SOUNDS, Signal
+from effbench.grid import SAMPLE_RATE
 
 _EVENTS_PER_SECOND = 0.4
 _POLYPHONY = 3  # classes that sound at once

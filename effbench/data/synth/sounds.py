@@ -15,7 +15,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-RATE = 16_000
+from effbench.grid import SAMPLE_RATE
+
 Signal: TypeAlias = NDArray[np.float64]
 
 
@@ -31,27 +32,27 @@ class Sound:
 def band(signal: Signal, low: float, high: float, order: int = 2) -> Signal:
     """``signal`` between two frequencies in Hz; 0 as ``low`` or 8000 as ``high`` leave that side open."""
     if low <= 0:
-        filtered = sosfilt(butter(order, high, "lowpass", fs=RATE, output="sos"), signal)
-    elif high >= RATE / 2:
-        filtered = sosfilt(butter(order, low, "highpass", fs=RATE, output="sos"), signal)
+        filtered = sosfilt(butter(order, high, "lowpass", fs=SAMPLE_RATE, output="sos"), signal)
+    elif high >= SAMPLE_RATE / 2:
+        filtered = sosfilt(butter(order, low, "highpass", fs=SAMPLE_RATE, output="sos"), signal)
     else:
-        filtered = sosfilt(butter(order, (low, high), "bandpass", fs=RATE, output="sos"), signal)
+        filtered = sosfilt(butter(order, (low, high), "bandpass", fs=SAMPLE_RATE, output="sos"), signal)
     return np.asarray(filtered, float)
 
 
 def _time(samples: int) -> Signal:
-    return np.arange(samples) / RATE
+    return np.arange(samples) / SAMPLE_RATE
 
 
 def _tone(frequency: Signal | float, samples: int, phase: float = 0.0) -> Signal:
     """A sine whose frequency, in Hz, may change from sample to sample."""
-    cycles = np.cumsum(np.broadcast_to(frequency, samples)) / RATE
+    cycles = np.cumsum(np.broadcast_to(frequency, samples)) / SAMPLE_RATE
     return np.sin(2 * np.pi * cycles + phase)
 
 
 def _drift(rng: Generator, samples: int, rate: float) -> Signal:
     """A random curve in about ±1 that changes ``rate`` times a second."""
-    knots = rng.uniform(-1, 1, int(samples / RATE * rate) + 3)
+    knots = rng.uniform(-1, 1, int(samples / SAMPLE_RATE * rate) + 3)
     return np.interp(_time(samples) * rate, np.arange(len(knots)), knots)
 
 
@@ -59,7 +60,7 @@ def _place(samples: int, starts: Iterable[float], grain: Callable[[], Signal]) -
     """A fresh grain at every start, in seconds; what reaches beyond the end is cut."""
     signal = np.zeros(samples)
     for start in starts:
-        first = int(start * RATE)
+        first = int(start * SAMPLE_RATE)
         if first < samples:
             piece = grain()[: samples - first]
             signal[first : first + len(piece)] += piece
@@ -68,7 +69,7 @@ def _place(samples: int, starts: Iterable[float], grain: Callable[[], Signal]) -
 
 def _repeats(rng: Generator, samples: int, interval: float, jitter: float) -> Signal:
     """Times in seconds from 0 on, ``interval`` apart, each interval varied by the share ``jitter``."""
-    count = int(samples / RATE / interval * (1 + jitter)) + 2
+    count = int(samples / SAMPLE_RATE / interval * (1 + jitter)) + 2
     gaps = interval * (1 + rng.uniform(-jitter, jitter, count))
     return np.concatenate([[0.0], np.cumsum(gaps)])
 
@@ -79,7 +80,7 @@ def _decay(samples: int, seconds: float) -> Signal:
 
 def _edges(samples: int, seconds: float) -> Signal:
     """1 with short ramps at both ends."""
-    ramp = max(1, min(int(seconds * RATE), samples // 2))
+    ramp = max(1, min(int(seconds * SAMPLE_RATE), samples // 2))
     shape = np.ones(samples)
     shape[:ramp] = np.linspace(0, 1, ramp)
     shape[samples - ramp :] = np.linspace(1, 0, ramp)
@@ -97,9 +98,9 @@ def siren(rng: Generator, samples: int) -> Signal:
 
 def beep(rng: Generator, samples: int) -> Signal:
     """Equal short tones of one pitch."""
-    length = int(rng.uniform(0.08, 0.3) * RATE)
+    length = int(rng.uniform(0.08, 0.3) * SAMPLE_RATE)
     tone = _tone(rng.uniform(900, 3000), length) * _edges(length, 0.004)
-    starts = _repeats(rng, samples, length / RATE * rng.uniform(1.4, 2.0), 0.0)
+    starts = _repeats(rng, samples, length / SAMPLE_RATE * rng.uniform(1.4, 2.0), 0.0)
     return _place(samples, starts, lambda: tone)
 
 
@@ -108,7 +109,7 @@ def bell(rng: Generator, samples: int) -> Signal:
     pitch, ring = rng.uniform(350, 1000), rng.uniform(0.4, 1.2)
     partials = pitch * np.array([0.5, 1, 1.19, 1.5, 2, 2.52, 3.01, 4.16]) * rng.uniform(0.99, 1.01, 8)
     weights = rng.uniform(0.3, 1, 8)
-    length = int(1.5 * ring * RATE)
+    length = int(1.5 * ring * SAMPLE_RATE)
 
     def strike() -> Signal:
         parts = (
@@ -123,7 +124,7 @@ def bell(rng: Generator, samples: int) -> Signal:
 def engine(rng: Generator, samples: int) -> Signal:
     """A low, slightly uneven pulse train with noise in its rhythm."""
     frequency = rng.uniform(22, 70) * 2 ** (0.25 * _drift(rng, samples, 0.7))
-    phase = np.cumsum(frequency) / RATE
+    phase = np.cumsum(frequency) / SAMPLE_RATE
     pulses = np.exp(-8 * (phase % 1.0)) - 0.12
     noise = rng.standard_normal(samples) * (0.3 + pulses)
     return band(pulses + 0.4 * noise, 30, rng.uniform(500, 1400))
@@ -148,7 +149,7 @@ def static(rng: Generator, samples: int) -> Signal:
 def rain(rng: Generator, samples: int) -> Signal:
     """Many small drops over a soft, steady noise."""
     hits = np.zeros(samples)
-    count = rng.poisson(rng.uniform(150, 600) * samples / RATE)
+    count = rng.poisson(rng.uniform(150, 600) * samples / SAMPLE_RATE)
     hits[rng.integers(0, samples, count)] = rng.exponential(1.0, count)
     length = 400
     drop = rng.standard_normal(length) * _decay(length, 0.004)
@@ -179,7 +180,7 @@ def chirp(rng: Generator, samples: int) -> Signal:
     low, interval = rng.uniform(2500, 4500), rng.uniform(0.12, 0.3)
 
     def call() -> Signal:
-        length = int(rng.uniform(0.05, 0.1) * RATE)
+        length = int(rng.uniform(0.05, 0.1) * SAMPLE_RATE)
         sweep = low * 2 ** (rng.uniform(0.15, 0.7) * np.linspace(0, 1, length) ** rng.uniform(0.5, 2))
         return _tone(sweep[:: rng.choice([-1, 1])], length) * np.hanning(length)
 
@@ -188,7 +189,7 @@ def chirp(rng: Generator, samples: int) -> Signal:
 
 def knock(rng: Generator, samples: int) -> Signal:
     """Raps on wood: short, dull and in quick succession."""
-    length, pitch = int(0.09 * RATE), rng.uniform(120, 350)
+    length, pitch = int(0.09 * SAMPLE_RATE), rng.uniform(120, 350)
 
     def rap() -> Signal:
         body = _tone(pitch, length, 0.5) * _decay(length, 0.02)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from effbench.data.audio import SAMPLE_RATE
 from effbench.data.pool import in_batches
 from effbench.data.synth.options import SynthOptions, claim, make_options
 from effbench.data.synth.scene import Scene, plan_scene, render_scene
 from effbench.data.vocabulary import strong_classes
 from effbench.files import replacing
+from effbench.grid import SAMPLE_RATE
 
 _BATCH = 8
 

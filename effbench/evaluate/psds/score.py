@@ -15,6 +15,7 @@ from effbench.evaluate.inputs import Durations, GroundTruth, Scores, Task, Times
 from effbench.evaluate.one_pass import run
 from effbench.evaluate.psds.criteria import Criteria
 from effbench.evaluate.psds.metric import PsdsMetric, PsdsResult, Settings
+from effbench.grid import FRAME_SECONDS
 
 Engine = Literal["effbench", "reference"]
 Psds1Result = PsdsResult
@@ -26,7 +27,7 @@ def psds1(
     durations: Durations,
     *,
     classes: Sequence[str],
-    frame_seconds: float = 0.04,
+    frame_seconds: float = FRAME_SECONDS,
     timestamps: Timestamps = None,
     dtc: float = 0.7,
     gtc: float = 0.7,
@@ -70,7 +71,7 @@ def psds2(
     durations: Durations,
     *,
     classes: Sequence[str],
-    frame_seconds: float = 0.04,
+    frame_seconds: float = FRAME_SECONDS,
     timestamps: Timestamps = None,
     dtc: float = 0.1,
     gtc: float = 0.1,

@@ -7,9 +7,8 @@ from abc import abstractmethod
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.grid import SAMPLE_RATE
 from effbench.models.precision import no_autocast
-
-SAMPLE_RATE = 16_000
 
 
 class Frontend(nn.Module):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from effbench.models.frontends.frontend import SAMPLE_RATE, Frontend
+from effbench.grid import SAMPLE_RATE
+from effbench.models.frontends.frontend import Frontend
 
 
 def mel_scale(hertz: float) -> float:

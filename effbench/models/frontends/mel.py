@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from effbench.models.frontends.frontend import SAMPLE_RATE, Frontend
+from effbench.grid import SAMPLE_RATE
+from effbench.models.frontends.frontend import Frontend
 
 #: Range of ATST-F's training data, dB, and the scales of both front-ends.
 ATST_LOW, ATST_HIGH = -79.6482, 50.6842

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.clips import DataSet
-from effbench.data.labels import CLIP_FRAMES, FRAME_SECONDS
+from effbench.grid import CLIP_FRAMES, FRAME_SECONDS
 
 OFFSETS = {"strong": 30, "weak": 100}
 

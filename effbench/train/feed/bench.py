@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from effbench.data.audio import SAMPLE_RATE, AudioSource, read_audio
+from effbench.data.audio import AudioSource, read_audio
 from effbench.data.clips import FileAudio
 from effbench.data.decoding import can_seek, mono_blocks
-from effbench.data.labels import FRAME_SECONDS
 from effbench.data.sound_files import open_sound
+from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.results.intervals import median_interval
 from effbench.train.feed.loader import collate, make_loader
 from effbench.train.feed.pieces import Item, Pieces

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from effbench.data.audio import SAMPLE_RATE, Samples, audio_info, read_audio
+from effbench.data.audio import Samples, audio_info, read_audio
 from effbench.data.clips import Clip, DataSet, FileAudio
-from effbench.data.labels import CLIP_SECONDS, FRAME_SECONDS, FrameRule
+from effbench.data.labels import FrameRule
 from effbench.errors import DataError, UsageError
+from effbench.grid import CLIP_SECONDS, FRAME_SAMPLES, FRAME_SECONDS
 from effbench.train.feed.targets import END_TOLERANCE, check_pseudo_labels, targets_of
 
 if TYPE_CHECKING:
     from effbench.train.feed.samplers import Draw
 
-FRAME_SAMPLES = round(FRAME_SECONDS * SAMPLE_RATE)
 
 # A clip of several pieces is kept decoded while its pieces are read, unless it is longer, in seconds.
 _KEPT_SECONDS = 600.0

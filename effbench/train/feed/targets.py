@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.clips import Clip, DataSet
-from effbench.data.labels import FRAME_SECONDS, FrameRule, encode_events
+from effbench.data.labels import FrameRule, encode_events
 from effbench.errors import DataError
+from effbench.grid import FRAME_SECONDS
 
 END_TOLERANCE = 0.05
 """Seconds by which a clip may be longer than a piece and still be one: some AudioSet clips last 10.01 s."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from effbench.grid import CLIP_SECONDS
 from effbench.train.recipe.augmentation import Augment, Fraction, Strict
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
@@ -31,7 +32,7 @@ class Data(Strict):
 
     train_split: str = "train"
     validation_split: str = "eval"
-    crop_seconds: PositiveFloat = 10.0
+    crop_seconds: PositiveFloat = CLIP_SECONDS
     labels: Literal["cover", "centre"] = "cover"
     float32_times: bool = False
     classes: Literal["audioset", "data"] = "audioset"

@@ -11,7 +11,8 @@ from effbench.data.labels import Event, encode_events
 from effbench.data.synth import synthesise
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import AudioError, DataError, UsageError
-from effbench.train.feed.pieces import FRAME_SAMPLES, TrainingItems, ValidationItems
+from effbench.grid import FRAME_SAMPLES
+from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import Draw
 
 h5py = pytest.importorskip("h5py")
