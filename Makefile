@@ -41,6 +41,7 @@ bench: $(STAMP)  ## benchmarks of effbench itself
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -186,7 +186,9 @@ def _train(
 def _resumable(error: EffbenchError, run: Run) -> EffbenchError:
     """The error with what to do next, if there is something to go on from."""
     damaged = (
-        isinstance(error, CheckpointError) and str(run.last) in str(error) and "can't be written" not in str(error)
+        isinstance(error, CheckpointError)
+        and str(run.last) in str(error)
+        and "can't be written" not in str(error)
     )
     if damaged:
         return CheckpointError(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from effbench.results.intervals import Estimate
+from effbench.version import commit, source
 
 Provenance = Literal["measured", "published"]
 
@@ -48,6 +52,15 @@ UNITS: Mapping[str, str] = {
 }
 
 
+def in_unit(quantity: str, estimate: Estimate) -> Estimate:
+    """An estimate as scores are computed (fractions) in the quantity's unit (``%`` where that is its unit)."""
+    return estimate.map(lambda value: 100 * value) if UNITS[quantity] == "%" else estimate
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def now() -> str:
     """Current time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -86,6 +99,45 @@ class Measurement:
     environment: Mapping[str, Any] | None = None
     commit: str | None = None
     created: str = field(default_factory=now)
+
+    @classmethod
+    def here(
+        cls,
+        spec: str,
+        quantity: str,
+        value: float | Estimate,
+        *,
+        device: str | None = None,
+        conditions: Mapping[str, Any] | None = None,
+        samples: Sequence[float] = (),
+        environment: Mapping[str, Any] | None = None,
+    ) -> Measurement:
+        """A value that this program measured just now: source, provenance and commit follow from that.
+
+        Args:
+            spec: canonical model spec.
+            quantity: a key of ``UNITS``.
+            value: in the unit of the quantity; an ``Estimate`` brings its interval along.
+            device: name of what was timed.
+            conditions: what the value depends on.
+            samples: every single timing, seconds.
+            environment: the machine and software, and what else the measurement tells of its run.
+        """
+        estimate = value if isinstance(value, Estimate) else None
+        return cls(
+            spec=spec,
+            quantity=quantity,
+            value=float(value) if estimate is None else estimate.value,
+            low=None if estimate is None else _finite(estimate.low),
+            high=None if estimate is None else _finite(estimate.high),
+            provenance="measured",
+            source=source(),
+            device=device,
+            conditions=dict(conditions or {}),
+            samples=tuple(samples),
+            environment=environment,
+            commit=commit(),
+        )
 
     def __post_init__(self) -> None:
         if self.quantity not in UNITS:
