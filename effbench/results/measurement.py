@@ -53,7 +53,7 @@ UNITS: Mapping[str, str] = {
 
 
 def in_unit(quantity: str, estimate: Estimate) -> Estimate:
-    """An estimate as scores are computed (fractions) in the quantity's unit (``%`` where that is its unit)."""
+    """A score as it is computed, a fraction, in its unit: times 100 where that is ``%``."""
     return estimate.map(lambda value: 100 * value) if UNITS[quantity] == "%" else estimate
 
 
@@ -123,13 +123,13 @@ class Measurement:
             samples: every single timing, seconds.
             environment: the machine and software, and what else the measurement tells of its run.
         """
-        estimate = value if isinstance(value, Estimate) else None
+        estimate = value if isinstance(value, Estimate) else Estimate(float(value), math.nan, math.nan)
         return cls(
             spec=spec,
             quantity=quantity,
-            value=float(value) if estimate is None else estimate.value,
-            low=None if estimate is None else _finite(estimate.low),
-            high=None if estimate is None else _finite(estimate.high),
+            value=estimate.value,
+            low=_finite(estimate.low),
+            high=_finite(estimate.high),
             provenance="measured",
             source=source(),
             device=device,
