@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+
+from effbench.results.shown import Row, Shown, Table
 
 _ENDLESS = 10_000
 
@@ -25,12 +26,12 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def write_json(data: Any) -> None:
+def write_json(data: object) -> None:
     """One JSON document on stdout; numbers that are not finite are refused."""
     print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+def write_csv(rows: Sequence[Row]) -> None:
     """Rows with one header line on stdout; the columns are the keys of all rows, in order of appearance."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
@@ -38,40 +39,29 @@ def write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writerows(rows)
 
 
-def write_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    """Rows as an aligned table on stdout; numbers stand right, ``None`` is left empty.
+def write_table(rows: Sequence[Row], title: str | None = None) -> None:
+    """Rows as an aligned table on stdout; numbers stand right, ``None`` is left empty."""
+    write_sections([Table(rows, title)])
+
+
+def write_sections(sections: Iterable[Table | str]) -> None:
+    """Tables and lines of text on stdout.
 
     Wide tables are never cut: where stdout is no terminal, or is too narrow, lines run on.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    if title is not None:
-        print(title)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        numeric = all(isinstance(row.get(column), (int, float, type(None))) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    needed = Console(width=_ENDLESS).measure(table).maximum
-    Console(width=max(Console().width, needed)).print(table)
+    for section in sections:
+        if isinstance(section, str):
+            print(section)
+            continue
+        if section.title is not None:
+            print(section.title)
+        needed = Console(width=_ENDLESS).measure(section.__rich__()).maximum
+        Console(width=max(Console().width, needed)).print(section)
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
-
-
-def write(rows: Sequence[Mapping[str, Any]], form: Format, title: str | None = None) -> None:
+def write(rows: Sequence[Row], form: Format, title: str | None = None) -> None:
     """Rows in the form that was asked for."""
     if form is Format.json:
         write_json(list(rows))
@@ -79,3 +69,13 @@ def write(rows: Sequence[Mapping[str, Any]], form: Format, title: str | None = N
         write_csv(rows)
     else:
         write_table(rows, title)
+
+
+def write_result(result: Shown, form: Format) -> None:
+    """A result in the form that was asked for: as it shows itself, its JSON, or its rows as CSV."""
+    if form is Format.json:
+        write_json(result.to_dict())
+    elif form is Format.csv:
+        write_csv(result.rows())
+    else:
+        write_sections(result.sections())
