@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from effbench.results.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table
 
 _ENDLESS = 10_000
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from effbench.results.shown import Shown, Table
+from effbench.shown import Shown, Table
 
 
 @dataclass(frozen=True)
