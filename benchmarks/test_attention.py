@@ -13,7 +13,7 @@ from torch import nn
 from torch.profiler import profile
 
 from effbench.models.backbones.beats import Beats, BeatsLayer
-from effbench.models.backbones.vit import Block
+from effbench.models.backbones.vit import TransformerBlock
 
 TOKENS, DIM, HEADS = 497, 768, 12
 ROUNDS = 15
@@ -54,7 +54,7 @@ class NaiveGatedBiasAttention(nn.Module):
 
 def naive(block):
     block = copy.deepcopy(block)
-    if isinstance(block, Block):
+    if isinstance(block, TransformerBlock):
         block.attn = NaiveAttention(block.attn)
     else:
         block.self_attn = NaiveGatedBiasAttention(block.self_attn)
@@ -62,7 +62,7 @@ def naive(block):
 
 
 def vit_block():
-    return Block(DIM, HEADS)
+    return TransformerBlock(DIM, HEADS)
 
 
 def beats_layer():

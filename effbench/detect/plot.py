@@ -183,13 +183,14 @@ def draw(part: Part) -> Figure:
 def _draw_spectrogram(axes: Axes, part: Part) -> None:
     import torch
 
-    from effbench.models.frontends.log_mel import LogMelFrontend, mel_scale
+    from effbench.models.frontends.filters import kaldi_mel
+    from effbench.models.frontends.log_mel import LogMelFrontend
 
     frontend = LogMelFrontend()
     samples = np.pad(part.samples, (0, max(0, frontend.min_samples - len(part.samples))))
     with torch.inference_mode():
         image = frontend(torch.from_numpy(samples)[None])[0, 0].numpy()
-    top_mel = mel_scale(7000.0)
+    top_mel = kaldi_mel(7000.0)
     low, high = np.percentile(image, [5, 99.8])
     axes.imshow(
         image,
@@ -201,7 +202,7 @@ def _draw_spectrogram(axes: Axes, part: Part) -> None:
         vmax=max(high, low + 1e-3),
         extent=(part.start, part.start + image.shape[1] * 0.01, 0, top_mel),
     )
-    axes.set_yticks([mel_scale(hertz) for hertz in _TICKS_HERTZ])
+    axes.set_yticks([kaldi_mel(hertz) for hertz in _TICKS_HERTZ])
     axes.set_yticklabels([f"{hertz / 1000:g}" for hertz in _TICKS_HERTZ])
     axes.set_ylabel("frequency (kHz)")
     axes.grid(visible=False)

@@ -42,7 +42,7 @@ def _build_asit(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
 
 
 #: Front-end and backbone of each backbone family.
-BACKBONES: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, Backbone]]] = {
+BACKBONE_BUILDERS: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, Backbone]]] = {
     "fmn": lambda spec: (LogMelFrontend(), FrameMobileNet(spec.width_multiplier)),
     "BEATs": _build_beats,
     "ATST-F": lambda spec: (atst_frontend(), AtstFrame()),
@@ -106,7 +106,7 @@ def build_model(
 def _assemble(
     spec: ModelSpec, options: Mapping[str, int], n_classes: int, n_weak_classes: int, frames: str
 ) -> SoundEventDetector:
-    frontend, backbone = BACKBONES[spec.family](spec)
+    frontend, backbone = BACKBONE_BUILDERS[spec.family](spec)
     sequence: nn.Module = nn.Identity()
     width = backbone.embed_dim
     if spec.sequence is not None and spec.dim is not None:

@@ -1,4 +1,4 @@
-"""Key layouts of checkpoints, and what their tensors tell about the model they belong to.
+"""Keys of checkpoints in all layouts, and what their tensors tell about the model that they belong to.
 
 Our own modules keep the published names inside each part, so that a published layout differs by prefixes
 alone.
@@ -101,7 +101,7 @@ def backbone_names(state: Mapping[str, Tensor]) -> list[str]:
     return []
 
 
-class Signature(NamedTuple):
+class SequenceSignature(NamedTuple):
     """How a sequence model shows in a state dict: a telling key, its dimension and its options."""
 
     key: str
@@ -119,15 +119,17 @@ def _mamba_head_dim(out_proj: Tensor, state: Mapping[str, Tensor]) -> dict[str, 
     return {} if decay is None else {"head_dim": out_proj.shape[1] // len(decay)}
 
 
-SIGNATURES: Mapping[str, Signature] = {
-    "tf": Signature(
+SEQUENCE_SIGNATURES: Mapping[str, SequenceSignature] = {
+    "tf": SequenceSignature(
         "sequence.1.layers.0.0.to_gates.weight", lambda t: t.shape[1], lambda t, _: {"heads": t.shape[0]}
     ),
-    "attn": Signature(
+    "attn": SequenceSignature(
         "sequence.1.layers.0.to_gates.weight", lambda t: t.shape[1], lambda t, _: {"heads": t.shape[0]}
     ),
-    "gru": Signature("sequence.0.gru.weight_hh_l0", lambda t: t.shape[1]),
-    "tcn": Signature("sequence.1.layers.0.network.0.conv1.bias", lambda t: t.shape[0]),
-    "mamba": Signature("sequence.2.layers.0.0.out_proj.weight", lambda t: t.shape[0], _mamba_head_dim),
-    "hybrid": Signature("sequence.1.layers.0.1.to_qkv.weight", lambda t: t.shape[1], _hybrid_heads),
+    "gru": SequenceSignature("sequence.0.gru.weight_hh_l0", lambda t: t.shape[1]),
+    "tcn": SequenceSignature("sequence.1.layers.0.network.0.conv1.bias", lambda t: t.shape[0]),
+    "mamba": SequenceSignature(
+        "sequence.2.layers.0.0.out_proj.weight", lambda t: t.shape[0], _mamba_head_dim
+    ),
+    "hybrid": SequenceSignature("sequence.1.layers.0.1.to_qkv.weight", lambda t: t.shape[1], _hybrid_heads),
 }

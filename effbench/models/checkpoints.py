@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from effbench.errors import CheckpointError, EffbenchWarning
 from effbench.files import replacing
 from effbench.models import zoo
-from effbench.models.checkpoint_keys import OPTIONAL, SIGNATURES, backbone_names, own_key
+from effbench.models.checkpoint_keys import OPTIONAL, SEQUENCE_SIGNATURES, backbone_names, own_key
 from effbench.models.download import cached_file
 from effbench.spec import ModelSpec
 
@@ -50,7 +50,9 @@ class Checkpoint:
     @property
     def sequence(self) -> str | None:
         """Name of the sequence model inside, or ``None``."""
-        return next((name for name, signature in SIGNATURES.items() if signature.key in self.state), None)
+        return next(
+            (name for name, signature in SEQUENCE_SIGNATURES.items() if signature.key in self.state), None
+        )
 
     @property
     def has_sequence(self) -> bool:
@@ -62,7 +64,7 @@ class Checkpoint:
         """Constructor options of the sequence model that only the tensors' shapes tell (head counts)."""
         if self.sequence is None:
             return {}
-        signature = SIGNATURES[self.sequence]
+        signature = SEQUENCE_SIGNATURES[self.sequence]
         return signature.options(self.state[signature.key], self.state)
 
     @property
@@ -73,7 +75,7 @@ class Checkpoint:
             for backbone in backbone_names(self.state)[:1]
         ]
         if self.sequence is not None:
-            signature = SIGNATURES[self.sequence]
+            signature = SEQUENCE_SIGNATURES[self.sequence]
             parts.append(f"{self.sequence}-{signature.dim(self.state[signature.key])}")
         elif parts:
             parts.append("no known sequence model" if self.has_sequence else "no sequence model")
@@ -86,7 +88,7 @@ class Checkpoint:
             problems.append(f"a {spec.backbone} backbone is needed")
         if self.has_sequence:
             name = self.sequence
-            dim = SIGNATURES[name].dim(self.state[SIGNATURES[name].key]) if name else None
+            dim = SEQUENCE_SIGNATURES[name].dim(self.state[SEQUENCE_SIGNATURES[name].key]) if name else None
             if (name, dim) != (spec.sequence, spec.dim):
                 wanted = f"{spec.sequence}-{spec.dim}" if spec.sequence else "no sequence model"
                 problems.append(f"{wanted} is needed")

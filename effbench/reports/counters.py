@@ -9,7 +9,7 @@ import pandas as pd
 
 from effbench.plots.values import untimed
 
-COUNTERS = {"macs_fvcore": "fvcore", "macs_thop": "thop", "macs_torch": "torch"}
+COUNTER_NAMES = {"macs_fvcore": "fvcore", "macs_thop": "thop", "macs_torch": "torch"}
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def counts(rows: pd.DataFrame, specs: Sequence[str]) -> list[Count]:
     """Figures of all counters that ran, model by model."""
     exact = untimed(rows, "macs_exact", specs, "measured").values
     found: dict[tuple[str, str], Count] = {}
-    for quantity, name in COUNTERS.items():
+    for quantity, name in COUNTER_NAMES.items():
         chosen = untimed(rows, quantity, specs, "measured")
         for spec, value, conditions in zip(
             chosen.rows["spec"], chosen.rows["value"], chosen.rows["conditions"], strict=True
         ):
             causes = tuple(str(cause) for cause in conditions.get("explanation", ()))
             found[spec, name] = Count(spec, name, value, exact[spec].value, causes)
-    return [found[spec, name] for spec in specs for name in COUNTERS.values() if (spec, name) in found]
+    return [found[spec, name] for spec in specs for name in COUNTER_NAMES.values() if (spec, name) in found]
 
 
 @dataclass(frozen=True)

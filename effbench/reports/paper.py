@@ -13,7 +13,7 @@ from effbench.plots.values import find_device, timed_devices
 from effbench.reports import findings
 from effbench.reports.claim import FIGURE, claim
 from effbench.reports.content import Content
-from effbench.reports.counters import COUNTERS, counts, spreads
+from effbench.reports.counters import COUNTER_NAMES, counts, spreads
 from effbench.reports.points import Agreement, Point, collect, counted, throughputs
 from effbench.reports.provenance import environments, origins
 
@@ -78,7 +78,7 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "repeats": _repeats(points),
         "claim": claimed,
         "claim_figure": FIGURE,
-        "counters": list(COUNTERS.values()),
+        "counters": list(COUNTER_NAMES.values()),
         "counts": third_party,
         "spreads": spreads(third_party),
         "origins": origins(used),

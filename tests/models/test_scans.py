@@ -1,8 +1,13 @@
 """The parallel scans against the plain recurrences, frame by frame in double precision."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
+import effbench
+from effbench.errors import UsageError
+from effbench.models.sequence.mamba import FusedStateSpaceScan, Mamba2, use_kernels
 from effbench.models.sequence.scans import GatedScan, StateSpaceScan, segment_sums
 
 
@@ -81,3 +86,44 @@ def test_segment_sums_by_hand():
     inf = float("inf")
     expected = torch.tensor([[0.0, -inf, -inf], [2.0, 0.0, -inf], [5.0, 3.0, 0.0]])
     assert torch.equal(segment_sums(torch.tensor([1.0, 2.0, 3.0])), expected)
+
+
+def test_unknown_kernels_are_refused_with_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'mamba-ssm'"):
+        use_kernels(effbench.build_model("fmn01+mamba-16"), "mamba-smm")
+
+
+def test_kernels_are_chosen_for_every_mamba2_layer_and_no_other_model():
+    detector = effbench.build_model("fmn01+mamba-16")
+    before = [layer.scan for layer in detector.modules() if isinstance(layer, Mamba2)]
+    assert use_kernels(detector, "torch") == len(before) == 2
+    after = [layer.scan for layer in detector.modules() if isinstance(layer, Mamba2)]
+    assert all(
+        isinstance(new, StateSpaceScan) and new is not old for new, old in zip(after, before, strict=True)
+    )
+    assert use_kernels(effbench.build_model("fmn01+gru-8"), "mamba-ssm") == 0
+
+
+@pytest.mark.skipif(find_spec("mamba_ssm") is not None, reason="mamba_ssm is installed")
+def test_fused_kernels_say_what_to_install():
+    detector = effbench.build_model("fmn01+mamba-16")
+    with pytest.raises(UsageError, match=r"mamba_ssm can't be imported .*pip install 'effbench\[mamba\]'"):
+        use_kernels(detector, "mamba-ssm")
+    assert all(
+        isinstance(layer.scan, StateSpaceScan) for layer in detector.modules() if isinstance(layer, Mamba2)
+    )
+
+
+def test_fused_kernels_refuse_a_cpu():
+    pytest.importorskip("mamba_ssm")
+    with pytest.raises(UsageError, match="CUDA devices alone, not on 'cpu'"):
+        FusedStateSpaceScan()(*state_space_inputs(5))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("frames", [1, 64, 65, 250])
+def test_fused_kernels_equal_the_recurrence(frames):
+    pytest.importorskip("mamba_ssm")
+    inputs = state_space_inputs(frames, heads=4, width=16, state=16)
+    out = FusedStateSpaceScan()(*(tensor.cuda() for tensor in inputs)).cpu()
+    torch.testing.assert_close(out.double(), state_space_reference(*inputs), rtol=1e-2, atol=1e-2)

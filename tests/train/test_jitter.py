@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from effbench.models.frontends import log_mel as frontends
-from effbench.models.frontends.log_mel import LogMelFrontend, mel_filterbank
+from effbench.models.frontends.filters import kaldi_filterbank
+from effbench.models.frontends.log_mel import LogMelFrontend
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_limits_cover_their_ranges(frontend, monkeypatch):
         limits.append((fmin, fmax))
         return torch.empty(0)
 
-    monkeypatch.setattr(frontends, "mel_filterbank", record)
+    monkeypatch.setattr(frontends, "kaldi_filterbank", record)
     torch.manual_seed(0)
     frontend.eval()._filters()
     assert not limits
@@ -49,7 +50,7 @@ def test_training_uses_the_filters_of_the_drawn_limits(frontend):
 
 def test_eval_mode_and_no_jitter_neither_change_nor_draw(frontend):
     plain = LogMelFrontend()
-    plain.mel = mel_filterbank(128, 512, fmin=0.0, fmax=7000.0)
+    plain.mel = kaldi_filterbank(128, 512, fmin=0.0, fmax=7000.0)
     before = torch.get_rng_state()
     expected = plain.train()(WAVE)
     assert torch.equal(frontend.eval()(WAVE), expected)

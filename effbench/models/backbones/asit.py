@@ -13,7 +13,7 @@ class Asit(VisionTransformer):
     """ASiT: every patch is a token, eight in each time step; the class token stays in front of them.
 
     Clips of any length from one patch on: the table of positions is stretched over the clip, and feature
-    frames that fill no patch are not heard. The detector pools the tokens as they come, class token
+    frames that fill no patch are not used. The detector pools the tokens as they come, class token
     included, to 25 frames per second, as published.
 
     Args:

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from effbench.errors import UsageError
+from effbench.grid import FRAME_SECONDS
 
 #: Hops (10 ms) in one output frame of 40 ms.
 HOPS_PER_FRAME = 4
@@ -63,6 +64,7 @@ class Backbone(nn.Module):
         frames = self.frames(feature_frames)
         if self.positions is not None and frames > self.positions:
             raise UsageError(
-                f"{self.label} knows {self.positions} frames of 40 ms ({0.04 * self.positions:g} s); this "
-                f"clip has {frames}: cut it into pieces, as 'effbench detect' does"
+                f"{self.label} has positions for {self.positions} frames of 40 ms "
+                f"({FRAME_SECONDS * self.positions:g} s); this clip has {frames}: cut it into pieces, as "
+                "'effbench detect' does"
             )

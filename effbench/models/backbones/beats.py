@@ -105,7 +105,7 @@ class BeatsEncoder(nn.Module):
 class Beats(Backbone):
     """BEATs: patches of 160 ms x 16 bands, eight in each time step.
 
-    Clips of any length from one patch on; feature frames that fill no patch are not heard. The detector
+    Clips of any length from one patch on; feature frames that fill no patch are not used. The detector
     pools the tokens as they come, eight to a time step, to 25 frames per second, as published.
 
     Args:

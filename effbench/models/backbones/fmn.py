@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from effbench.models.backbones.backbone import Backbone
 
 
-class Block(NamedTuple):
+class BlockShape(NamedTuple):
     """One inverted residual block at width 1.0."""
 
     kernel: int
@@ -26,21 +26,21 @@ class Block(NamedTuple):
 
 STEM, EMBEDDING_FACTOR = 16, 6
 BLOCKS = (
-    Block(3, 16, 16, False, nn.ReLU, (1, 1)),
-    Block(3, 64, 24, False, nn.ReLU, (2, 2)),
-    Block(3, 72, 24, False, nn.ReLU, (2, 1)),
-    Block(5, 72, 40, True, nn.ReLU, (1, 1)),
-    Block(5, 120, 40, True, nn.ReLU, (1, 1)),
-    Block(5, 120, 40, True, nn.ReLU, (2, 1)),
-    Block(3, 240, 80, False, nn.Hardswish, (1, 1)),
-    Block(3, 200, 80, False, nn.Hardswish, (2, 1)),
-    Block(3, 184, 80, False, nn.Hardswish, (1, 1)),
-    Block(3, 184, 80, False, nn.Hardswish, (1, 1)),
-    Block(3, 480, 112, True, nn.Hardswish, (2, 1)),
-    Block(3, 672, 112, True, nn.Hardswish, (1, 1)),
-    Block(5, 672, 160, True, nn.Hardswish, (1, 1)),
-    Block(5, 960, 160, True, nn.Hardswish, (1, 1)),
-    Block(5, 960, 160, True, nn.Hardswish, (2, 1)),
+    BlockShape(3, 16, 16, False, nn.ReLU, (1, 1)),
+    BlockShape(3, 64, 24, False, nn.ReLU, (2, 2)),
+    BlockShape(3, 72, 24, False, nn.ReLU, (2, 1)),
+    BlockShape(5, 72, 40, True, nn.ReLU, (1, 1)),
+    BlockShape(5, 120, 40, True, nn.ReLU, (1, 1)),
+    BlockShape(5, 120, 40, True, nn.ReLU, (2, 1)),
+    BlockShape(3, 240, 80, False, nn.Hardswish, (1, 1)),
+    BlockShape(3, 200, 80, False, nn.Hardswish, (2, 1)),
+    BlockShape(3, 184, 80, False, nn.Hardswish, (1, 1)),
+    BlockShape(3, 184, 80, False, nn.Hardswish, (1, 1)),
+    BlockShape(3, 480, 112, True, nn.Hardswish, (2, 1)),
+    BlockShape(3, 672, 112, True, nn.Hardswish, (1, 1)),
+    BlockShape(5, 672, 160, True, nn.Hardswish, (1, 1)),
+    BlockShape(5, 960, 160, True, nn.Hardswish, (1, 1)),
+    BlockShape(5, 960, 160, True, nn.Hardswish, (2, 1)),
 )
 
 

@@ -14,7 +14,7 @@ class M2d(VisionTransformer):
 
     Clips of any length: audio beyond 10 s runs in chunks of 1001 feature frames that do not see each other,
     the last one filled up to whole patches with zeros, as published. Of a chunk's 1001 frames the last 9 are
-    not heard. The detector interpolates the 6.25 embeddings per second to 25 frames.
+    not used. The detector interpolates the 6.25 embeddings per second to 25 frames.
 
     Args:
         dim: model width.

@@ -54,7 +54,7 @@ class FeedForward(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention and feed-forward, each after a normalisation and with a residual.
 
     Shape:
@@ -118,7 +118,7 @@ class VisionTransformer(Backbone):
     def __init__(self, dim: int, depth: int, heads: int, *, n_mels: int, qkv_bias: bool = True) -> None:
         super().__init__()
         self.embed_dim, self.n_mels = dim, n_mels
-        self.blocks = nn.ModuleList(Block(dim, heads, qkv_bias=qkv_bias) for _ in range(depth))
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads, qkv_bias=qkv_bias) for _ in range(depth))
 
     def run_blocks(self, x: Tensor) -> Tensor:
         """All blocks in turn, (batch, tokens, dim) -> (batch, tokens, dim)."""

@@ -1,1 +1,1 @@
-"""Front-ends of the audio transformers; that of the frame-wise MobileNets is ``models.frontend``."""
+"""Front-ends: audio to the features that a backbone was trained on."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from effbench.models.frontends.filters import kaldi_filterbank
 from effbench.models.frontends.frontend import Frontend
-from effbench.models.frontends.log_mel import mel_filterbank
 
 FLOAT32_EPSILON = 1.1920929e-7
 
@@ -59,7 +59,7 @@ class KaldiFrontend(Frontend):
         self.n_fft, self.length = n_fft, length
         hann = torch.hann_window(length, periodic=False)
         self.register_buffer("window", hann**0.85 if window == "povey" else hann, persistent=False)
-        self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=20.0, fmax=8000.0), persistent=False)
+        self.register_buffer("mel", kaldi_filterbank(n_mels, n_fft, fmin=20.0, fmax=8000.0), persistent=False)
 
     def frames(self, samples: int) -> int:
         return (self.hops(samples) * self.hop - self.length) // self.hop + 1

@@ -1,45 +1,12 @@
-"""Kaldi's mel scale, and the front-end of frame-wise MobileNets and fPaSST."""
+"""Log-mel spectrograms: the front-end of frame-wise MobileNets and fPaSST."""
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from effbench.grid import SAMPLE_RATE
+from effbench.models.frontends.filters import kaldi_filterbank
 from effbench.models.frontends.frontend import Frontend
-
-
-def mel_scale(hertz: float) -> float:
-    """Mel value of a frequency in Hz, ``1127 ln(1 + f / 700)`` (Kaldi)."""
-    return 1127.0 * math.log(1.0 + hertz / 700.0)
-
-
-def mel_filterbank(n_mels: int, n_fft: int, *, fmin: float, fmax: float) -> Tensor:
-    """Triangular filters on the Kaldi mel scale, peak 1, without area normalisation.
-
-    The Nyquist bin belongs to no filter. Limits and spacing are computed in double precision and the
-    filters in single precision, as Kaldi-compatible libraries do.
-
-    Args:
-        n_mels: number of filters.
-        n_fft: length of the Fourier transform in samples.
-        fmin: lower edge of the first filter, Hz.
-        fmax: upper edge of the last filter, Hz.
-
-    Shape:
-        (n_mels, n_fft // 2 + 1)
-    """
-    low, high = mel_scale(fmin), mel_scale(fmax)
-    step = (high - low) / (n_mels + 1)
-    index = torch.arange(n_mels)[:, None]
-    left, centre, right = low + index * step, low + (index + 1.0) * step, low + (index + 2.0) * step
-    hertz = SAMPLE_RATE / n_fft * torch.arange(n_fft // 2)
-    mel = 1127.0 * (1.0 + hertz / 700.0).log()[None]
-    rising, falling = (mel - left) / (centre - left), (right - mel) / (right - centre)
-    return F.pad(torch.minimum(rising, falling).clamp(min=0.0), (0, 1))
 
 
 class LogMelFrontend(Frontend):
@@ -79,7 +46,7 @@ class LogMelFrontend(Frontend):
         # Hz by which training moves both limits at random: set by what trains, never active in eval mode.
         self.fmin_jitter, self.fmax_jitter = 0, 0
         self.register_buffer("window", torch.hann_window(window, periodic=periodic), persistent=False)
-        self.register_buffer("mel", mel_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax), persistent=False)
+        self.register_buffer("mel", kaldi_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax), persistent=False)
 
     def frames(self, samples: int) -> int:
         return 1 + (samples - 1) // self.hop
@@ -94,7 +61,7 @@ class LogMelFrontend(Frontend):
             return self.mel
         fmin = self.fmin + _below(self.fmin_jitter)
         fmax = self.fmax + self.fmax_jitter // 2 - _below(self.fmax_jitter)
-        return mel_filterbank(self.n_mels, self.n_fft, fmin=fmin, fmax=fmax).to(self.mel.device)
+        return kaldi_filterbank(self.n_mels, self.n_fft, fmin=fmin, fmax=fmax).to(self.mel.device)
 
     def features(self, x: Tensor) -> Tensor:
         x = x[:, 1:] - 0.97 * x[:, :-1]

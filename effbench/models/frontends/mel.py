@@ -8,52 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from effbench.grid import SAMPLE_RATE
+from effbench.models.frontends.filters import htk_hertz, slaney_hertz, triangles
 from effbench.models.frontends.frontend import Frontend
 
 #: Range of ATST-F's training data, dB, and the scales of both front-ends.
 ATST_LOW, ATST_HIGH = -79.6482, 50.6842
 ATST_LOG_SCALE = (ATST_HIGH - ATST_LOW) / 2.0 * math.log(10.0) / 10.0
 M2D_LOG_SCALE = 4.2
-
-_SLANEY_BREAK, _SLANEY_STEP = 1000.0, math.log(6.4) / 27.0
-
-
-def htk_hertz(points: int, fmin: float, fmax: float) -> Tensor:
-    """Frequencies at equal distances of ``2595 log10(1 + f / 700)``, Hz: (points,) in double precision."""
-    low, high = (2595.0 * math.log10(1.0 + f / 700.0) for f in (fmin, fmax))
-    return 700.0 * (10.0 ** (torch.linspace(low, high, points, dtype=torch.float64) / 2595.0) - 1.0)
-
-
-def slaney_hertz(points: int, fmin: float, fmax: float) -> Tensor:
-    """Frequencies at equal distances of Slaney's scale, linear up to 1 kHz: (points,) in double precision."""
-    low, high = (_slaney(f) for f in (fmin, fmax))
-    mel = torch.linspace(low, high, points, dtype=torch.float64)
-    above = _SLANEY_BREAK * torch.exp(_SLANEY_STEP * (mel - _slaney(_SLANEY_BREAK)))
-    return torch.where(mel < _slaney(_SLANEY_BREAK), mel * 200.0 / 3.0, above)
-
-
-def _slaney(hertz: float) -> float:
-    if hertz < _SLANEY_BREAK:
-        return 3.0 * hertz / 200.0
-    return 15.0 + math.log(hertz / _SLANEY_BREAK) / _SLANEY_STEP
-
-
-def triangles(hertz: Tensor, n_fft: int, *, unit_area: bool) -> Tensor:
-    """Filters that are triangles in Hz, each between the neighbours of its centre.
-
-    Args:
-        hertz: (n_mels + 2,) edges and centres.
-        n_fft: length of the Fourier transform, samples.
-        unit_area: of area 1 over Hz, instead of peak 1.
-
-    Shape:
-        (n_mels, n_fft // 2 + 1)
-    """
-    bins = torch.linspace(0.0, SAMPLE_RATE / 2, n_fft // 2 + 1, dtype=torch.float64)
-    left, centre, right = hertz[:-2, None], hertz[1:-1, None], hertz[2:, None]
-    filters = torch.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)).clamp(min=0.0)
-    return (filters * (2.0 / (right - left)) if unit_area else filters).float()
 
 
 class MelFrontend(Frontend):

@@ -13,7 +13,7 @@ from effbench.models.sequence.hybrid import build_hybrid
 from effbench.models.sequence.mamba import build_mamba2
 from effbench.models.sequence.tcn import build_tcn
 
-SEQUENCES: Mapping[str, Callable[..., nn.Module]] = {
+SEQUENCE_BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "tf": build_transformer,
     "gru": build_bigru,
     "attn": build_attention,
@@ -35,7 +35,9 @@ def build_sequence(name: str, in_dim: int, dim: int, **options: int) -> tuple[nn
     Raises:
         UnknownModel: no such sequence model; names the nearest.
     """
-    if name not in SEQUENCES:
-        choices = ", ".join(SEQUENCES)
-        raise UnknownModel(f"unknown sequence model '{name}'{nearest(name, SEQUENCES)}\nKnown: {choices}")
-    return SEQUENCES[name](in_dim, dim, **options), WIDENING.get(name, 1) * dim
+    if name not in SEQUENCE_BUILDERS:
+        choices = ", ".join(SEQUENCE_BUILDERS)
+        raise UnknownModel(
+            f"unknown sequence model '{name}'{nearest(name, SEQUENCE_BUILDERS)}\nKnown: {choices}"
+        )
+    return SEQUENCE_BUILDERS[name](in_dim, dim, **options), WIDENING.get(name, 1) * dim

@@ -66,7 +66,7 @@ class GatedAttention(nn.Module):
         return self.to_out((out * gates).transpose(1, 2).flatten(-2))
 
 
-class FeedForward(nn.Module):
+class PreNormFeedForward(nn.Module):
     """Pre-normalised position-wise feed-forward block with exact GELU.
 
     Args:
@@ -106,7 +106,10 @@ class Transformer(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             *(
-                Residual(GatedAttention(dim, heads=heads, dropout=dropout), FeedForward(dim, dropout=dropout))
+                Residual(
+                    GatedAttention(dim, heads=heads, dropout=dropout),
+                    PreNormFeedForward(dim, dropout=dropout),
+                )
                 for _ in range(depth)
             )
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.errors import UsageError
+from effbench.errors import UsageError, nearest
 from effbench.models.sequence.layers import ResidualStack, projection
 from effbench.models.sequence.scans import StateSpaceScan
 
@@ -47,7 +47,7 @@ class Mamba2(nn.Module):
         self.in_proj = nn.Linear(dim, sum(self.sizes), bias=False)
         self.conv1d = nn.Conv1d(self.sizes[1], self.sizes[1], kernel, groups=self.sizes[1])
         self.out_proj = nn.Linear(inner, dim, bias=False)
-        self.scan: Callable[..., Tensor] = StateSpaceScan()
+        self.scan: nn.Module = StateSpaceScan()
 
     def forward(self, x: Tensor) -> Tensor:
         gate, mixed, dt = self.in_proj(x).split(self.sizes, -1)
@@ -64,6 +64,9 @@ class FusedStateSpaceScan(nn.Module):
 
     Shape:
         as ``StateSpaceScan``
+
+    Raises:
+        UsageError: ``mamba_ssm`` can't be imported, or the tensors are not on a CUDA device.
     """
 
     def __init__(self, chunk: int = 64) -> None:
@@ -77,6 +80,8 @@ class FusedStateSpaceScan(nn.Module):
         self.kernel, self.chunk = mamba_chunk_scan_combined, chunk
 
     def forward(self, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+        if not x.is_cuda:
+            raise UsageError(f"the kernels of mamba_ssm run on CUDA devices alone, not on '{x.device}'")
         out: Tensor = self.kernel(
             x.float().contiguous(),
             dt.float().contiguous(),
@@ -88,15 +93,26 @@ class FusedStateSpaceScan(nn.Module):
         return out
 
 
-def use_fused_scan(module: nn.Module) -> int:
-    """Let every Mamba2 layer inside ``module`` run on ``mamba_ssm``'s kernels; number of layers switched.
+#: What computes the scan of Mamba2 layers, by the name of its kernels; all give the same values.
+KERNELS: Mapping[str, Callable[[], nn.Module]] = {
+    "torch": StateSpaceScan,
+    "mamba-ssm": FusedStateSpaceScan,
+}
+
+
+def use_kernels(module: nn.Module, kernels: str) -> int:
+    """Let every Mamba2 layer inside ``module`` run on the kernels of a name; number of such layers.
 
     Raises:
-        UsageError: ``mamba_ssm`` is not installed.
+        UsageError: no such kernels, or their package can't be imported.
     """
+    if kernels not in KERNELS:
+        raise UsageError(
+            f"unknown kernels '{kernels}'{nearest(kernels, KERNELS)}\nKnown: {', '.join(KERNELS)}."
+        )
     layers = [layer for layer in module.modules() if isinstance(layer, Mamba2)]
     for layer in layers:
-        layer.scan = FusedStateSpaceScan()
+        layer.scan = KERNELS[kernels]()
     return len(layers)
 
 
