@@ -42,6 +42,17 @@ def merge_events(events: Iterable[Event]) -> list[Event]:
     return sorted(event for merged in by_label.values() for event in merged)
 
 
+def event_frames(active: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Runs of active frames: class, first frame and one past the last, by class and time.
+
+    Shape:
+        (frames, classes) -> three times (runs,)
+    """
+    edges = np.diff(active.T.astype(np.int8), axis=1, prepend=0, append=0)
+    class_index, start = np.nonzero(edges == 1)
+    return class_index, start, np.nonzero(edges == -1)[1]
+
+
 def frame_bounds(
     event: Event,
     *,

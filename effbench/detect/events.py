@@ -9,7 +9,7 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.evaluate.median import event_frames
+from effbench.data.labels import event_frames
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.infer.windows import Floats
 

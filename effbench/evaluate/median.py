@@ -1,23 +1,19 @@
-"""From frame scores to events: median filter, threshold, gaps and minimum durations."""
+"""Median filter over time, class by class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import groupby
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from effbench.data.labels import Event
 from effbench.errors import UsageError
-from effbench.grid import FRAME_SECONDS
 
 #: Windows up to this length are filtered by minima and maxima of whole rows, longer ones by SciPy.
 LONGEST_NETWORK = 25
 
-#: Bytes of scores filtered at once: they stay in the cache, and their memory is had again without the kernel.
+#: Bytes of scores filtered at once: they stay in the cache.
 BLOCK_BYTES = 1 << 16
 
 
@@ -33,6 +29,9 @@ def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray
 
     Shape:
         (frames, classes) -> (frames, classes), of the same type
+
+    Raises:
+        UsageError: scores of another shape, or a window that is not a whole number of frames.
     """
     scores = np.asarray(scores)
     if scores.ndim != 2:
@@ -63,39 +62,23 @@ def _filter(scores: np.ndarray, window: int) -> np.ndarray:
     if window > LONGEST_NETWORK:
         # Padded here: SciPy (1.17) reads past the end of scores that are much shorter than the window.
         filtered: np.ndarray = ndimage.median_filter(padded, size=(window, 1))[before : before + len(scores)]
-    else:
-        filtered = _filter_rows(padded, window)
+        return filtered.astype(scores.dtype, copy=False)
+    filtered = np.empty(wide.shape, wide.dtype)
+    step = max(2 * window, BLOCK_BYTES // (wide.shape[1] * wide.itemsize))
+    for low in range(0, len(wide), step):
+        filtered[low : low + step] = _medians(padded[low : low + step + window - 1], window)
     return filtered.astype(scores.dtype, copy=False)
 
 
-def _filter_rows(padded: np.ndarray, window: int) -> np.ndarray:
-    frames, classes = len(padded) - window + 1, padded.shape[1]
-    result = np.empty((frames, classes), padded.dtype)
-    step = max(2 * window, BLOCK_BYTES // (classes * padded.itemsize))
-    for low in range(0, frames, step):
-        high = min(low + step, frames)
-        rows = padded[low : high + window - 1]
-        result[low:high] = _median_of_nine(rows) if window == 9 else _select(rows, window)
-    return result
-
-
-def _select(rows: np.ndarray, window: int) -> np.ndarray:
-    """The middle of each ``window`` consecutive rows, by a sorting network that is cut to what it needs."""
-    count = len(rows) - window + 1
-    wires = [rows[shift : count + shift] for shift in range(window)]
-    # A wire's first exchange writes to fresh memory, the others to what the exchange before left over.
-    spare: list[np.ndarray] = []
-    own = [False] * window
+def _medians(rows: np.ndarray, window: int) -> np.ndarray:
+    """The middle of each ``window`` consecutive rows."""
+    wires = [rows[shift : len(rows) - window + 1 + shift] for shift in range(window)]
     for low, high, keep_low, keep_high in _network(window):
         first, second = wires[low], wires[high]
-        lesser = np.minimum(first, second, out=spare.pop() if spare else None) if keep_low else first
-        greater = second
+        if keep_low:
+            wires[low] = np.minimum(first, second)
         if keep_high:
-            greater = np.maximum(first, second, out=second if own[high] else spare.pop() if spare else None)
-        if keep_low and own[low]:
-            spare.append(first)
-        wires[low], wires[high] = lesser, greater
-        own[low], own[high] = own[low] or keep_low, own[high] or keep_high
+            wires[high] = np.maximum(first, second)
     return wires[window // 2]
 
 
@@ -122,94 +105,3 @@ def _network(wires: int) -> tuple[tuple[int, int, bool, bool], ...]:
             kept.append((low, high, low in needed, high in needed))
             needed |= {low, high}
     return tuple(reversed(kept))
-
-
-def _median_of_nine(rows: np.ndarray) -> np.ndarray:
-    """Middle of nine rows, from threes of neighbours that are sorted once for all the windows they are in.
-
-    It is the middle of: the highest of the threes' lowest, the middle of their middles, the lowest of their
-    highest.
-    """
-    first, second, third = rows[:-2], rows[1:-1], rows[2:]
-    less, more = np.minimum(first, second), np.maximum(first, second)
-    low = np.minimum(less, third)
-    rest = np.maximum(less, third, out=less)
-    middle, high = np.minimum(rest, more), np.maximum(rest, more, out=more)
-    highest_low = np.maximum(np.maximum(low[:-6], low[3:-3]), low[6:])
-    lowest_high = np.minimum(np.minimum(high[:-6], high[3:-3]), high[6:])
-    return _middle(highest_low, _middle(middle[:-6], middle[3:-3], middle[6:]), lowest_high)
-
-
-def _middle(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> np.ndarray:
-    lower, upper = np.minimum(first, second), np.maximum(first, second)
-    middle: np.ndarray = np.maximum(lower, np.minimum(upper, third, out=upper), out=lower)
-    return middle
-
-
-def decode_events(
-    scores: np.ndarray,
-    threshold: float | Sequence[float],
-    *,
-    classes: Sequence[str],
-    frame_seconds: float = FRAME_SECONDS,
-    timestamps: ArrayLike | None = None,
-) -> list[Event]:
-    """Events at a threshold: runs of frames with a score above it.
-
-    Args:
-        scores: (frames, classes).
-        threshold: one for all classes, or one for each; a score equal to it is not above it.
-        classes: names of the columns.
-        frame_seconds: length of a frame; times are rounded to the microsecond.
-        timestamps: boundaries (frames + 1,) of the frames instead.
-
-    Returns:
-        Events by onset, offset and class.
-    """
-    scores = np.asarray(scores)
-    if scores.ndim != 2 or scores.shape[1] != len(classes):
-        raise UsageError(f"scores have shape {scores.shape}; expected (frames, {len(classes)})")
-    times = np.round(np.arange(len(scores) + 1) * frame_seconds, 6)
-    if timestamps is not None:
-        times = np.asarray(timestamps, dtype=np.float64)
-    cls, start, stop = event_frames(scores > np.asarray(threshold))
-    return sorted(
-        Event(onset, offset, classes[number])
-        for number, onset, offset in zip(
-            cls.tolist(), times[start].tolist(), times[stop].tolist(), strict=True
-        )
-    )
-
-
-def event_frames(active: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs of active frames (frames, classes): class, first frame and one past the last, by class."""
-    edges = np.diff(active.T.astype(np.int8), axis=1, prepend=0, append=0)
-    cls, start = np.nonzero(edges == 1)
-    return cls, start, np.nonzero(edges == -1)[1]
-
-
-def merge_gaps(events: Iterable[Event], gap: float) -> list[Event]:
-    """Events of one class less than ``gap`` seconds apart, touching or overlapping, joined into one."""
-    merged: list[Event] = []
-    for _, group in groupby(sorted(events, key=_by_class), key=lambda event: event.label):
-        for number, event in enumerate(group):
-            if number and _shorter(event.onset - merged[-1].offset, gap):
-                merged[-1] = merged[-1]._replace(offset=max(merged[-1].offset, event.offset))
-            else:
-                merged.append(event)
-    return sorted(merged)
-
-
-def drop_short(events: Iterable[Event], seconds: float) -> list[Event]:
-    """The events that last at least so long, in their order."""
-    return [event for event in events if not _shorter(event.offset - event.onset, seconds, or_equal=False)]
-
-
-def _by_class(event: Event) -> tuple[str, float, float]:
-    return event.label, event.onset, event.offset
-
-
-def _shorter(span: float, limit: float, *, or_equal: bool = True) -> bool:
-    """Whether a span of time is below a limit to the microsecond; a span of nothing always is if allowed."""
-    span, limit = round(span, 6), round(limit, 6)
-    return span < limit or (or_equal and span <= 0)

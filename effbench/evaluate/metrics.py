@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from effbench.data.labels import event_frames
 from effbench.evaluate.events import event_f1, segment_scores
 from effbench.evaluate.inputs import TIME_DECIMALS, GroundTruth, Task
-from effbench.evaluate.median import event_frames
 from effbench.evaluate.one_pass import Metric, run
 from effbench.evaluate.pauroc import PaurocMetric, reference_result
 from effbench.evaluate.psds.criteria import Criteria

@@ -9,6 +9,7 @@ from effbench.data.labels import (
     crop_events,
     decode_frames,
     encode_events,
+    event_frames,
     frame_bounds,
     merge_events,
 )
@@ -158,3 +159,27 @@ def test_pieces_keep_float32_times_of_the_whole_clip():
     whole = encode_events([event], CLASSES, frames=500, float32_times=True)
     piece = encode_events([event], CLASSES, first_frame=250, float32_times=True)
     np.testing.assert_array_equal(piece, whole[:, 250:])
+
+
+def events_of(active):
+    """Events on the frame grid, from active frames (frames, classes)."""
+    runs = zip(*(part.tolist() for part in event_frames(active)), strict=True)
+    return sorted(Event(start / 25, stop / 25, CLASSES[number]) for number, start, stop in runs)
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 250), st.just(3))))
+def test_the_runs_of_active_frames_encode_to_the_same_frames(active):
+    events = events_of(active)
+    np.testing.assert_array_equal(encode_events(events, CLASSES, frames=len(active)).T, active)
+    assert merge_events(events) == events
+
+
+@given(st.lists(ON_GRID, max_size=8))
+def test_the_runs_of_encoded_events_are_the_merged_events(events):
+    merged = sorted(event._replace(offset=min(event.offset, 10.0)) for event in merge_events(events))
+    assert events_of(encode_events(events, CLASSES).T.astype(bool)) == merged
+
+
+def test_runs_come_by_class_and_then_by_time():
+    active = np.array([[1, 0], [0, 1], [1, 1]], bool)
+    assert [part.tolist() for part in event_frames(active)] == [[0, 0, 1], [0, 2, 1], [1, 3, 3]]

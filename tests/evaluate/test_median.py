@@ -1,19 +1,15 @@
-"""Median filter against SciPy; decoding against encoding; gaps and minimum durations."""
-
-from itertools import pairwise
+"""Median filter against SciPy."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from effbench.data.labels import Event, encode_events
 from effbench.errors import UsageError
-from effbench.evaluate.median import decode_events, drop_short, median_filter, merge_gaps
+from effbench.evaluate.median import median_filter
 
-CLASSES = ["Bark", "Siren", "Speech"]
 shapes = st.tuples(st.integers(1, 60), st.integers(1, 4))
 
 
@@ -87,66 +83,3 @@ def test_filtering_leaves_its_input_alone():
 def test_impossible_windows_are_refused(window, message):
     with pytest.raises(UsageError, match=message):
         median_filter(noise((50, 3)), window)
-
-
-@given(arrays(np.bool_, st.tuples(st.integers(1, 40), st.just(3))))
-def test_encoding_decoded_events_gives_the_frames_back(active):
-    events = decode_events(active.astype(np.float32), 0.5, classes=CLASSES)
-    again = encode_events(events, CLASSES, frames=len(active))
-    np.testing.assert_array_equal(again.T.astype(bool), active)
-
-
-@given(st.data())
-def test_decoding_encoded_events_gives_the_events_back(data):
-    events = []
-    for label in CLASSES:
-        edges = sorted(data.draw(st.sets(st.integers(0, 250), max_size=8).filter(lambda s: len(s) % 2 == 0)))
-        spans = zip(edges[::2], edges[1::2], strict=True)
-        events += [Event(round(a * 0.04, 6), round(b * 0.04, 6), label) for a, b in spans]
-    frames = encode_events(events, CLASSES)
-    assert decode_events(frames.T, 0.5, classes=CLASSES) == sorted(events)
-
-
-def test_a_score_equal_to_the_threshold_is_not_above_it():
-    scores = np.array([[0.4], [0.5], [0.6], [0.6], [0.5]])
-    assert decode_events(scores, 0.5, classes=["Bark"]) == [(0.08, 0.16, "Bark")]
-
-
-def test_each_class_may_have_its_own_threshold():
-    scores = np.full((4, 2), 0.5)
-    assert decode_events(scores, [0.4, 0.6], classes=["Bark", "Siren"]) == [(0.0, 0.16, "Bark")]
-
-
-def test_frames_may_have_times_of_their_own():
-    scores = np.array([[0.0], [1.0], [1.0]])
-    assert decode_events(scores, 0.5, classes=["Bark"], timestamps=[0, 0.5, 1.0, 1.2]) == [(0.5, 1.2, "Bark")]
-
-
-def test_short_gaps_are_closed_within_a_class():
-    events = [
-        Event(0.0, 0.4, "Bark"),
-        Event(0.4, 0.5, "Siren"),
-        Event(0.48, 0.8, "Bark"),
-        Event(1.0, 2.0, "Bark"),
-    ]
-    closed = [Event(0.0, 0.8, "Bark"), Event(0.4, 0.5, "Siren"), Event(1.0, 2.0, "Bark")]
-    assert merge_gaps(reversed(events), 0.2) == closed
-    assert merge_gaps(events, 0.08) == sorted(events)
-
-
-def test_touching_events_are_joined_without_any_gap():
-    assert merge_gaps([Event(0.0, 0.4, "Bark"), Event(0.4, 0.5, "Bark")], 0.0) == [(0.0, 0.5, "Bark")]
-
-
-def test_events_of_exactly_the_minimum_duration_stay():
-    events = [Event(0.12, 0.24, "Bark"), Event(0.0, 0.08, "Bark")]
-    assert drop_short(events, 0.12) == events[:1]
-    assert drop_short(events, 0.0) == events
-
-
-@settings(max_examples=50)
-@given(arrays(np.bool_, st.tuples(st.integers(1, 60), st.just(1))), st.floats(0, 1))
-def test_merged_events_lie_at_least_the_gap_apart(active, gap):
-    merged = merge_gaps(decode_events(active, 0.5, classes=["Bark"]), gap)
-    spans = [later.onset - earlier.offset for earlier, later in pairwise(merged)]
-    assert all(span >= gap - 1e-6 for span in spans)
