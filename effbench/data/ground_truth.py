@@ -1,47 +1,109 @@
-"""Ground truth from a table alone, without the audio."""
+"""Tables of events, DESED's and AudioSet-strong's: for data sets, and as ground truth without any audio."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from effbench.data.clips import EventTable, Problem
 from effbench.data.labels import merge_events
 from effbench.data.tables import event_table, header, read_table, stem
-from effbench.data.vocabulary import strong_classes
+from effbench.data.vocabulary import mid_names
 from effbench.errors import DataError
 
-_DESED = ("filename", "onset", "offset", "event_label")
-_AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
+DESED = ("filename", "onset", "offset", "event_label")
+AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
+
+#: What pandas writes where there is nothing.
+_NO_LABEL = ("nan", "NaN")
+
+
+@dataclass(frozen=True)
+class StrongTable:
+    """What a table of events says.
+
+    Attributes:
+        clips: id of every clip, also of one without events, and how the table names it.
+        events: by clip.
+        problems: rows that are no events, because of their times or for want of a label.
+    """
+
+    clips: Mapping[str, str]
+    events: EventTable
+    problems: Sequence[Problem]
+
+
+def read_desed(path: Path) -> StrongTable:
+    """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events.
+
+    Raises:
+        DataError: the table can't be read, or lacks a column.
+    """
+    return _read(path, DESED, stem, lambda label: label)
+
+
+def read_audioset(path: Path) -> StrongTable:
+    """A table ``segment_id start_time_seconds end_time_seconds label``; clips are ``Y`` and the YouTube id.
+
+    Labels are ids of the ontology. Their names are those of the class lists, or of a table beside this one
+    (``mid_to_display_name.tsv`` or ``class_labels_indices_strong.csv``); an id without a name stays as it is.
+
+    Raises:
+        DataError: as ``read_desed``.
+    """
+    names = _names(path.parent)
+    return _read(
+        path, AUDIOSET, lambda segment: "Y" + segment.rpartition("_")[0], lambda mid: names.get(mid, mid)
+    )
 
 
 def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
-    """Merged events of every clip of a table, by its name without folder and suffix.
-
-    Tables are those of DESED (``filename onset offset event_label``; a row without times: a clip without
-    events) and AudioSet-strong (``segment_id start_time_seconds end_time_seconds label``).
+    """Merged events of every clip of either kind of table.
 
     Raises:
-        DataError: the table can't be read, has other columns, or an event with impossible times.
+        DataError: the table can't be read, has other columns, or a row with impossible times or no label.
     """
     columns = set(header(path)[1])
-    if set(_DESED) <= columns:
-        rows = read_table(path, _DESED)
-        clips, labels = rows["filename"].map(stem), rows["event_label"]
-        onsets, offsets = rows["onset"], rows["offset"]
-    elif set(_AUDIOSET) <= columns:
-        rows = read_table(path, _AUDIOSET)
-        names = strong_classes().by_mid
-        clips = "Y" + rows["segment_id"].str.rsplit("_", n=1).str[0]
-        labels = rows["label"].map(lambda mid: names.get(mid, mid))
-        onsets, offsets = rows["start_time_seconds"], rows["end_time_seconds"]
+    if set(DESED) <= columns:
+        table = read_desed(path)
+    elif set(AUDIOSET) <= columns:
+        table = read_audioset(path)
     else:
-        wanted = f"{' '.join(_DESED)}, or {' '.join(_AUDIOSET)}"
-        found = ", ".join(sorted(columns))
-        raise DataError(f"{path} is no table of events\nColumns are {found}; expected {wanted}.")
-    empty = (onsets == "") & (offsets == "")
-    events, problems = event_table(path, clips[~empty], onsets[~empty], offsets[~empty], labels[~empty])
-    if problems:
-        raise DataError(f"{problems[0].detail}: {problems[0].kind} ({len(problems)} bad rows in {path})")
+        wanted = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
+        raise DataError(
+            f"{path} is not a table of events\nColumns are {', '.join(sorted(columns))}; expected {wanted}."
+        )
+    if table.problems:
+        first = table.problems[0]
+        raise DataError(f"{first.detail}: {first.kind} ({len(table.problems)} bad rows in {path})")
     return {
-        clip: [(event.onset, event.offset, event.label) for event in merge_events(events.of(clip))]
-        for clip in sorted(set(clips))
+        clip: [(event.onset, event.offset, event.label) for event in merge_events(table.events.of(clip))]
+        for clip in sorted(table.clips)
     }
+
+
+def _read(
+    path: Path, columns: Sequence[str], clip_of: Callable[[str], str], name_of: Callable[[str], str]
+) -> StrongTable:
+    rows = read_table(path, columns)
+    names, onsets, offsets, labels = (rows[column] for column in columns)
+    clips = names.map(clip_of)
+    events = ((onsets != "") | (offsets != "") | (labels != "")) & ~labels.isin(_NO_LABEL)
+    found, problems = event_table(
+        path, clips[events], onsets[events], offsets[events], labels[events].map(name_of)
+    )
+    return StrongTable(dict(zip(clips, names, strict=True)), found, problems)
+
+
+def _names(folder: Path) -> Mapping[str, str]:
+    """Display names by id, also of the classes that only a table beside the labels names."""
+    names = mid_names()
+    for table in (folder / "mid_to_display_name.tsv", folder / "class_labels_indices_strong.csv"):
+        if table.is_file():
+            separator = header(table)[0]
+            with table.open(encoding="utf-8-sig", newline="") as lines:
+                rows = (row for row in csv.reader(lines, delimiter=separator) if len(row) == 2)
+                names = {**{mid: name for mid, name in rows if mid[:1] == "/"}, **names}
+    return names

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from effbench.data.ground_truth import read_ground_truth
-from effbench.errors import DataError, EffbenchError, UsageError
+from effbench.errors import EffbenchError, UsageError
 from effbench.infer.score_files import ScoreFolder, read_scores
 
 CLASSES = ("Speech", "Dog, bark")
@@ -79,25 +78,3 @@ def test_bad_scores_are_refused_by_name(tmp_path, kind):
         table(3).rename(columns={"Speech": "Music"}).to_csv(folder / "b.tsv", sep="\t", index=False)
     with pytest.raises((UsageError, EffbenchError), match=r"scores|a\.parquet|a\.tsv|b\.tsv"):
         _ = read_scores(folder).scores["b"]
-
-
-def test_ground_truth_in_both_layouts(tmp_path):
-    desed = tmp_path / "desed.tsv"
-    desed.write_text(
-        "filename\tonset\toffset\tevent_label\n"
-        "x/a.wav\t0.0\t1.0\tSpeech\na.wav\t0.5\t2.0\tSpeech\nb.wav\t\t\t\na.wav\t3\t4\tDog\n"
-    )
-    assert read_ground_truth(desed) == {"a": [(0.0, 2.0, "Speech"), (3.0, 4.0, "Dog")], "b": []}
-    audioset = tmp_path / "audioset.tsv"
-    audioset.write_text(
-        "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\nabc_def_30000\t0.1\t0.5\t/m/09x0r\n"
-    )
-    assert read_ground_truth(audioset) == {"Yabc_def": [(0.1, 0.5, "Speech")]}
-
-
-@pytest.mark.parametrize("text", ["a\tb\n1\t2\n", "filename\tonset\toffset\tevent_label\na\t2\t1\tDog\n", ""])
-def test_bad_ground_truth_is_refused(tmp_path, text):
-    path = tmp_path / "truth.tsv"
-    path.write_text(text)
-    with pytest.raises(DataError, match=r"truth\.tsv"):
-        read_ground_truth(path)

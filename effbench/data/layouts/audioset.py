@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from effbench.data.clips import Audio, DataSet
+from effbench.data.ground_truth import AUDIOSET, read_audioset
 from effbench.data.packs import pack_audio, pack_split, pack_targets, packs_in
 from effbench.data.tables import (
     AudioFiles,
     audio_files,
-    event_table,
     find_durations,
     first_match,
     header,
-    read_table,
     tables_with,
 )
-from effbench.data.vocabulary import mid_names, strong_classes, weak_classes
+from effbench.data.vocabulary import strong_classes, weak_classes
 from effbench.errors import DataError
-
-_STRONG = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 
 
 def strong_splits(folder: Path) -> dict[str, Path]:
     """Tables of strong labels: ``train`` for ``audioset_train_strong.tsv``."""
-    tables = [folder] if folder.is_file() else tables_with(folder, *_STRONG)
-    tables = [table for table in tables if set(_STRONG) <= set(header(table)[1])]
+    tables = [folder] if folder.is_file() else tables_with(folder, *AUDIOSET)
+    tables = [table for table in tables if set(AUDIOSET) <= set(header(table)[1])]
     return {re.sub(r"^audioset_|_strong$", "", table.stem): table for table in tables}
 
 
@@ -41,20 +37,13 @@ def open_strong(table: Path, split: str, audio: Path | None = None) -> DataSet:
     ``audio`` is where the files or packs are; by default they are sought beside the table. Clips without
     audio are listed as ``missing``.
     """
-    rows = read_table(table, _STRONG)
-    names = _names(table.parent)
-    segments = rows["segment_id"].str.rsplit("_", n=1).str[0]
-    labels = rows["label"].map(lambda mid: names.get(mid, mid))
-    events, problems = event_table(
-        table, "Y" + segments, rows["start_time_seconds"], rows["end_time_seconds"], labels
-    )
+    labelled = read_audioset(table)
     durations = find_durations(table.parent, split)
     files = _find_audio(audio or table.parent, split)
-    full = dict(zip("Y" + segments, rows["segment_id"], strict=True))
-    wanted = dict.fromkeys([*full, *durations])
+    wanted = dict.fromkeys([*labelled.clips, *durations])
     clips: dict[str, Audio] = {}
     for name in wanted:
-        segment = full.get(name, name)
+        segment = labelled.clips.get(name, name)
         file = first_match((name, name[1:], f"Y{segment}", segment), files.found)
         if file is not None:
             clips[name] = file
@@ -64,23 +53,11 @@ def open_strong(table: Path, split: str, audio: Path | None = None) -> DataSet:
         split,
         strong_classes(),
         clips,
-        events,
+        labelled.events,
         known_durations=durations,
         missing=tuple(sorted(name for name in wanted if name not in clips)),
-        problems=(*problems, *files.problems(clips)),
+        problems=(*labelled.problems, *files.problems(clips)),
     )
-
-
-def _names(folder: Path) -> Mapping[str, str]:
-    """Display names by id, also of the classes that a table beside the labels names."""
-    names = mid_names()
-    for table in (folder / "mid_to_display_name.tsv", folder / "class_labels_indices_strong.csv"):
-        if table.is_file():
-            separator = header(table)[0]
-            with table.open(encoding="utf-8-sig", newline="") as lines:
-                rows = (row for row in csv.reader(lines, delimiter=separator) if len(row) == 2)
-                names = {**{mid: name for mid, name in rows if mid[:1] == "/"}, **names}
-    return names
 
 
 def _find_audio(folder: Path, split: str) -> AudioFiles:
