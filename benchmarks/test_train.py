@@ -9,21 +9,13 @@ from effbench.data.synth import synthesise
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
+from effbench.train.plan import Hardware, Plan, Sources
+from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Plan, Run, Sources
-from effbench.train.start import Hardware, build_training, make_fabric
+from effbench.train.runs import Run
+from effbench.train.start import build_training, make_fabric
 
 BATCH = 16
-
-
-class Silent:
-    """Follows a training without a word."""
-
-    def began(self, *_): ...
-    def stopping(self): ...
-    def step(self, *_): ...
-    def validated(self, *_, **__): ...
-    def epoch_done(self): ...
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +35,7 @@ def test_training_step(benchmark, data, tmp_path, model, capsys):
     opened, hardware = open_data(plan), Hardware(device="cpu", loggers=())
     fabric = make_fabric(hardware, plan, None)
     fabric.launch()
-    fit = Fit(opened, build_training(plan, opened), fabric, Run(tmp_path, plan), Silent())
+    fit = Fit(opened, build_training(plan, opened), fabric, Run(tmp_path, plan), Progress())
     fit.module.set_mode()
     loading, computing = [], []
 

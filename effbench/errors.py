@@ -50,6 +50,16 @@ class UncountedOperator(EffbenchError):
     """An operator that the MAC counter has no rule for (strict mode)."""
 
 
+class TrainingError(EffbenchError):
+    """A training that can't go on; what it has saved stays. All its processes raise the same one."""
+
+
+class Stopped(EffbenchError):
+    """A job that was asked to stop, and has saved where it stands."""
+
+    exit_code = 130
+
+
 class EffbenchWarning(UserWarning):
     """Something worth knowing that does not stop the job."""
 

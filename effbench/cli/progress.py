@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from effbench.cli.output import note
+from effbench.train.progress import Progress
 
 if TYPE_CHECKING:
     from effbench.train.runs import Run
@@ -24,11 +25,12 @@ class Status:
 
     def __init__(self, total: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         console = Console(stderr=True)
-        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("", total=total)
         self.total, self.started = total, 0
         self.name = ""
@@ -68,64 +70,50 @@ def status(total: int) -> Iterator[Status]:
 LINE_EVERY = 10.0
 
 
-class TrainingProgress:
-    """A bar over the steps on a terminal, else a line an epoch; curves are redrawn after validations."""
+class TrainingProgress(Progress):
+    """A bar over the steps on a terminal, else a line now and then."""
 
-    def __init__(self, run: Run, *, quiet: bool) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
-        self.run, self.quiet = run, quiet
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
-        self.task = self.bar.add_task("starting", total=None)
+        self.bar = Bar(*columns, console=console, disable=not console.is_terminal)
         self.printed = time.monotonic()
-        self.curves_are_old = False
 
-    def __enter__(self) -> None:
-        self.bar.start()
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def began(self, position: Position, total: int) -> None:
-        self.bar.update(self.task, completed=position.step, total=total)
-        if self.quiet or not position.step:
-            return
-        epochs = self.run.plan.recipe.epochs
+    def began(self, run: Run, position: Position, total: int) -> None:
+        self.metric = run.plan.recipe.validation.metric
+        self.bar.start()
+        self.task = self.bar.add_task("starting", completed=position.step, total=total)
+        epochs = run.plan.recipe.epochs
         if position.epoch >= epochs:
-            note(f"{self.run.folder} is finished already: {epochs:,} epochs")
-        else:
+            note(f"{run.folder} is finished already: {epochs:,} epochs")
+        elif position.step:
             note(f"going on after step {position.step:,} of {total:,}")
 
     def stopping(self) -> None:
-        if not self.quiet:
-            note("stopping after this step; interrupt once more to end at once")
+        note("stopping after this step; interrupt once more to end at once")
 
     def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
         text = f"epoch {position.epoch + 1}  loss {loss:.4f}  {clips_per_second:,.1f} clips/s"
         self.bar.update(self.task, completed=position.step, total=total, description=text)
-        if self.bar.disable and not self.quiet and time.monotonic() - self.printed > LINE_EVERY:
+        if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
             note(f"step {position.step:,} of {total:,}: {text}")
 
     def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
-        self.curves_are_old = True
-        if self.quiet:
-            return
-        metric = self.run.plan.recipe.validation.metric
-        value = scored.value(metric)
-        text = f"epoch {position.epoch}: {metric} {value:.2f} %, validation loss {scored.loss:.4f}"
+        value = scored.value(self.metric)
+        text = f"epoch {position.epoch}: {self.metric} {value:.2f} %, validation loss {scored.loss:.4f}"
         text += ", the best so far" if best else ""
         if self.bar.disable:
             note(text)
         else:
             self.bar.console.print(text, highlight=False)
-
-    def epoch_done(self) -> None:
-        if self.curves_are_old and not self.quiet:
-            from effbench.plots.training import save_curves
-
-            self.curves_are_old = False
-            save_curves(self.run.rows(), self.run.folder / "curves.png", title=self.run.folder.name)

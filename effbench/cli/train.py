@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.output import Format, note, write, write_table
+from effbench.cli.output import Format, note, write, write_sections, write_table
 from effbench.cli.progress import TrainingProgress
-from effbench.errors import CheckpointError, EffbenchError, UsageError
+from effbench.errors import CheckpointError, EffbenchError, Stopped, TrainingError, UsageError
 
 if TYPE_CHECKING:
-    from effbench.train.fit import Fit
-    from effbench.train.runs import Plan, Run
-    from effbench.train.start import Hardware
+    from effbench.shown import Row
+    from effbench.train.plan import Hardware, Plan
+
+#: What to do about a source that a recipe needs and that is not given.
+_NEEDED = {
+    "pseudo_labels": "distils: give --pseudo-labels FILE (made by 'effbench pseudo-labels'), "
+    "or --set distillation=0",
+    "weak_data": "has weak batches: give --weak-data FOLDER",
+}
 
 
 def train(
@@ -71,147 +75,116 @@ def train(
     if list_recipes:
         write(_recipe_rows(), form)
         return
-    if resume is not None:
-        if any(value is not None for value in (model, recipe, data, audio, pseudo_labels, weak_data, change)):
-            raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
-        from effbench.train.runs import Run
-
-        folder, plan = resume, Run.open(resume).plan
-    else:
-        if model is None or recipe is None:
-            from effbench.train.recipe.library import recipe_names
-
-            known = ", ".join(recipe_names())
-            raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")
-        plan = _plan(model, recipe, change or [], _sources(data, audio, pseudo_labels, weak_data, show=show))
-        folder = runs / (name or plan.name)
+    folder, plan = _planned(
+        model, recipe, data, audio, pseudo_labels, weak_data, change, name, runs, resume, show=show
+    )
     if show:
         from effbench.train.runs import recipe_text
 
         print(recipe_text(plan.recipe), end="")
         return
-    _check_installed(devices * nodes > 1)
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-    from effbench.train.start import Hardware
-
-    loggers = tuple(name for name in logger or ["tensorboard"] if name != "none")
-    hardware = Hardware(device, devices, nodes, strategy, workers, loggers)
-    if dry_run:
-        _estimate(plan, hardware)
-        return
-    _train(plan, folder, hardware, resume=resume is not None, store=store, keep=keep)
-
-
-def _check_installed(spread: bool) -> None:
-    """Before anything heavy starts; the packages are not needed to list and show recipes."""
-    if spread:
+    for source in plan.missing_sources:
+        raise UsageError(f"recipe {plan.recipe_name} {_NEEDED[source]}")
+    if devices * nodes > 1:
         # Every process would warn that no parameter was unused; read when torch is loaded.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    missing = [name for name in ("lightning", "h5py") if find_spec(name) is None]
-    if missing:
-        raise EffbenchError(f"training needs {' and '.join(missing)}: pip install 'effbench[train]'")
+    from effbench.train.api import check_installed
+    from effbench.train.plan import Hardware
+
+    check_installed()
+    loggers = tuple(name for name in logger or ["tensorboard"] if name != "none")
+    hardware = Hardware(device, devices, nodes, strategy, workers, threads, loggers)
+    if dry_run:
+        _estimate(plan, hardware)
+    else:
+        _train(plan, folder, hardware, resume=resume is not None, store=store, keep=keep)
 
 
-def _recipe_rows() -> list[dict[str, Any]]:
+def _recipe_rows() -> list[Row]:
     from effbench.train.recipe.library import load_recipe, recipe_names
 
-    rows = []
-    for name in recipe_names():
-        recipe = load_recipe(name)
-        rows.append({"recipe": name, "task": recipe.task, "description": recipe.description})
-    return rows
+    recipes = {name: load_recipe(name) for name in recipe_names()}
+    return [
+        {"recipe": name, "task": recipe.task, "description": recipe.description}
+        for name, recipe in recipes.items()
+    ]
 
 
-def _sources(
-    data: Path | None, audio: Path | None, pseudo_labels: Path | None, weak_data: Path | None, *, show: bool
-) -> dict[str, str | None]:
+def _planned(
+    model: str | None,
+    recipe: str | None,
+    data: Path | None,
+    audio: Path | None,
+    pseudo_labels: Path | None,
+    weak_data: Path | None,
+    change: list[str] | None,
+    name: str | None,
+    runs: Path,
+    resume: Path | None,
+    *,
+    show: bool,
+) -> tuple[Path, Plan]:
+    """Run folder and plan that the options ask for."""
+    from effbench.train.plan import plan_training
+    from effbench.train.recipe.library import recipe_names
+    from effbench.train.runs import Run
+
+    if resume is not None:
+        if any(value is not None for value in (model, recipe, data, audio, pseudo_labels, weak_data, change)):
+            raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
+        return resume, Run.open(resume).plan
+    if model is None or recipe is None:
+        known = ", ".join(recipe_names())
+        raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")
     if data is None and not show:
         raise UsageError("give --data FOLDER; 'effbench data synth FOLDER' makes one to try")
-    given = {"data": data or Path(), "audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
-    missing = [path for path in given.values() if path is not None and not path.exists()]
-    if missing:
-        raise UsageError("\n".join(f"{path}: no such file or folder" for path in missing))
-    return {key: None if path is None else str(path.resolve()) for key, path in given.items()}
-
-
-def _plan(model: str, recipe: str, change: list[str], sources: dict[str, str | None]) -> Plan:
-    from effbench.models import zoo
-    from effbench.train.recipe.library import load_recipe
-    from effbench.train.runs import Plan, Sources
-
-    specs = zoo.resolve([model])
-    if len(specs) > 1:
-        raise UsageError(f"'{model}' means {len(specs)} models: train one at a time")
-    spec = specs[0]
-    return Plan(str(spec), recipe, load_recipe(recipe, spec, change), Sources(**sources))  # type: ignore[arg-type]
+    plan = plan_training(
+        model,
+        recipe,
+        data or Path(),
+        audio=audio,
+        pseudo_labels=pseudo_labels,
+        weak_data=weak_data,
+        changes=change or (),
+    )
+    return runs / (name or plan.name), plan
 
 
 def _train(
     plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None, keep: bool
 ) -> None:
-    from effbench.results.store import Store
-    from effbench.train.feed.training_data import open_data
-    from effbench.train.health import Stopped, TrainingError
-    from effbench.train.processes import ending_together, first_process, follow
-    from effbench.train.runs import Run
-    from effbench.train.start import about, build_training, make_fabric, train
+    from effbench.results.store import DEFAULT_STORE
+    from effbench.train.api import follow_plan
+    from effbench.train.processes import first_process
 
-    first = first_process()
-    if not first:
-        follow()
-    results = Store(store, create=True) if keep and first else None
-    data = open_data(plan)
-    module = build_training(plan, data)
-    fabric = make_fabric(hardware, plan, folder)
-    run = Run.create(folder, plan, about(plan, hardware)) if first and not resume else Run(folder, plan)
-    progress = TrainingProgress(run, quiet=not first)
+    path = (store or DEFAULT_STORE) if keep else None
     try:
-        with run.owned() if first else nullcontext(), ending_together(fabric), progress:
-            fabric.launch()
-            fit = train(run, data, fabric, progress, workers=hardware.workers, module=module)
-    except (Stopped, TrainingError) as error:
-        # All processes raise it, and the first one tells.
-        if not first:
-            raise typer.Exit from None
-        raise _resumable(error, run) from None
+        with TrainingProgress() as progress:
+            result = follow_plan(plan, folder, hardware, resume=resume, store=path, progress=progress)
     except EffbenchError as error:
-        raise _resumable(error, run) from None
-    if first:
-        _finish(fit, run, results)
+        # All processes raise the same of these, and the first one tells.
+        if isinstance(error, (Stopped, TrainingError)) and not first_process():
+            raise typer.Exit from None
+        raise _resumable(error, folder) from None
+    if not first_process():
+        return
+    write_sections(result.sections())
+    if path is not None:
+        note(f"kept in {path}")
 
 
-def _resumable(error: EffbenchError, run: Run) -> EffbenchError:
+def _resumable(error: EffbenchError, folder: Path) -> EffbenchError:
     """The error with what to do next, if there is something to go on from."""
-    damaged = (
+    last = folder / "last.pt"
+    if (
         isinstance(error, CheckpointError)
-        and str(run.last) in str(error)
+        and str(last) in str(error)
         and "can't be written" not in str(error)
-    )
-    if damaged:
-        return CheckpointError(
-            f"{error}\nWithout it the run begins again: delete it, and --resume {run.folder}"
-        )
-    if not run.last.is_file():
+    ):
+        return CheckpointError(f"{error}\nWithout it the run begins again: delete it, and --resume {folder}")
+    if not last.is_file():
         return error
-    return type(error)(f"{error}\nGo on with: effbench train --resume {run.folder}")
-
-
-def _finish(fit: Fit, run: Run, results: Any) -> None:
-    from effbench.train.outcome import best_rows, store_rows
-
-    rows = best_rows(run, fit)
-    if not rows:
-        note(f"{run.plan.recipe.validation.metric} has no value on these clips: there are no best weights")
-    else:
-        write_table(rows, title=f"{run.plan.spec}, best of {run.plan.recipe.epochs} epochs")
-        note(f"weights in {run.best}; curves in {run.folder / 'curves.png'}")
-    if results is not None:
-        with results:
-            results.add(store_rows(run, fit))
-        note(f"kept in {results.path}")
+    return type(error)(f"{error}\nGo on with: effbench train --resume {folder}")
 
 
 def _estimate(plan: Plan, hardware: Hardware) -> None:

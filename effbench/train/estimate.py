@@ -14,18 +14,12 @@ from lightning.fabric import Fabric
 
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
-from effbench.train.runs import Plan, Run
-from effbench.train.start import Hardware, build_training, make_fabric
+from effbench.train.plan import Hardware, Plan
+from effbench.train.progress import Progress
+from effbench.train.runs import Run
+from effbench.train.start import build_training, make_fabric
 
 STEPS, VALIDATION_BATCHES = 2, 2
-
-
-class _Quiet:
-    def began(self, *_: Any) -> None: ...
-    def stopping(self) -> None: ...
-    def step(self, *_: Any) -> None: ...
-    def validated(self, *_: Any, **__: Any) -> None: ...
-    def epoch_done(self) -> None: ...
 
 
 def estimate(plan: Plan, hardware: Hardware) -> list[dict[str, Any]]:
@@ -39,7 +33,7 @@ def estimate(plan: Plan, hardware: Hardware) -> list[dict[str, Any]]:
     fabric.launch()
     module = build_training(plan, data)
     with TemporaryDirectory(prefix="effbench-") as folder:
-        fit = Fit(data, module, fabric, Run(Path(folder), plan), _Quiet(), workers=hardware.workers)
+        fit = Fit(data, module, fabric, Run(Path(folder), plan), Progress(), workers=hardware.workers)
         load, step = _time_steps(fit)
         memory = _peak_memory(fabric)
         validation = _time_validation(fit)

@@ -16,19 +16,15 @@ from lightning.fabric import Fabric
 from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor
 
+from effbench.errors import Stopped
 from effbench.models.checkpoints import write_checkpoint
 from effbench.train.ema import WeightAverage
 from effbench.train.feed.loader import PackedBatch
 from effbench.train.feed.training_data import TrainingData
 from effbench.train.groups import logged_rates, make_optimizer
-from effbench.train.health import (
-    Listener,
-    Recent,
-    Stopped,
-    any_process,
-    check_weights,
-)
+from effbench.train.health import Recent, any_process, check_weights
 from effbench.train.module import DetectorTraining
+from effbench.train.progress import Progress
 from effbench.train.runs import Run
 from effbench.train.schedules import SCHEDULES
 from effbench.train.state import Position, detector_state, load_state, training_state
@@ -46,7 +42,7 @@ class Fit:
         module: detector and loss.
         fabric: launched.
         run: where results go.
-        listener: follows.
+        progress: follows.
         workers: loading processes of each training process.
         stop: asked after every step whether to stop.
     """
@@ -57,13 +53,13 @@ class Fit:
         module: DetectorTraining,
         fabric: Fabric,
         run: Run,
-        listener: Listener,
+        progress: Progress,
         *,
         workers: int = 0,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.data, self.recipe, self.fabric = data, data.recipe, fabric
-        self.run, self.listener, self.stop = run, listener, stop
+        self.run, self.progress, self.stop = run, progress, stop
         self.world, rank = fabric.world_size, fabric.global_rank
         pinned = fabric.device.type == "cuda"
         self.samplers = [data.sampler(rank=rank, world=self.world)]
@@ -114,7 +110,7 @@ class Fit:
             Stopped: ``stop`` said so.
             EffbenchError: a clip can't be decoded, or the disk is full.
         """
-        self.listener.began(self.position, self.total_steps)
+        self.progress.began(self.run, self.position, self.total_steps)
         try:
             self._fit()
         finally:
@@ -191,7 +187,7 @@ class Fit:
         """Check the losses since the last look, and say how it goes."""
         if self._recent.losses:
             loss, speed = self._recent.look(self.position, self.run.kept)
-            self.listener.step(self.position, loss, speed, self.total_steps)
+            self.progress.step(self.position, loss, speed, self.total_steps)
 
     def _check_weights(self) -> None:
         check_weights(self.fabric, self.module.detector, self.position, self.run.kept)
@@ -207,12 +203,14 @@ class Fit:
             "seconds": position.seconds,
         }
         position.loss_sum, position.loss_count, position.seconds = 0.0, 0, 0.0
-        if position.epoch % self.recipe.validation.every == 0 or position.epoch == self.recipe.epochs:
+        validated = position.epoch % self.recipe.validation.every == 0 or position.epoch == self.recipe.epochs
+        if validated:
             row |= self._validate().row()
         self.fabric.log_dict({k: v for k, v in row.items() if v is not None and v == v}, step=position.step)
         if self.fabric.is_global_zero:
             self.run.add_row(row)
-        self.listener.epoch_done()
+            if validated:
+                self.run.draw_curves()
 
     def _validate(self) -> Scored:
         """Score the weights, or their average, and keep them if they are the best."""
@@ -226,7 +224,7 @@ class Fit:
                 weights = detector_state(self.module)
                 if self.fabric.is_global_zero:
                     write_checkpoint(weights, self.run.best, self.run.plan.spec, classes=self.data.classes)
-        self.listener.validated(self.position, scored, best=best)
+        self.progress.validated(self.position, scored, best=best)
         return scored
 
     def _save(self) -> None:

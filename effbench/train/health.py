@@ -1,52 +1,19 @@
-"""What is seen of a training while it runs: its losses, its speed, and when it has to end."""
+"""The health of a training: its losses and weights, and how its processes end together."""
 
 from __future__ import annotations
 
 import time
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from effbench.errors import EffbenchError
+from effbench.errors import TrainingError
 from effbench.train.state import Position
 
-if TYPE_CHECKING:
-    from effbench.train.validation import Scored
-
 _NAMED = 8
-_ADVICE = "Try a lower --set optimizer.lr, --set clip_norm=1, or --set precision=fp32 in a new run."
-
-
-class TrainingError(EffbenchError):
-    """A training that can't go on; what it has saved stays. All processes raise the same one."""
-
-
-class Stopped(EffbenchError):
-    """The training was asked to stop, and has saved where it stands."""
-
-    exit_code = 130
-
-
-class Listener(Protocol):
-    """Follows a training."""
-
-    def began(self, position: Position, total: int) -> None:
-        """It goes on from a position, or is there already."""
-
-    def stopping(self) -> None:
-        """It was asked to stop, and will after this step."""
-
-    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
-        """Some more of ``total`` steps are done; ``loss`` is their mean."""
-
-    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
-        """The model was scored."""
-
-    def epoch_done(self) -> None:
-        """The run's metrics have a new row."""
+_ADVICE = "Try a lower optimizer.lr, a clip_norm of 1, or precision fp32 in a new run."
 
 
 class Recent:

@@ -12,11 +12,12 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from lightning.fabric import Fabric
+from effbench.errors import EffbenchError, Stopped
 
-from effbench.errors import EffbenchError
-from effbench.train.health import Stopped
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 #: Seconds that others have to end by themselves, and between two looks for the process that started this one.
 PATIENCE, STOPPING, POLL = 3.0, 30.0, 1.0

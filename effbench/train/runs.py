@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import yaml
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
+from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.recipe import Recipe
 
-RECIPE, ABOUT, METRICS = "recipe.yaml", "run.json", "metrics.csv"
+RECIPE, ABOUT = "recipe.yaml", "run.json"
+METRICS, CURVES = "metrics.csv", "curves.png"
 BEST, LAST = "best.pt", "last.pt"
 
 #: Begins the name of the folder that holds the logits during a validation.
@@ -28,51 +30,13 @@ LOGITS = ".validation-"
 _NOTED = {"spec", "recipe", "sources", "environment", "commit"}
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Where a training's data lie.
-
-    Attributes:
-        data: the data set.
-        audio: folder of its audio, where that lies elsewhere.
-        pseudo_labels: HDF5 file for distillation.
-        weak_data: clips of the weak batches, for the task ``advanced``.
-    """
-
-    data: str
-    audio: str | None = None
-    pseudo_labels: str | None = None
-    weak_data: str | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides what a training computes.
-
-    Attributes:
-        spec: canonical model spec.
-        recipe_name: as it was asked for.
-        recipe: with the card's rates and all overrides.
-        sources: absolute paths.
-    """
-
-    spec: str
-    recipe_name: str
-    recipe: Recipe
-    sources: Sources
-
-    @property
-    def name(self) -> str:
-        """Name that a run has unless it is given one."""
-        return f"{Path(self.recipe_name).stem}_{self.spec}_seed{self.recipe.seed}"
-
-
 class Run:
     """The folder of one training."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder, self.plan = folder, plan
-        self.best, self.last, self.metrics = folder / BEST, folder / LAST, folder / METRICS
+        self.best, self.last = folder / BEST, folder / LAST
+        self.metrics, self.curves = folder / METRICS, folder / CURVES
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, about: Mapping[str, Any]) -> Run:
@@ -88,8 +52,8 @@ class Run:
             EffbenchError: it can't be written.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            hint = f"go on with --resume {folder}, or " if (folder / ABOUT).is_file() else ""
-            raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another --name")
+            hint = "resume that run, or " if (folder / ABOUT).is_file() else ""
+            raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another name")
         content = {"spec": plan.spec, "recipe": plan.recipe_name, "sources": asdict(plan.sources), **about}
         with replacing(folder / RECIPE, make_folder=True) as temporary:
             temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
@@ -159,6 +123,16 @@ class Run:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
+
+    def draw_curves(self) -> None:
+        """Draw the metrics anew.
+
+        Raises:
+            EffbenchError: the picture can't be written.
+        """
+        from effbench.plots.training import save_curves
+
+        save_curves(self.rows(), self.curves, title=self.folder.name)
 
     def tidy(self) -> None:
         """Delete what a process that was killed has left half written."""

@@ -1,4 +1,4 @@
-"""A training from a plan: model, data, devices, run folder, and the results store at the end."""
+"""A training from a plan: its devices, its network, and the loop over them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +23,12 @@ from effbench.models.chosen import choose_model
 from effbench.models.detector import SoundEventDetector
 from effbench.train.feed.training_data import TrainingData
 from effbench.train.fit import Fit
-from effbench.train.health import Listener
 from effbench.train.module import DetectorTraining
-from effbench.train.runs import Plan, Run
+from effbench.train.plan import Hardware, Plan
+from effbench.train.progress import Progress
+from effbench.train.runs import Run
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What a training runs on; none of it changes what is computed, up to rounding.
-
-    Attributes:
-        device: ``cpu``, ``cuda`` or ``auto``.
-        devices: processes per node, a GPU each.
-        nodes: number of nodes, each of which is started with the same command.
-        strategy: ``auto``, ``ddp`` or ``fsdp``.
-        workers: loading processes of each process.
-        loggers: beside the run's own table: ``tensorboard``, ``wandb``.
-    """
-
-    device: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    strategy: str = "auto"
-    workers: int = 0
-    loggers: tuple[str, ...] = ("tensorboard",)
 
 
 def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
@@ -78,12 +57,12 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
     if batch.effective % (batch.size * world):
         raise UsageError(
             f"{world} processes with batches of {batch.size} can't make optimiser steps of {batch.effective} "
-            "items: choose another --set batch.size, or another number of --devices"
+            "items: choose another batch.size, or another number of devices"
         )
     if hardware.strategy == "fsdp" and kind != "cuda":
         raise UsageError("the strategy fsdp needs GPUs")
     if plan.recipe.precision == "fp16" and kind == "cpu":
-        raise UsageError("fp16 needs a GPU: --set precision=fp32, or bf16")
+        raise UsageError("the precision fp16 needs a GPU: choose fp32, or bf16")
     return Fabric(
         accelerator=kind,
         devices=hardware.devices,
@@ -182,11 +161,11 @@ def _stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before_term)
 
 
-def train(
+def fit_run(
     run: Run,
     data: TrainingData,
     fabric: Fabric,
-    listener: Listener,
+    progress: Progress,
     *,
     workers: int = 0,
     module: DetectorTraining | None = None,
@@ -197,7 +176,7 @@ def train(
         run: new, or stopped.
         data: of its plan.
         fabric: launched.
-        listener: follows.
+        progress: follows.
         workers: loading processes of each process.
         module: what ``build_training`` made of the plan, where it was called already.
 
@@ -207,9 +186,9 @@ def train(
     if fabric.is_global_zero:
         run.tidy()
     module = module or build_training(run.plan, data)
-    with _stop_requests(listener.stopping) as stop, warnings.catch_warnings():
+    with _stop_requests(progress.stopping) as stop, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="It is recommended to use .self.log", module="lightning.*")
-        fit = Fit(data, module, fabric, run, listener, workers=workers, stop=stop)
+        fit = Fit(data, module, fabric, run, progress, workers=workers, stop=stop)
         fit.resume()
         fit.fit()
     return fit

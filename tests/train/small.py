@@ -4,9 +4,11 @@ from effbench import build_model
 from effbench.models.checkpoints import write_checkpoint
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
+from effbench.train.plan import Hardware, Plan, Sources
+from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Plan, Run, Sources
-from effbench.train.start import Hardware, make_fabric, train
+from effbench.train.runs import Run
+from effbench.train.start import fit_run, make_fabric
 
 MODEL = "fmn01"
 CPU = Hardware(device="cpu", loggers=())
@@ -38,16 +40,6 @@ main()
 """
 
 
-class Quiet:
-    """Follows a training without a word."""
-
-    def began(self, *_): ...
-    def stopping(self): ...
-    def step(self, *_): ...
-    def validated(self, *_, **__): ...
-    def epoch_done(self): ...
-
-
 def planned(recipe, data, *overrides, model=MODEL, **sources):
     """Plan of a recipe, made tiny."""
     spec = ModelSpec.parse(model)
@@ -66,7 +58,7 @@ def finished(run):
     data = open_data(run.plan)
     fabric = make_fabric(CPU, run.plan, None)
     fabric.launch()
-    return train(run, data, fabric, Quiet())
+    return fit_run(run, data, fabric, Progress())
 
 
 def save_model(path, classes, *, model=MODEL, seed=1):

@@ -88,7 +88,8 @@ def test_a_training_leaves_everything_and_a_finished_one_is_not_repeated(effbenc
 
     code, _, err = effbench("train", *COMMAND, "--data", data, "--name", "a", "--no-store")
     assert code == 2
-    assert "runs/a exists and is never overwritten: go on with --resume runs/a" in err
+    assert "runs/a exists and is never overwritten: resume that run, or choose another name" in err
+    assert "Go on with: effbench train --resume runs/a" in err
     assert before[0] == (folder / "last.pt").read_bytes()
 
     # The run stands for its best weights wherever weights are asked for.

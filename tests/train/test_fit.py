@@ -6,15 +6,16 @@ import soundfile
 import torch
 
 from effbench.data.synth import synthesise
-from effbench.errors import AudioError, CheckpointError, EffbenchError
+from effbench.errors import AudioError, CheckpointError, EffbenchError, Stopped, TrainingError
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
-from effbench.train.health import Stopped, TrainingError
+from effbench.train.plan import Hardware, Plan, Sources
+from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Plan, Run, Sources
-from effbench.train.start import Hardware, about, build_training, make_fabric
+from effbench.train.runs import Run
+from effbench.train.start import about, build_training, make_fabric
 
 pytest.importorskip("lightning")
 
@@ -41,24 +42,20 @@ EVERYTHING = (
 )
 
 
-class Watch:
+class Watch(Progress):
     """Notes what it is told."""
 
     def __init__(self):
         self.steps, self.scores, self.began_at = [], [], None
 
-    def began(self, position, total):
+    def began(self, run, position, total):
         self.began_at = position.step, total
-
-    def stopping(self): ...
 
     def step(self, position, loss, clips_per_second, total):
         self.steps.append((position.step, loss))
 
     def validated(self, position, scored, *, best):
         self.scores.append((scored.loss, scored.evaluation.values["psds1"].value, best))
-
-    def epoch_done(self): ...
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -3,8 +3,9 @@
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
+from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Plan, Run, Sources
+from effbench.train.runs import Run
 
 ABOUT = {"seed": 0, "commit": None, "environment": {}}
 
@@ -25,11 +26,11 @@ def test_a_run_opens_as_it_was_planned(run, plan):
 
 
 def test_a_folder_that_holds_something_is_never_overwritten(run, plan, tmp_path):
-    with pytest.raises(UsageError, match="go on with --resume"):
+    with pytest.raises(UsageError, match="resume that run"):
         Run.create(run.folder, plan, ABOUT)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(UsageError, match="is never overwritten: choose another --name"):
+    with pytest.raises(UsageError, match="is never overwritten: choose another name"):
         Run.create(tmp_path / "mine", plan, ABOUT)
     with pytest.raises(EffbenchError, match="can't be written"):
         Run.create(tmp_path / "mine" / "thesis.txt" / "run", plan, ABOUT)

@@ -205,9 +205,9 @@ def test_a_teacher_of_other_classes_is_refused(strong, weak, teacher, tmp_path):
 
 
 def test_what_a_recipe_needs_besides_its_data_is_asked_for(strong, teacher):
-    with pytest.raises(UsageError, match="--weak-data"):
+    with pytest.raises(UsageError, match="needs clips for its weak batches"):
         open_data(planned(*advanced(strong, teacher)))
-    with pytest.raises(UsageError, match="--pseudo-labels"):
+    with pytest.raises(UsageError, match="needs pseudo labels"):
         open_data(planned("audioset-strong-kd", strong))
     plan = planned("audioset-strong", strong, "initialise=weak")
     with pytest.raises(EffbenchError, match=f"no 'weak' checkpoint of {MODEL}"):

@@ -159,7 +159,7 @@ class Loader(DataLoader[PackedBatch]):
                 if "DataLoader worker" not in str(error):
                     raise
                 raise EffbenchError(
-                    "a loading process was killed (out of memory?): try fewer --workers"
+                    "a loading process was killed (out of memory?): try fewer workers"
                 ) from error
             if isinstance(batch, _Failure):
                 raise batch.error

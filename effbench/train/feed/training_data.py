@@ -17,11 +17,15 @@ from effbench.train.feed.balance import balanced_weights
 from effbench.train.feed.loader import Loader, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches
+from effbench.train.plan import Plan
 from effbench.train.recipe.recipe import Recipe
-from effbench.train.runs import Plan
 
 #: Weak batches have draws of their own.
 _WEAK_SEED = 1_000_003
+_NEEDS = {
+    "pseudo_labels": "pseudo labels (made by 'effbench pseudo-labels') unless its distillation is 0",
+    "weak_data": "clips for its weak batches",
+}
 
 
 @dataclass(frozen=True)
@@ -132,13 +136,9 @@ def open_data(plan: Plan) -> TrainingData:
     """
     recipe, sources = plan.recipe, plan.sources
     data = recipe.data
-    if recipe.distillation and sources.pseudo_labels is None:
-        raise UsageError(
-            f"recipe {plan.recipe_name} distils: give --pseudo-labels FILE "
-            "(made by 'effbench pseudo-labels'), or --set distillation=0"
-        )
-    if recipe.task == "advanced" and sources.weak_data is None:
-        raise UsageError(f"recipe {plan.recipe_name} has weak batches: give --weak-data FOLDER")
+    if plan.missing_sources:
+        lacking = " and ".join(_NEEDS[name] for name in plan.missing_sources)
+        raise UsageError(f"recipe {plan.recipe_name} needs {lacking}")
     training = _open(sources.data, data.train_split, sources.audio, sources.pseudo_labels, recipe)
     validation = _open(sources.data, data.validation_split, sources.audio)
     weak = None
@@ -197,7 +197,7 @@ def _item_weights(items: TrainingItems, of_clips: bool) -> Sequence[float]:
     if not weights.any():
         raise DataError(
             f"{dataset.path}: '{dataset.split}' has no labels to draw rare classes more often by\n"
-            "Draw all clips alike: --set data.sampling=uniform, or data.weak_sampling=uniform"
+            "Draw all clips alike: data.sampling=uniform, or data.weak_sampling=uniform"
         )
     counts = np.bincount(items.clips, minlength=len(items.dataset))
     shares: list[float] = (weights / np.maximum(counts, 1))[items.clips].tolist()

@@ -1,0 +1,168 @@
+"""Training from Python: ``train`` makes or resumes a run and returns its best scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from effbench.errors import EffbenchError, UsageError
+from effbench.train.plan import Hardware, Plan, plan_training
+from effbench.train.progress import Progress
+from effbench.train.runs import Run
+
+if TYPE_CHECKING:
+    from effbench.train.training_result import TrainingResult
+
+
+def train(
+    model: str | None = None,
+    recipe: str | None = None,
+    data: str | Path | None = None,
+    *,
+    audio: str | Path | None = None,
+    pseudo_labels: str | Path | None = None,
+    weak_data: str | Path | None = None,
+    changes: Iterable[str] = (),
+    name: str | None = None,
+    runs: str | Path = "runs",
+    resume: str | Path | None = None,
+    device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+    workers: int = 0,
+    threads: int | None = None,
+    loggers: Iterable[str] = ("tensorboard",),
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train a model by a recipe, or go on with a run that was stopped, to the end.
+
+    An interrupt (Ctrl-C, SIGTERM) ends the step at work, saves and raises ``Stopped``; a second one ends at
+    once. With several ``devices`` every process runs the script that calls this, and all get the same result.
+
+    Args:
+        model: spec, e.g. ``fmn10+tf-256``.
+        recipe: name of a shipped recipe, or a YAML file.
+        data: folder of the data set, or its table.
+        audio: folder of its audio, where that lies elsewhere.
+        pseudo_labels: HDF5 file, for recipes that distil.
+        weak_data: clips of the weak batches, for recipes with an online teacher.
+        changes: of the recipe, ``section.key=value`` each.
+        name: of the run's folder under ``runs``; made from recipe, model and seed by default.
+        runs: where runs are kept.
+        resume: folder of a run, which knows all of the above.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        devices: processes on each node, a GPU each.
+        nodes: on each of which this is called.
+        strategy: ``auto``, ``ddp`` or ``fsdp``.
+        workers: loading processes of each process.
+        threads: of torch on the CPU, while it trains.
+        loggers: ``tensorboard``, ``wandb``, both or none.
+        store: results store that keeps the best scores, if any.
+        progress: is told what happens.
+
+    Raises:
+        UsageError: what can't work as it was asked for; there is no new run then.
+        TrainingError: losses or weights are not finite any more.
+        Stopped: it was interrupted, and can go on.
+        EffbenchError: data, weights or files that can't be read or written.
+    """
+    changes = tuple(changes)
+    if resume is None and (model is None or recipe is None or data is None):
+        raise UsageError("a training needs a model, a recipe and data, or a run to resume")
+    if resume is not None and any((model, recipe, data, audio, pseudo_labels, weak_data, *changes, name)):
+        raise UsageError("a run that is resumed has its model, recipe, data and name already")
+    if resume is not None:
+        folder, plan = Path(resume), Run.open(Path(resume)).plan
+    else:
+        assert model is not None
+        assert recipe is not None
+        assert data is not None
+        plan = plan_training(
+            model,
+            recipe,
+            data,
+            audio=audio,
+            pseudo_labels=pseudo_labels,
+            weak_data=weak_data,
+            changes=changes,
+        )
+        folder = Path(runs) / (name or plan.name)
+    hardware = Hardware(device, devices, nodes, strategy, workers, threads, tuple(loggers))
+    return follow_plan(plan, folder, hardware, resume=resume is not None, store=store, progress=progress)
+
+
+def follow_plan(
+    plan: Plan,
+    folder: Path,
+    hardware: Hardware,
+    *,
+    resume: bool = False,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """``train`` for a plan.
+
+    Args:
+        plan: of the training.
+        folder: of the run.
+        hardware: that it runs on.
+        resume: whether the run is there already; otherwise the folder must not exist, or be empty.
+        store: see ``train``.
+        progress: likewise.
+
+    Raises:
+        EffbenchError: see ``train``.
+    """
+    check_installed()
+    from effbench.results.store import Store
+    from effbench.train.feed.training_data import open_data
+    from effbench.train.processes import ending_together, first_process, follow
+    from effbench.train.start import about, build_training, fit_run, make_fabric
+    from effbench.train.training_result import TrainingResult
+
+    first = first_process()
+    if not first:
+        follow()
+    kept = Store(store, create=True) if store is not None and first else nullcontext()
+    with kept as results, _threads(hardware.threads):
+        data = open_data(plan)
+        module = build_training(plan, data)
+        fabric = make_fabric(hardware, plan, folder)
+        run = Run.create(folder, plan, about(plan, hardware)) if first and not resume else Run(folder, plan)
+        with run.owned() if first else nullcontext(), ending_together(fabric):
+            fabric.launch()
+            follower = progress if first and progress is not None else Progress()
+            fit = fit_run(run, data, fabric, follower, workers=hardware.workers, module=module)
+        result = TrainingResult.of(fit)
+        if results is not None:
+            results.add(result.measurements)
+    return result
+
+
+def check_installed() -> None:
+    """Before anything heavy is loaded.
+
+    Raises:
+        EffbenchError: a package that only training needs is missing.
+    """
+    missing = [name for name in ("lightning", "h5py") if find_spec(name) is None]
+    if missing:
+        raise EffbenchError(f"training needs {' and '.join(missing)}: pip install 'effbench[train]'")
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads of torch; as many as before at the end."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
