@@ -13,6 +13,7 @@ from effbench.cli.progress import status
 from effbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from effbench.machine.description import Environment
     from effbench.train.feed.bench import LoaderProfile, LoaderRate
 
 
@@ -52,7 +53,7 @@ def bench(
     rates = []
     with status(1 + len(counts)) as progress:
         progress.start("one process, step by step")
-        found = environment("cpu")
+        here = environment("cpu")
         profile = profile_loading(items, batch_size=batch_size, seconds=seconds_budget)
         for count in counts:
             progress.start(f"{count} workers")
@@ -74,7 +75,7 @@ def bench(
         "piece_seconds": piece_seconds,
         "batch_size": batch_size,
     }
-    _write(rates, profile, about, found, form)
+    _write(rates, profile, about, here, form)
 
 
 def _counts(text: str) -> list[int]:
@@ -91,7 +92,7 @@ def _write(
     rates: list[LoaderRate],
     profile: LoaderProfile,
     about: dict[str, Any],
-    environment: dict[str, Any],
+    here: Environment,
     form: Format,
 ) -> None:
     from effbench.machine.concerns import concerns
@@ -105,7 +106,7 @@ def _write(
                 **about,
                 "rates": figures,
                 "steps": [asdict(stage) for stage in stages],
-                "environment": environment,
+                "environment": here.to_dict(),
             }
         )
         return
@@ -124,10 +125,9 @@ def _write(
             for stage in stages
         ]
     )
-    cpu, load = environment["cpu"], environment["load"]
     print(
-        f"{about['clips']:,} clips, batches of {about['batch_size']}; {cpu['model']}, "
-        f"load average {load['average_1m']}. Files that were read before may come from memory."
+        f"{about['clips']:,} clips, batches of {about['batch_size']}; {here.cpu.model}, "
+        f"load average {here.load.average_1m}. Files that were read before may come from memory."
     )
-    for concern in concerns(environment):
+    for concern in concerns(here):
         note(f"note: {concern}")

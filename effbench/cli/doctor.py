@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,22 +21,24 @@ def doctor(
 
     Example: effbench doctor --device cpu --precision bf16
     """
-    from effbench.machine.environment import concerns, environment, resolve_precision
+    from effbench.machine.concerns import concerns
+    from effbench.machine.devices import resolve_precision
+    from effbench.machine.environment import environment
 
     asked = resolve_precision(precision)
-    found = environment(device)
-    warnings = concerns(found, asked)
+    here = environment(device)
+    warnings = concerns(here, asked)
     if form is Format.json:
-        write_json({"environment": found, "concerns": warnings})
+        write_json({"environment": here.to_dict(), "concerns": warnings})
         return
-    rows = [{"what": name, "value": _readable(name, value)} for name, value in _flat(found)]
+    rows = [{"what": name, "value": _readable(name, value)} for name, value in _flat(here.to_dict())]
     rows += [{"what": "concern", "value": warning} for warning in warnings]
     write(rows, form)
     count = f"{len(warnings)} thing{'s' * (len(warnings) != 1)}"
     note(f"{count} that may make timings unreliable" if warnings else "nothing found that disturbs timings")
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """The leaves of nested data with their path; what is not known is left out."""
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -45,11 +47,11 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{name}", value
 
 
-def _readable(name: str, value: Any) -> str:
+def _readable(name: str, value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name.endswith("_bytes"):
+    if name.endswith("_bytes") and isinstance(value, int):
         return f"{value / 2**30:,.1f} GiB"
     return str(value)

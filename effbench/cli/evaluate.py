@@ -235,10 +235,7 @@ def _plot(evaluation: Evaluation, path: Path, facts: Mapping[str, Any]) -> None:
 def _store(evaluation: Evaluation, results: Any, facts: Mapping[str, Any]) -> None:
     from effbench.machine.environment import environment
 
-    here = environment("cpu")
     conditions = {name: value for name, value in facts.items() if name != "model"}
-    rows = evaluation.measurements(
-        str(facts["model"]), conditions=conditions, environment=here, commit=here["commit"]
-    )
+    rows = evaluation.measurements(str(facts["model"]), conditions=conditions, environment=environment("cpu"))
     results.add(rows)
     note(f"kept in {results.path}")

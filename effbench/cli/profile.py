@@ -218,14 +218,12 @@ def _write_timings(profile: Profile) -> None:
     if profile.memory:
         print(f"Memory: {profile.memory}")
     if profile.throughput:
-        from effbench.machine.environment import concerns
+        from effbench.machine.concerns import concerns
 
-        environment = profile.environment
-        load = environment["load"]
-        software = environment["software"]
+        here = profile.environment
         print(
-            f"Measured on {environment['device_name']}, torch {software['torch']}, effbench"
-            f" {software['effbench']}, load average {load['average_1m']}."
+            f"Measured on {here.device_name}, torch {here.software.torch}, effbench"
+            f" {here.software.effbench}, load average {here.load.average_1m}."
         )
-        for concern in concerns(environment):
+        for concern in concerns(here):
             note(f"note: {concern}")

@@ -11,8 +11,7 @@ from effbench.evaluate.events import FScore, SegmentScore
 from effbench.evaluate.pauroc import PaurocResult
 from effbench.evaluate.psds.metric import PsdsResult
 from effbench.results.intervals import Estimate
-from effbench.results.measurement import UNITS, Measurement
-from effbench.version import source
+from effbench.results.measurement import Described, Measurement, in_unit
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ class Evaluation:
         spec: str,
         *,
         conditions: Mapping[str, Any] | None = None,
-        environment: Mapping[str, Any] | None = None,
-        commit: str | None = None,
+        environment: Described | Mapping[str, object] | None = None,
     ) -> list[Measurement]:
         """The values as rows of the results store; fractions as percentages.
 
@@ -83,29 +81,18 @@ class Evaluation:
             spec: canonical model spec.
             conditions: what the values depend on besides the protocol: data set, checkpoint, …
             environment: the machine and software.
-            commit: of the working tree.
         """
-        rows = []
-        for quantity, estimate in self.values.items():
-            if math.isnan(estimate.value):
-                continue
-            scale = 100.0 if UNITS[quantity] == "%" else 1.0
-            known = not math.isnan(estimate.low)
-            rows.append(
-                Measurement(
-                    spec=spec,
-                    quantity=quantity,
-                    value=scale * estimate.value,
-                    provenance="measured",
-                    source=source(),
-                    low=scale * estimate.low if known else None,
-                    high=scale * estimate.high if known else None,
-                    conditions={**self.conditions, **(conditions or {})},
-                    environment=environment,
-                    commit=commit,
-                )
+        return [
+            Measurement.here(
+                spec,
+                quantity,
+                in_unit(quantity, estimate),
+                conditions={**self.conditions, **(conditions or {})},
+                environment=environment,
             )
-        return rows
+            for quantity, estimate in self.values.items()
+            if not math.isnan(estimate.value)
+        ]
 
 
 def values_of(results: Mapping[str, Any]) -> dict[str, Estimate]:

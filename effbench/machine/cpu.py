@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from effbench.machine.cgroup import ControlGroup, read_text
+from effbench.machine.description import Cpu, Load, Memory
 
 # The instruction sets that decide how fast a network runs, by the names of Linux' /proc/cpuinfo.
 _CAPABILITIES = (
@@ -35,26 +35,26 @@ def cpu_model() -> str:
     return " ".join((name or platform.processor() or platform.machine() or "unknown processor").split())
 
 
-def describe_cpu() -> dict[str, Any]:
+def describe_cpu() -> Cpu:
     """The processor, how much of it this process may use, and what sets its clock."""
     info = _cpuinfo()
     flags = set((info.get("flags") or info.get("Features") or "").split())
     logical = psutil.cpu_count() or 1
-    return {
-        "model": cpu_model(),
-        "stepping": "/".join(info.get(key, "") for key in ("cpu family", "model", "stepping")).strip("/"),
-        "architecture": platform.machine(),
-        "capabilities": [name for name in _CAPABILITIES if name in flags],
-        "physical_cores": psutil.cpu_count(logical=False) or logical,
-        "logical_cores": logical,
-        "available_cores": available_cores(),
-        "quota_cores": ControlGroup().cpu_quota(),
-        "frequency_mhz": _frequency(),
-        "governor": _governor(),
-        "throttle_events": _throttle_events(),
-        "on_battery": _on_battery(),
-        "virtual": "hypervisor" in flags or _output("sysctl", "-n", "kern.hv_vmm_present") == "1",
-    }
+    return Cpu(
+        model=cpu_model(),
+        stepping="/".join(info.get(key, "") for key in ("cpu family", "model", "stepping")).strip("/"),
+        architecture=platform.machine(),
+        capabilities=tuple(name for name in _CAPABILITIES if name in flags),
+        physical_cores=psutil.cpu_count(logical=False) or logical,
+        logical_cores=logical,
+        available_cores=available_cores(),
+        quota_cores=ControlGroup().cpu_quota(),
+        frequency_mhz=_frequency(),
+        governor=_governor(),
+        throttle_events=_throttle_events(),
+        on_battery=_on_battery(),
+        virtual="hypervisor" in flags or _output("sysctl", "-n", "kern.hv_vmm_present") == "1",
+    )
 
 
 def available_cores() -> int:
@@ -65,14 +65,14 @@ def available_cores() -> int:
         return psutil.cpu_count() or 1
 
 
-def describe_memory() -> dict[str, Any]:
-    """Bytes of memory: the machine's, this process's limit, what is still available, and swap in use."""
-    return {
-        "total_bytes": psutil.virtual_memory().total,
-        "limit_bytes": ControlGroup().memory_limit(),
-        "available_bytes": available_memory(),
-        "swap_used_bytes": psutil.swap_memory().used,
-    }
+def describe_memory() -> Memory:
+    """The machine's memory, and what is left of it."""
+    return Memory(
+        total_bytes=psutil.virtual_memory().total,
+        limit_bytes=ControlGroup().memory_limit(),
+        available_bytes=available_memory(),
+        swap_used_bytes=psutil.swap_memory().used,
+    )
 
 
 def available_memory() -> int:
@@ -83,19 +83,19 @@ def available_memory() -> int:
     return available if limit is None else max(0, min(available, limit - group.memory_used()))
 
 
-def describe_load(seconds: float = _LOAD_SAMPLE_SECONDS) -> dict[str, Any]:
-    """Load averages, and the cores kept busy by others (and stolen by the host) during a short look."""
+def describe_load(seconds: float = _LOAD_SAMPLE_SECONDS) -> Load:
+    """Load averages, and the cores kept busy by others (and taken by the host) in the next ``seconds``."""
     watch = LoadWatch()
     time.sleep(seconds)
     others, stolen = watch.read()
     one, five, fifteen = psutil.getloadavg()
-    return {
-        "average_1m": round(one, 2),
-        "average_5m": round(five, 2),
-        "average_15m": round(fifteen, 2),
-        "other_busy_cores": None if others is None else round(others, 2),
-        "stolen_cores": None if stolen is None else round(stolen, 2),
-    }
+    return Load(
+        average_1m=round(one, 2),
+        average_5m=round(five, 2),
+        average_15m=round(fifteen, 2),
+        other_busy_cores=None if others is None else round(others, 2),
+        stolen_cores=None if stolen is None else round(stolen, 2),
+    )
 
 
 class LoadWatch:
@@ -121,7 +121,7 @@ class LoadWatch:
         return time.perf_counter(), sum(system) - idle - stolen - guests, stolen, time.process_time()
 
 
-def _frequency() -> dict[str, float] | None:
+def _frequency() -> dict[str, int] | None:
     try:
         clock = psutil.cpu_freq()
     except (OSError, NotImplementedError):

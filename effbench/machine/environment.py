@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from effbench.machine.concerns import concerns as concerns
 from effbench.machine.cpu import cpu_model, describe_cpu, describe_load, describe_memory
-from effbench.machine.devices import Precision as Precision
-from effbench.machine.devices import resolve_device as resolve_device
-from effbench.machine.devices import resolve_precision as resolve_precision
+from effbench.machine.description import Environment, Software, Threads
+from effbench.machine.devices import resolve_device
 from effbench.machine.gpu import describe_gpu
 from effbench.results.measurement import now
 from effbench.version import VERSION, commit
@@ -31,8 +29,8 @@ _VARIABLES = (
 )
 
 
-def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
-    """The machine, the software, their settings and the load just now, ready for JSON.
+def environment(device: str | torch.device = "cpu") -> Environment:
+    """The machine, the software, their settings and the load just now.
 
     Takes about 0.1 s, in which it watches what other processes do. The machine's name, its user and paths
     on it are never part of it.
@@ -46,25 +44,25 @@ def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
     import torch
 
     resolved = resolve_device(device)
-    return {
-        "time": now(),
-        "device": str(resolved),
-        "device_name": device_name(resolved),
-        "cpu": describe_cpu(),
-        "gpu": describe_gpu(resolved) if resolved.type == "cuda" else None,
-        "memory": describe_memory(),
-        "load": describe_load(),
-        "threads": {"torch": torch.get_num_threads(), "torch_interop": torch.get_num_interop_threads()},
-        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
-        "software": {
-            "effbench": VERSION,
-            "torch": torch.__version__,
-            "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "python": platform.python_version(),
-            "os": _operating_system(),
-        },
-        "commit": commit(),
-    }
+    return Environment(
+        time=now(),
+        device=str(resolved),
+        device_name=device_name(resolved),
+        cpu=describe_cpu(),
+        gpu=describe_gpu(resolved) if resolved.type == "cuda" else None,
+        memory=describe_memory(),
+        load=describe_load(),
+        threads=Threads(torch.get_num_threads(), torch.get_num_interop_threads()),
+        variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        software=Software(
+            effbench=VERSION,
+            torch=str(torch.__version__),
+            torch_cpu_capability=torch.backends.cpu.get_cpu_capability(),
+            python=platform.python_version(),
+            os=_operating_system(),
+        ),
+        commit=commit(),
+    )
 
 
 def device_name(device: str | torch.device = "cpu") -> str:
@@ -81,22 +79,30 @@ def device_name(device: str | torch.device = "cpu") -> str:
     return torch.cuda.get_device_name(resolved)
 
 
-def hardware_identity(environment: Mapping[str, Any]) -> dict[str, Any]:
+def hardware_identity(environment: Environment) -> dict[str, object]:
     """The part of an environment that says "same hardware": what another machine of the kind has, too.
 
     Two environments whose identities are equal may be compared in time; any others may not. Software
     versions, load, clocks and memory in use are left out.
     """
-    cpu, gpu = environment["cpu"], environment["gpu"]
-    names = ("model", "stepping", "architecture", "capabilities", "available_cores", "quota_cores")
-    identity = {"device": "cuda" if gpu else "cpu", **{f"cpu_{name}": cpu[name] for name in names}}
+    cpu, gpu = environment.cpu, environment.gpu
+    identity: dict[str, object] = {
+        "device": "cuda" if gpu else "cpu",
+        "cpu_model": cpu.model,
+        "cpu_stepping": cpu.stepping,
+        "cpu_architecture": cpu.architecture,
+        "cpu_capabilities": list(cpu.capabilities),
+        "cpu_available_cores": cpu.available_cores,
+        "cpu_quota_cores": cpu.quota_cores,
+    }
     if gpu:
-        identity |= {"gpu_name": gpu["name"], "gpu_compute_capability": gpu["compute_capability"]}
-        identity |= {"gpu_memory_gib": round(gpu["memory_bytes"] / 2**30)}
+        identity["gpu_name"] = gpu.name
+        identity["gpu_compute_capability"] = gpu.compute_capability
+        identity["gpu_memory_gib"] = round(gpu.memory_bytes / 2**30)
     return identity
 
 
-def difference(baseline: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def difference(baseline: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """What differs between two hardware identities, one readable phrase each; empty if nothing does."""
     keys = dict.fromkeys((*baseline, *now))
     return [
@@ -114,7 +120,7 @@ def _operating_system() -> str:
         return f"{platform.system()} {platform.mac_ver()[0] or kernel}"
 
 
-def _phrase(value: Any) -> str:
+def _phrase(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.grid import CLIP_SECONDS
-from effbench.machine.environment import device_name, resolve_device, resolve_precision
+from effbench.machine.devices import resolve_device, resolve_precision
+from effbench.machine.environment import device_name
 from effbench.machine.resident import settle_allocator
 from effbench.measure.timing import Call, timed
 

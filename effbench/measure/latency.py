@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
+from effbench.machine.description import Environment
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.throughput import Progress, timing_record
 from effbench.measure.timing import Budget, Timing, time_calls
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
-from effbench.version import source
 
 if TYPE_CHECKING:
     import torch
@@ -70,22 +69,18 @@ class Latency:
             "samples": list(self.samples),
         }
 
-    def measurements(self, spec: str, environment: Mapping[str, Any]) -> list[Measurement]:
+    def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
         """The rows for the results store: one for each percentile; the samples are kept with the median."""
         return [
-            Measurement(
-                spec=spec,
-                quantity=f"latency_p{percent}",
-                value=self._at(percent).value,
-                low=self._at(percent).low,
-                high=self._at(percent).high,
-                provenance="measured",
-                source=source(),
+            Measurement.here(
+                spec,
+                f"latency_p{percent}",
+                self._at(percent),
                 device=self.setting.device_name,
                 conditions=self.setting.conditions(1),
                 samples=self.samples if percent == 50 else (),
-                environment={**environment, "timing": timing_record(self.timing, self.compile_seconds)},
-                commit=environment.get("commit"),
+                environment=environment,
+                details={"timing": timing_record(self.timing, self.compile_seconds)},
             )
             for percent in PERCENTILES
         ]

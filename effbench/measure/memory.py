@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,13 @@ from torch.nn import functional as F
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
 from effbench.machine.cpu import available_memory
+from effbench.machine.description import Environment
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.timing import synchronise
 from effbench.models.build import build_model
 from effbench.results.measurement import Measurement
 from effbench.spec import ModelSpec
-from effbench.version import source
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector
@@ -67,20 +66,18 @@ class Memory:
         values = {name: value for name, value in asdict(self).items() if name != "setting"}
         return {"quantity": "memory", "unit": "bytes", **values, **asdict(self.setting)}
 
-    def measurements(self, spec: str, environment: Mapping[str, Any]) -> list[Measurement]:
+    def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
         """The row for the results store: the peak that the model causes."""
         sizes = {"model_bytes": self.model_bytes, "total_bytes": self.total_bytes, "method": self.method}
         return [
-            Measurement(
-                spec=spec,
-                quantity="memory_peak",
-                value=float(self.peak_bytes),
-                provenance="measured",
-                source=source(),
+            Measurement.here(
+                spec,
+                "memory_peak",
+                self.peak_bytes,
                 device=self.setting.device_name,
                 conditions=self.setting.conditions(self.batch_size),
-                environment={**environment, "memory_of_the_run": sizes},
-                commit=environment.get("commit"),
+                environment=environment,
+                details={"memory_of_the_run": sizes},
             )
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from effbench.errors import UsageError, nearest
 from effbench.grid import CLIP_SECONDS
+from effbench.machine.description import Environment
 from effbench.machine.environment import environment
 from effbench.measure.conditions import Setting
 from effbench.measure.latency import Latency, measure_latency
@@ -25,7 +26,6 @@ from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import UNITS, Measurement
 from effbench.spec import ModelSpec
-from effbench.version import source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ class Profile:
 
     spec: str
     complexity: Complexity
-    environment: Mapping[str, Any]
+    environment: Environment
     throughput: tuple[Throughput, ...] = ()
     latency: Latency | None = None
     memory: Memory | None = None
@@ -96,7 +96,7 @@ class Profile:
             "throughput": [entry.to_dict() for entry in self.throughput],
             "latency": self.latency.to_dict() if self.latency else None,
             "memory": self.memory.to_dict() if self.memory else None,
-            "environment": dict(self.environment),
+            "environment": self.environment.to_dict(),
         }
 
     def measurements(self) -> list[Measurement]:
@@ -120,15 +120,12 @@ class Profile:
                 explanation = {"explanation": list(checked.causes)} if checked else {}
                 values[f"macs_{name}"] = (macs, {"seconds": complexity.clip_seconds, **explanation})
         return [
-            Measurement(
-                spec=self.spec,
-                quantity=quantity,
-                value=value,
-                provenance="measured",
-                source=source(),
+            Measurement.here(
+                self.spec,
+                quantity,
+                value,
                 conditions=conditions,
-                environment={"software": self.environment["software"]},
-                commit=self.environment.get("commit"),
+                environment={"software": asdict(self.environment.software)},
             )
             for quantity, (value, conditions) in values.items()
             if quantity in UNITS
@@ -198,7 +195,7 @@ def measure_complexity(
 
 
 @cache
-def _unhurried_environment() -> dict[str, Any]:
+def _unhurried_environment() -> Environment:
     """The environment of counts, which do not depend on the load: looked at once."""
     return environment("cpu")
 

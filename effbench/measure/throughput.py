@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from effbench.grid import CLIP_SECONDS
+from effbench.machine.description import Environment
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.sweep import MemoryGuard, sweep
 from effbench.measure.timing import Budget, Timing, time_calls
-from effbench.results.intervals import median_interval
+from effbench.results.intervals import Estimate, median_interval
 from effbench.results.measurement import Measurement
-from effbench.version import source
 
 if TYPE_CHECKING:
     from effbench.models.detector import SoundEventDetector
@@ -91,22 +91,18 @@ class Throughput:
             "samples": list(self.samples),
         }
 
-    def measurements(self, spec: str, environment: Mapping[str, Any]) -> list[Measurement]:
+    def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
         """The row for the results store."""
         return [
-            Measurement(
-                spec=spec,
-                quantity="throughput",
-                value=self.median,
-                low=self.low,
-                high=self.high,
-                provenance="measured",
-                source=source(),
+            Measurement.here(
+                spec,
+                "throughput",
+                Estimate(self.median, self.low, self.high),
                 device=self.setting.device_name,
                 conditions=self.setting.conditions(self.batch_size),
                 samples=self.samples,
-                environment={**environment, "timing": timing_record(self.timing, self.compile_seconds)},
-                commit=environment.get("commit"),
+                environment=environment,
+                details={"timing": timing_record(self.timing, self.compile_seconds)},
             )
         ]
 

@@ -8,7 +8,8 @@ import torch
 
 from effbench.errors import DeviceError, UsageError
 from effbench.grid import CLIP_SECONDS
-from effbench.machine.environment import difference, environment, hardware_identity, resolve_device
+from effbench.machine.devices import resolve_device
+from effbench.machine.environment import difference, environment, hardware_identity
 from effbench.regress.baseline import Baseline, Conditions
 from effbench.regress.yardstick import REFERENCE
 

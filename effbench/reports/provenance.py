@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
+
+from effbench.machine.description import Environment
 
 _GIB = 2**30
 
@@ -66,26 +66,24 @@ def short_commit(commit: str) -> str:
 
 def environments(rows: pd.DataFrame) -> list[str]:
     """Machine and software behind measured rows, one line for each that differs."""
-    return list(dict.fromkeys(describe(found) for found in rows["environment"] if found))
+    known = [record for record in rows["environment"] if record]
+    return list(dict.fromkeys(describe(Environment.from_dict(record)) for record in known))
 
 
-def describe(environment: Mapping[str, Any]) -> str:
+def describe(environment: Environment) -> str:
     """An environment in one line: device, cores, memory and software, as far as they are known."""
-    cpu, gpu = environment.get("cpu") or {}, environment.get("gpu") or {}
-    memory, software = environment.get("memory") or {}, environment.get("software") or {}
-    parts = [str(environment.get("device_name") or cpu.get("model") or "")]
+    cpu, gpu, memory, software = environment.cpu, environment.gpu, environment.memory, environment.software
+    parts = [environment.device_name or cpu.model]
     if gpu:
-        parts.append(_joined("driver", gpu.get("driver")) or "")
-        parts.append(_joined("CUDA", gpu.get("cuda")) or "")
-        parts.append(_joined("on", cpu.get("model")) or "")
-    if cpu.get("available_cores"):
-        parts.append(f"{cpu['available_cores']} cores{' (virtual machine)' if cpu.get('virtual') else ''}")
-    if memory.get("total_bytes"):
-        parts.append(f"{memory['total_bytes'] / _GIB:.0f} GiB memory")
-    parts += [f"{name} {software[name]}" for name in ("effbench", "torch", "python") if name in software]
-    parts.append(str(software.get("os", "")))
+        parts += [_joined("driver", gpu.driver), _joined("CUDA", gpu.cuda), _joined("on", cpu.model)]
+    if cpu.available_cores:
+        parts.append(f"{cpu.available_cores} cores{' (virtual machine)' if cpu.virtual else ''}")
+    if memory.total_bytes:
+        parts.append(f"{memory.total_bytes / _GIB:.0f} GiB memory")
+    parts += [_joined("effbench", software.effbench), _joined("torch", software.torch)]
+    parts += [_joined("python", software.python), software.os]
     return ", ".join(part for part in parts if part)
 
 
-def _joined(word: str, value: Any) -> str | None:
-    return None if value is None else f"{word} {value}"
+def _joined(word: str, value: str | None) -> str:
+    return f"{word} {value}" if value else ""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from effbench.results.intervals import Estimate
 from effbench.version import commit, source
@@ -66,6 +66,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+class Described(Protocol):
+    """What gives itself as plain data for JSON, as ``effbench.machine.description.Environment`` does."""
+
+    def to_dict(self) -> dict[str, object]: ...
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One value of one quantity of one model.
@@ -110,7 +116,8 @@ class Measurement:
         device: str | None = None,
         conditions: Mapping[str, Any] | None = None,
         samples: Sequence[float] = (),
-        environment: Mapping[str, Any] | None = None,
+        environment: Described | Mapping[str, object] | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> Measurement:
         """A value that this program measured just now: source, provenance and commit follow from that.
 
@@ -121,8 +128,13 @@ class Measurement:
             device: name of what was timed.
             conditions: what the value depends on.
             samples: every single timing, seconds.
-            environment: the machine and software, and what else the measurement tells of its run.
+            environment: the machine and software.
+            details: what the measurement tells of its run, kept beside the environment.
         """
+        if environment is not None and not isinstance(environment, Mapping):
+            environment = environment.to_dict()
+        if details:
+            environment = {**(environment or {}), **details}
         estimate = value if isinstance(value, Estimate) else Estimate(float(value), math.nan, math.nan)
         return cls(
             spec=spec,

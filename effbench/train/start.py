@@ -135,7 +135,7 @@ def build_training(plan: Plan, data: TrainingData) -> DetectorTraining:
 def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
     """What a run notes when it begins."""
     here = environment(resolve_device(hardware.device))
-    return {"seed": plan.recipe.seed, "commit": here["commit"], "environment": here}
+    return {"seed": plan.recipe.seed, "commit": here.commit, "environment": here.to_dict()}
 
 
 @contextmanager

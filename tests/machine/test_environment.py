@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import getpass
 import json
 import platform
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,66 +18,87 @@ import torch
 
 from effbench.errors import DeviceError
 from effbench.machine.cgroup import ControlGroup
+from effbench.machine.concerns import concerns
 from effbench.machine.cpu import LoadWatch
-from effbench.machine.environment import (
-    concerns,
-    device_name,
-    difference,
-    environment,
-    hardware_identity,
-    resolve_device,
-    resolve_precision,
-)
-from effbench.machine.gpu import throttle_reasons
+from effbench.machine.description import Cpu, Environment, Gpu, Load, Memory, Software, Threads
+from effbench.machine.devices import resolve_device, resolve_precision
+from effbench.machine.environment import device_name, difference, environment, hardware_identity
+from effbench.machine.gpu import driver_state, throttle_reasons
 
 needs_no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 
 
 @pytest.fixture(scope="module")
-def here() -> dict[str, Any]:
+def here() -> Environment:
     return environment()
 
 
 @pytest.fixture
-def quiet(here: dict[str, Any]) -> dict[str, Any]:
-    """The environment of an ideal machine, in the shape of this machine's own."""
-    ideal = copy.deepcopy(here)
-    ideal["cpu"] |= {"physical_cores": 16, "logical_cores": 16, "available_cores": 16, "quota_cores": None}
-    ideal["cpu"] |= {"governor": "performance", "throttle_events": 0, "on_battery": None, "virtual": False}
-    ideal["memory"] |= {"available_bytes": 60 << 30, "total_bytes": 64 << 30, "swap_used_bytes": 0}
-    ideal["load"] |= {"average_1m": 0.1, "other_busy_cores": 0.02, "stolen_cores": 0.0}
-    ideal["threads"]["torch"] = 16
-    ideal["variables"] = {}
-    return ideal
+def quiet() -> Environment:
+    """The environment of an ideal machine."""
+    cpu = Cpu(model="EPYC", physical_cores=16, logical_cores=16, available_cores=16)
+    return Environment(
+        device="cpu",
+        cpu=replace(cpu, capabilities=("avx2", "avx512_fp16"), governor="performance", throttle_events=0),
+        memory=Memory(total_bytes=64 << 30, available_bytes=60 << 30),
+        load=Load(average_1m=0.1, other_busy_cores=0.02, stolen_cores=0.0),
+        threads=Threads(torch=16),
+    )
 
 
 @pytest.fixture
-def gpu(quiet: dict[str, Any]) -> dict[str, Any]:
-    state = {
-        "clock_sm_mhz": 1980.0,
-        "clock_sm_max_mhz": 1980.0,
-        "utilisation_percent": 99.0,
-        "throttling": [],
-    }
-    card = {"name": "NVIDIA H100", "compute_capability": "9.0", "memory_bytes": 80 << 30}
-    card |= {"memory_others_bytes": 0, "tf32_convolutions": False, "tf32_matrix_products": False, **state}
-    return quiet | {"device": "cuda:0", "gpu": card}
+def gpu(quiet: Environment) -> Environment:
+    card = Gpu(
+        name="NVIDIA H100",
+        compute_capability="9.0",
+        memory_bytes=80 << 30,
+        clock_sm_mhz=1980.0,
+        clock_sm_max_mhz=1980.0,
+        utilisation_percent=99.0,
+        throttling=(),
+    )
+    return replace(quiet, device="cuda:0", gpu=card)
 
 
-def test_environment_survives_json_unchanged(here: dict[str, Any]) -> None:
-    assert json.loads(json.dumps(here, allow_nan=False)) == here
+def change(environment: Environment, section: str, **values: Any) -> Environment:
+    return replace(environment, **{section: replace(getattr(environment, section), **values)})
 
 
-def test_environment_describes_this_machine_and_this_software(here: dict[str, Any]) -> None:
-    assert here["software"]["torch"] == torch.__version__
-    assert here["threads"]["torch"] == torch.get_num_threads()
-    assert here["memory"]["total_bytes"] == psutil.virtual_memory().total
-    assert here["cpu"]["logical_cores"] == psutil.cpu_count()
-    assert here["device_name"] == device_name("cpu") == here["cpu"]["model"] != ""
+def test_environment_survives_json_unchanged(here: Environment) -> None:
+    record = here.to_dict()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert Environment.from_dict(record) == here
 
 
-def test_environment_does_not_name_the_machine_its_user_or_a_path(here: dict[str, Any]) -> None:
-    text = json.dumps(here)
+def test_records_tell_absent_sections_from_known_ones(here: Environment, gpu: Environment) -> None:
+    record = here.to_dict()
+    assert list(record) == [
+        *("time", "device", "device_name", "cpu", "gpu", "memory", "load", "threads", "variables"),
+        *("software", "commit"),
+    ]
+    assert record["gpu"] is None
+    state = gpu.to_dict()["gpu"]
+    assert isinstance(state, dict)
+    assert state["throttling"] == []
+    assert "temperature_c" not in state  # which nobody can tell
+
+
+def test_records_of_other_versions_are_read_as_far_as_they_go() -> None:
+    record = {"software": {"torch": "2.13.0", "newer": 1}, "timing": {"iterations": 9}, "cpu": {}}
+    assert Environment.from_dict(record) == Environment(software=Software(torch="2.13.0"))
+    assert Environment.from_dict({}) == Environment()
+
+
+def test_environment_describes_this_machine_and_this_software(here: Environment) -> None:
+    assert here.software.torch == torch.__version__
+    assert here.threads.torch == torch.get_num_threads()
+    assert here.memory.total_bytes == psutil.virtual_memory().total
+    assert here.cpu.logical_cores == psutil.cpu_count()
+    assert here.device_name == device_name("cpu") == here.cpu.model != ""
+
+
+def test_environment_does_not_name_the_machine_its_user_or_a_path(here: Environment) -> None:
+    text = json.dumps(here.to_dict())
     user = getpass.getuser()
     names = [platform.node(), str(Path.home()), str(Path.cwd()), *([user] if len(user) > 4 else [])]
     assert [name for name in names if name and name in text] == []
@@ -89,19 +110,20 @@ def test_environment_carries_settings_of_openmp_but_no_other_variable(
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.setenv("A_SECRET", "swordfish")
     found = environment()
-    assert found["variables"]["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert "swordfish" not in json.dumps(found)
+    assert found.variables["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "swordfish" not in json.dumps(found.to_dict())
 
 
-def test_commit_is_one_of_the_checkout(here: dict[str, Any]) -> None:
+def test_commit_is_one_of_the_checkout(here: Environment) -> None:
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         pytest.skip("not a checkout")
-    name = here["commit"].removesuffix("+dirty")
+    assert here.commit is not None
+    name = here.commit.removesuffix("+dirty")
     subprocess.run(["git", "-C", root, "merge-base", "--is-ancestor", name, "HEAD"], check=True)
 
 
-def test_other_load_is_seen_and_warned_of(quiet: dict[str, Any]) -> None:
+def test_other_load_is_seen_and_warned_of(quiet: Environment) -> None:
     spin = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(spin) as other:
         watch = LoadWatch()
@@ -114,18 +136,19 @@ def test_other_load_is_seen_and_warned_of(quiet: dict[str, Any]) -> None:
         other.kill()
     assert busy is not None
     assert busy > 0.8 * other_seconds - 0.05
-    quiet["load"]["other_busy_cores"] = 2.5
-    assert any("2.5 of 16 cores busy" in warning for warning in concerns(quiet))
+    crowded = change(quiet, "load", other_busy_cores=2.5)
+    assert any("2.5 of 16 cores busy" in warning for warning in concerns(crowded))
 
 
-def test_a_quiet_machine_gives_no_concern(quiet: dict[str, Any], gpu: dict[str, Any]) -> None:
+def test_a_quiet_machine_gives_no_concern(quiet: Environment, gpu: Environment) -> None:
     assert concerns(quiet) == []
     assert concerns(gpu) == []
     assert concerns(gpu, "fp16") == []
+    assert concerns(quiet, "fp16") == []
 
 
 @pytest.mark.parametrize(
-    ("section", "change", "said"),
+    ("section", "values", "said"),
     [
         ("load", {"average_1m": 9.0}, "load of the last minute"),
         ("load", {"stolen_cores": 1.0}, "host takes 1.00 cores"),
@@ -145,39 +168,42 @@ def test_a_quiet_machine_gives_no_concern(quiet: dict[str, Any], gpu: dict[str, 
         ("gpu", {"clock_sm_mhz": 700.0}, "700 of 1980 MHz"),
         ("gpu", {"mig": "Enabled"}, "partitioned"),
         ("gpu", {"tf32_convolutions": True}, "float32 convolutions are computed in TF32"),
-        ("variables", {"CUDA_LAUNCH_BLOCKING": "1"}, "CUDA_LAUNCH_BLOCKING"),
     ],
 )
 def test_each_thing_that_can_be_wrong_is_named(
-    gpu: dict[str, Any], section: str, change: dict[str, Any], said: str
+    gpu: Environment, section: str, values: dict[str, Any], said: str
 ) -> None:
-    gpu[section] |= change
-    assert any(said in warning for warning in concerns(gpu))
+    assert any(said in warning for warning in concerns(change(gpu, section, **values)))
 
 
-def test_a_precision_without_arithmetic_is_a_concern_not_an_error(quiet: dict[str, Any]) -> None:
-    quiet["cpu"]["capabilities"] = ["avx2", "avx512_bf16"]
-    assert any("fp16 is far slower" in warning for warning in concerns(quiet, "fp16"))
-    assert concerns(quiet, "bf16") == []
-    quiet["cpu"]["capabilities"] = ["avx2"]
-    assert any("bf16" in warning for warning in concerns(quiet, "bf16"))
+def test_a_variable_that_makes_every_kernel_wait_is_named(quiet: Environment, gpu: Environment) -> None:
+    variables = {"CUDA_LAUNCH_BLOCKING": "1"}
+    assert any("CUDA_LAUNCH_BLOCKING" in warning for warning in concerns(replace(gpu, variables=variables)))
+    assert concerns(replace(quiet, variables=variables)) == []
 
 
-def test_identity_keeps_what_the_hardware_is_and_drops_its_state(gpu: dict[str, Any]) -> None:
-    later = copy.deepcopy(gpu)
-    later["load"]["average_1m"] = 5.0
-    later["gpu"] |= {"clock_sm_mhz": 1200.0, "memory_others_bytes": 1}
-    later["software"]["torch"] = "9.9"
+def test_a_precision_without_arithmetic_is_a_concern_not_an_error(quiet: Environment) -> None:
+    newer = change(quiet, "cpu", capabilities=("avx2", "avx512_bf16"))
+    assert any("fp16 is far slower" in warning for warning in concerns(newer, "fp16"))
+    assert concerns(newer, "bf16") == []
+    older = change(quiet, "cpu", capabilities=("avx2",))
+    assert any("bf16" in warning for warning in concerns(older, "bf16"))
+
+
+def test_identity_keeps_what_the_hardware_is_and_drops_its_state(gpu: Environment) -> None:
+    later = change(gpu, "load", average_1m=5.0)
+    later = change(later, "gpu", clock_sm_mhz=1200.0, memory_others_bytes=1)
+    later = change(later, "software", torch="9.9")
     assert difference(hardware_identity(gpu), hardware_identity(later)) == []
-    later["gpu"]["name"] = "NVIDIA H200"
-    later["cpu"]["available_cores"] = 4
+    later = change(later, "gpu", name="NVIDIA H200")
+    later = change(later, "cpu", available_cores=4)
     assert difference(hardware_identity(gpu), hardware_identity(later)) == [
         "cpu available cores: 16, here 4",
         "gpu name: NVIDIA H100, here NVIDIA H200",
     ]
 
 
-def test_a_cpu_and_a_gpu_are_never_the_same_hardware(quiet: dict[str, Any], gpu: dict[str, Any]) -> None:
+def test_a_cpu_and_a_gpu_are_never_the_same_hardware(quiet: Environment, gpu: Environment) -> None:
     assert "device: cpu, here cuda" in difference(hardware_identity(quiet), hardware_identity(gpu))
 
 
@@ -217,9 +243,14 @@ def test_no_control_group_means_no_limit(tmp_path: Path) -> None:
 
 
 def test_throttling_is_read_from_the_drivers_bits() -> None:
-    assert throttle_reasons("0x0000000000000044") == ["power cap", "heat (hardware)"]
-    assert throttle_reasons("0x0000000000000001") == []  # idle
-    assert throttle_reasons("[N/A]") == []
+    assert throttle_reasons(0x44) == ("power cap", "heat (hardware)")
+    assert throttle_reasons(0x01) == ()  # idle
+    assert throttle_reasons(0x28) == ("hardware slowdown", "heat (software)")
+
+
+@needs_no_cuda
+def test_without_a_driver_nothing_is_told_of_the_state_of_a_gpu() -> None:
+    assert driver_state("00000000-0000-0000-0000-000000000000") == {}
 
 
 @needs_no_cuda

@@ -8,6 +8,7 @@ import pytest
 
 import effbench
 from effbench.errors import EffbenchError, UnknownModel
+from effbench.machine.description import Environment
 from effbench.measure.memory import Memory, peak_memory
 
 MIB = 2**20
@@ -48,8 +49,11 @@ def test_the_peak_holds_the_model_and_grows_with_the_batch(one: Memory, eight: M
 def test_memory_renders_itself_survives_json_and_becomes_a_row(one: Memory) -> None:
     assert "MiB at batch 1, fp32, 1 thread" in str(one)
     assert json.loads(json.dumps(one.to_dict())) == one.to_dict()
-    (row,) = one.measurements("fmn04", {"commit": "abc"})
-    assert (row.quantity, row.value, row.unit, row.commit) == ("memory_peak", one.peak_bytes, "bytes", "abc")
+    (row,) = one.measurements("fmn04", Environment(device="cpu"))
+    assert (row.quantity, row.value, row.unit) == ("memory_peak", one.peak_bytes, "bytes")
+    assert row.environment is not None
+    assert row.environment["device"] == "cpu"
+    assert row.environment["memory_of_the_run"]["total_bytes"] == one.total_bytes
     assert row.conditions["batch_size"] == 1
 
 

@@ -195,7 +195,7 @@ def test_results_survive_json_and_become_rows_of_the_store() -> None:
     assert first.samples == throughput.samples
     assert first.environment is not None
     assert first.environment["timing"]["iterations"] == len(throughput.samples)
-    assert first.device == here["device_name"]
+    assert first.device == here.device_name
 
 
 def test_results_say_in_words_what_they_mean() -> None:

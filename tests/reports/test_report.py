@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
+from effbench.machine.description import Cpu, Environment, Gpu, Memory
 from effbench.plots.figures import load_figure
 from effbench.plots.select import MissingResults
 from effbench.reports import findings
@@ -235,12 +236,12 @@ def test_machines_are_described_once_each() -> None:
         "CPU B, torch 2.13.0",
     ]
     described = describe(
-        {
-            "device_name": "NVIDIA X",
-            "gpu": {"driver": "570.1", "cuda": "12.8"},
-            "cpu": {"model": "EPYC", "available_cores": 16, "virtual": True},
-            "memory": {"total_bytes": 64 * 2**30},
-        }
+        Environment(
+            device_name="NVIDIA X",
+            gpu=Gpu(driver="570.1", cuda="12.8"),
+            cpu=Cpu(model="EPYC", available_cores=16, virtual=True),
+            memory=Memory(total_bytes=64 * 2**30),
+        )
     )
     assert described == (
         "NVIDIA X, driver 570.1, CUDA 12.8, on EPYC, 16 cores (virtual machine), 64 GiB memory"
