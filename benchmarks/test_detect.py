@@ -17,7 +17,8 @@ from effbench.data.audio import stream_audio
 from effbench.detect.inputs import Source
 from effbench.detect.job import Settings
 from effbench.detect.run import detect
-from effbench.infer.scorer import Scorer
+from effbench.infer.inference import Inference
+from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import cut
 
 MINUTES, RATE, ROUNDS = 10, 44_100, 3
@@ -71,15 +72,14 @@ class Bare:
 @pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "hard-cuts"])
 def test_end_to_end(benchmark, source, overlap):
     torch.set_num_threads(2)
-    settings = Settings(overlap=overlap)
     detector = effbench.build_model("fmn10", seed=0)
-    scorer = Scorer(detector)
+    scorer = FrameScorer(detector, Inference(overlap=overlap), probabilities=True)
     windows = [window.samples for window in cut(stream_audio(source.audio), overlap=overlap)]
-    bare, plain = Bare(scorer.detector, windows), Bare(detector, windows)
+    bare, plain = Bare(scorer.detectors[0], windows), Bare(detector, windows)
     ratios, of_plain = [], []
 
     def turn():
-        whole = seconds(lambda: list(detect([source], scorer, settings)))
+        whole = seconds(lambda: list(detect([source], scorer, Settings())))
         ratios.append(seconds(bare) / whole)
         of_plain.append(seconds(plain) / whole)
 
@@ -94,12 +94,15 @@ def test_end_to_end(benchmark, source, overlap):
 
 def test_overlap_against_hard_cuts(benchmark, source):
     torch.set_num_threads(2)
-    scorer = Scorer(effbench.build_model("fmn10", seed=0))
+    detector = effbench.build_model("fmn10", seed=0)
+    fading, cutting = (
+        FrameScorer(detector, Inference(overlap=overlap), probabilities=True) for overlap in (True, False)
+    )
     ratios = []
 
     def turn():
-        cross_faded = seconds(lambda: list(detect([source], scorer, Settings())))
-        ratios.append(cross_faded / seconds(lambda: list(detect([source], scorer, Settings(overlap=False)))))
+        cross_faded = seconds(lambda: list(detect([source], fading, Settings())))
+        ratios.append(cross_faded / seconds(lambda: list(detect([source], cutting, Settings()))))
 
     benchmark.pedantic(turn, rounds=3 * ROUNDS, warmup_rounds=1)
     benchmark.extra_info["overlap / hard cuts"] = ratios[1:]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from effbench.detect.inputs import Source
     from effbench.detect.job import Settings
     from effbench.detect.run import Failure
-    from effbench.infer.scorer import Scorer
+    from effbench.infer.scorer import FrameScorer
     from effbench.models.chosen import ChosenModel
 
 
@@ -98,7 +98,7 @@ def detect(
         overlap=overlap,
         names=chosen.class_names,
     )
-    scorer = _scorer(chosen, settings, device, precision, threads)
+    scorer = _scorer(chosen, settings, device, precision, batch_size, threads)
     record = {"effbench": VERSION, **chosen.record()}
     with ExitStack() as stack:
         run = record | {"options": settings.record() | {"precision": precision}}
@@ -106,7 +106,7 @@ def detect(
         todo = [source for source in sources if not destinations.done(source)]
         if destinations.folder is not None:
             note(f"{_files(len(sources))}, {len(sources) - len(todo)} of them done before")
-        failures = _detect(todo, scorer, settings, batch_size, destinations, single=len(sources) == 1)
+        failures = _detect(todo, scorer, settings, destinations, single=len(sources) == 1)
         destinations.finish(failures, _table)
     if destinations.folder is not None:
         note(f"results in {out}")
@@ -130,25 +130,29 @@ def _model(spec: str, checkpoint: str | None) -> ChosenModel:
 
 
 def _scorer(
-    chosen: ChosenModel, settings: Settings, device: str, precision: str, threads: int | None
-) -> Scorer:
+    chosen: ChosenModel,
+    settings: Settings,
+    device: str,
+    precision: str,
+    batch_size: int | None,
+    threads: int | None,
+) -> FrameScorer:
     """The model where it is to run."""
     import torch
 
-    from effbench.infer.scorer import Scorer
-    from effbench.machine.devices import resolve_device, resolve_precision
+    from effbench.infer.inference import Inference
+    from effbench.infer.scorer import FrameScorer
 
-    place, dtype = resolve_device(device), resolve_precision(precision).dtype
+    inference = Inference(device, precision, batch_size, settings.overlap)
     if threads is not None:
         torch.set_num_threads(threads)
-    return Scorer(chosen.detector, device=place, dtype=dtype, columns=settings.columns)
+    return FrameScorer(chosen.detector, inference, probabilities=True, columns=settings.columns)
 
 
 def _detect(
     sources: list[Source],
-    scorer: Scorer,
+    scorer: FrameScorer,
     settings: Settings,
-    batch_size: int | None,
     destinations: Destinations,
     *,
     single: bool,
@@ -166,7 +170,6 @@ def _detect(
             sources,
             scorer,
             settings,
-            batch_size=batch_size,
             listen=destinations.listeners,
             on_damage=lambda message: bar.line(f"note: {message}"),
             on_seconds=lambda source, seconds: progress.at(source.name, seconds),

@@ -57,7 +57,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can go on."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips per call of the model.")] = 4,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Clips per call of the model; 2 on a CPU, 32 on a GPU.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
     per_class: Annotated[bool, typer.Option("--per-class", help="Show every class.")] = False,
@@ -132,12 +134,11 @@ def _inferred(
 ) -> tuple[ScoreSet, Any, Any, dict[str, Any]]:
     """Logits of the model on the data set, its ground truth and durations."""
     from effbench.data.datasets import open_dataset
-    from effbench.infer.dataset import classes_of, infer
-    from effbench.infer.logits import LogitModel
-    from effbench.machine.devices import resolve_device, resolve_precision
+    from effbench.infer.dataset import infer
+    from effbench.infer.inference import Inference
     from effbench.models.chosen import choose_model
 
-    where, dtype = resolve_device(run["device"]), resolve_precision(run["precision"]).dtype
+    inference = Inference(run["device"], run["precision"], run["batch_size"], run["overlap"])
     dataset = open_dataset(data, place["layout"], split=place["split"], audio=place["audio"])
     chosen = choose_model(spec, checkpoint)
     if chosen.checkpoint is None:
@@ -148,16 +149,7 @@ def _inferred(
     name = f"{chosen.spec}_{data.resolve().name}_{dataset.split}_{tag}"
     folder = run["work"] or Path("results/scores") / name
     with status(len(dataset)) as progress:
-        scores = infer(
-            dataset,
-            chosen,
-            classes_of(chosen, dataset),
-            folder,
-            model=LogitModel([chosen.detector], device=where, dtype=dtype),
-            batch_size=run["batch_size"],
-            overlap=run["overlap"],
-            advance=progress.advance,
-        )
+        scores = infer(dataset, chosen, folder, inference, advance=progress.advance)
     facts = {"data": data.resolve().name, "split": dataset.split, **chosen.record()}
     return scores.score_set(), dataset.ground_truth(), dataset.durations(), facts
 

@@ -11,8 +11,6 @@ from effbench.cli.output import note
 from effbench.cli.progress import status
 from effbench.errors import UsageError
 
-FLUSH_ROWS = 64
-
 
 def pseudo_labels(
     model: Annotated[
@@ -28,7 +26,9 @@ def pseudo_labels(
     layout: Annotated[str | None, typer.Option(help="Its layout; recognised by default.")] = None,
     audio: Annotated[Path | None, typer.Option(help="Folder of the audio, where it lies elsewhere.")] = None,
     suffix: Annotated[str, typer.Option(help="Suffix of the clips' names in the file.")] = ".mp3",
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips per call of the model.")] = 4,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Clips per call of the model; 2 on a CPU, 32 on a GPU.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
 ) -> None:
@@ -43,31 +43,18 @@ def pseudo_labels(
             f"{len(model)} --model but {len(checkpoints)} --checkpoint: give one for each, in the same order"
         )
     from effbench.data.datasets import open_dataset
-    from effbench.data.pseudo_writer import PseudoLabelFile
-    from effbench.infer.dataset import logits_of
-    from effbench.infer.logits import LogitModel
-    from effbench.machine.devices import resolve_device, resolve_precision
+    from effbench.infer.inference import Inference
+    from effbench.infer.pseudo_labels import write_pseudo_labels
     from effbench.models.chosen import choose_model
 
-    place, dtype = resolve_device(device), resolve_precision(precision).dtype
+    inference = Inference(device, precision, batch_size)
     dataset = open_dataset(data, layout, split=split, audio=audio)
-    chosen = [choose_model(m, c) for m, c in zip(model, checkpoints or [None] * len(model), strict=True)]
-    for entry in chosen:
-        if entry.checkpoint is None:
+    models = [choose_model(m, c) for m, c in zip(model, checkpoints or [None] * len(model), strict=True)]
+    for chosen in models:
+        if chosen.checkpoint is None:
             note(
-                f"note: {entry.spec} has untrained weights: give --checkpoint for labels that mean something"
+                f"note: {chosen.spec} has untrained weights: give --checkpoint for labels that mean something"
             )
-    logit_model = LogitModel([entry.detector for entry in chosen], device=place, dtype=dtype)
-    made_by = "; ".join(f"{entry.spec} {entry.checkpoint or 'untrained'}" for entry in chosen)
-    names = [f"{clip}{suffix}" for clip in dataset.ids]
-    classes = chosen[0].detector.strong_head.out_features
-    with PseudoLabelFile(out, names, classes, made_by) as file, status(len(names)) as progress:
-        progress.advance(file.done)
-        todo = dataset.ids[file.done :]
-        for row, (_, logits) in enumerate(logits_of(dataset, todo, logit_model, batch_size=batch_size)):
-            file.add(logits)
-            progress.advance()
-            if row % FLUSH_ROWS == 0:
-                file.flush()
-        file.finish()
-    note(f"{len(names)} clips in {out}")
+    with status(len(dataset)) as progress:
+        write_pseudo_labels(dataset, models, out, inference, suffix=suffix, advance=progress.advance)
+    note(f"{len(dataset)} clips in {out}")

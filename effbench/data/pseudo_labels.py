@@ -1,30 +1,43 @@
-"""Pseudo labels of an ensemble: an HDF5 file of frame logits, looked up by the clip's file name."""
+"""Pseudo labels in an HDF5 file: frame logits of an ensemble, looked up by the clip's file name.
+
+Datasets, one row a clip: ``filenames`` (bytes, with or without suffix) and ``strong_logits``
+(classes, frames), half precision, 40 ms a frame.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.packs import open_hdf5
 from effbench.data.tables import stem
-from effbench.errors import DataError
+from effbench.errors import DataError, EffbenchError
+from effbench.grid import CLIP_FRAMES
+
+if TYPE_CHECKING:
+    import h5py
+
+Logits = NDArray[np.floating]
+_FLUSH_ROWS = 64
 
 
 class PseudoLabels:
     """Frame probabilities by clip id; the file is opened at the first use, once per process.
 
-    The file has ``filenames`` (bytes, with or without suffix) and ``strong_logits``, (clips, classes, frames)
-    in half precision.
+    Args:
+        path: the file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._open: tuple[int, Any] | None = None
+        self._open: tuple[int, h5py.File] | None = None
 
     def __getstate__(self) -> dict[str, Path]:
         return {"path": self.path}
@@ -32,7 +45,7 @@ class PseudoLabels:
     def __setstate__(self, state: dict[str, Path]) -> None:
         self.__init__(state["path"])  # type: ignore[misc]
 
-    def _file(self) -> Any:
+    def _file(self) -> h5py.File:
         if self._open is None or self._open[0] != os.getpid():
             file = open_hdf5(self.path)
             if not {"filenames", "strong_logits"} <= set(file):
@@ -54,7 +67,7 @@ class PseudoLabels:
         _, classes, frames = self._file()["strong_logits"].shape
         return int(classes), int(frames)
 
-    def logits(self, clip: str, first_frame: int = 0, frames: int | None = None) -> NDArray[np.floating[Any]]:
+    def logits(self, clip: str, first_frame: int = 0, frames: int | None = None) -> Logits:
         """Logits as the file has them, (classes, frames) float16: all, or ``frames`` from ``first_frame`` on.
 
         Raises:
@@ -75,3 +88,67 @@ class PseudoLabels:
         logits = self.logits(clip).astype(np.float32)
         with np.errstate(over="ignore"):
             return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+class PseudoLabelWriter:
+    """A pseudo-label file that is being written, or goes on being written; a context manager.
+
+    The rows are those of ``names``, in that order, from the start. A killed run goes on where it was last
+    flushed; ``finish`` gives the file its final name.
+
+    Args:
+        path: the finished file; while rows are missing, they are kept in ``<path>.part``.
+        names: file name of every clip, with its suffix.
+        n_classes: classes of the logits.
+        made_by: what computes the logits; a file that something else began is refused.
+
+    Raises:
+        EffbenchError: the file exists, a begun one does not belong to this job, or it can't be written.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], n_classes: int, made_by: str) -> None:
+        if path.exists():
+            raise EffbenchError(f"{path} is there already: remove it, or write another file")
+        self.path, self.part = path, path.with_name(path.name + ".part")
+        self._file: h5py.File = open_hdf5(self.part, "a")
+        if "strong_logits" not in self._file:
+            shape, chunks = (len(names), n_classes, CLIP_FRAMES), (1, n_classes, CLIP_FRAMES)
+            self._file.create_dataset("filenames", data=np.array([name.encode() for name in names]))
+            self._file.create_dataset("strong_logits", shape, "f2", chunks=chunks, fillvalue=np.nan)
+            self._file.attrs["made_by"], self._file.attrs["done"] = made_by, 0
+        same_clips = [name.decode() for name in self._file["filenames"][:]] == list(names)
+        begun_by = self._file.attrs["made_by"]
+        if not same_clips or begun_by != made_by:
+            self._file.close()
+            raise EffbenchError(
+                f"{self.part} was begun for other clips or models ({begun_by}): "
+                "remove it, or write another file"
+            )
+
+    @property
+    def done(self) -> int:
+        """Number of rows that are complete."""
+        return int(self._file.attrs["done"])
+
+    def add(self, logits: Logits) -> None:
+        """The next row, (at least 250 frames, classes); what is beyond 10 s is cut."""
+        limits, done = np.finfo(np.float16), self.done
+        self._file["strong_logits"][done] = np.clip(logits[:CLIP_FRAMES].T, limits.min, limits.max)
+        self._file.attrs["done"] = done + 1
+        if done % _FLUSH_ROWS == 0:
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Give the complete file its name."""
+        del self._file.attrs["done"]
+        self._file.close()
+        self.part.replace(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()

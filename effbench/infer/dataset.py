@@ -1,65 +1,62 @@
-"""Scores a model on a data set: inference into a folder that can go on, then the scores."""
+"""Inference over a data set, into a folder of logits that an interrupted run can continue."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from effbench.data.clips import DataSet
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError
-from effbench.grid import CLIP_SECONDS, SAMPLE_RATE
-from effbench.infer.logits import LogitModel, clip_logits
+from effbench.grid import CLIP_SAMPLES
+from effbench.infer.batches import WindowScorer, clip_scores
+from effbench.infer.inference import Inference
 from effbench.infer.score_files import ScoreFolder
+from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel
 
 
-def logits_of(
-    dataset: DataSet, names: Sequence[str], model: LogitModel, *, batch_size: int, overlap: bool = True
-) -> Iterator[tuple[str, Floats]]:
-    """Logits (frames, classes) of the named clips, in order; what is shorter than 10 s is filled up.
+def dataset_scores(
+    dataset: DataSet, names: Sequence[str], scorer: WindowScorer
+) -> Generator[tuple[str, Floats], None, None]:
+    """Scores (frames, classes) of the named clips, in order; what is shorter than 10 s is filled up.
 
-    What is longer runs in overlapping windows, or is cut every 10 s.
+    Raises:
+        AudioError: a clip that can't be decoded; names it.
     """
-    audio = ((name, dataset.clip(name).audio.source()) for name in names)
-    length = round(CLIP_SECONDS * SAMPLE_RATE)
-    return clip_logits(audio, model, batch_size=batch_size, pad_to=length, overlap=overlap)
+    clips = ((name, dataset.clip(name).waveform()) for name in names)
+    return clip_scores(clips, scorer, pad_to=CLIP_SAMPLES)
 
 
 def infer(
     dataset: DataSet,
     chosen: ChosenModel,
-    classes: Sequence[str],
     folder: Path,
+    inference: Inference,
     *,
-    model: LogitModel,
-    batch_size: int = 4,
-    overlap: bool = True,
     advance: Callable[[int], None] = lambda count: None,
 ) -> ScoreFolder:
     """Logits of every clip of a data set in a folder; clips that are there already are left out.
 
     Args:
         dataset: the clips.
-        chosen: says what made the scores.
-        classes: of the detector's outputs.
-        folder: where the scores go; one that was begun for the same model and data goes on.
-        model: what computes them.
-        batch_size: windows per call.
-        overlap: whether windows of longer clips overlap.
+        chosen: the model.
+        folder: where the logits go; one that was begun for the same model and data goes on.
+        inference: where and how the model runs.
         advance: told of how many more clips are done.
 
     Raises:
-        EffbenchError: the folder belongs to something else, or a clip can't be decoded.
+        EffbenchError: the folder belongs to something else, the model's classes are not known, or a clip
+            can't be decoded.
     """
     made_by = {**chosen.record(), "data": str(dataset.path.resolve()), "split": dataset.split}
-    if not overlap:
+    if not inference.overlap:
         made_by["windows"] = "apart"
-    scores = ScoreFolder.create(folder, classes, made_by)
+    scores = ScoreFolder.create(folder, classes_of(chosen, dataset), made_by)
     todo = [name for name in dataset.ids if name not in scores]
     advance(len(dataset) - len(todo))
-    for name, logits in logits_of(dataset, todo, model, batch_size=batch_size, overlap=overlap):
+    for name, logits in dataset_scores(dataset, todo, FrameScorer(chosen.detector, inference)):
         scores.add(name, logits)
         advance(1)
     return scores

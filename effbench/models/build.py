@@ -56,7 +56,7 @@ def build_model(
     spec: str | ModelSpec,
     *,
     n_classes: int | None = None,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | Path | Checkpoint | None = None,
     seed: int | None = None,
     n_weak_classes: int | None = None,
     frames: Literal["audio", "published"] = "audio",
@@ -67,8 +67,8 @@ def build_model(
         spec: e.g. ``fmn10+hybrid-512``.
         n_classes: classes of the strong head; by default those of the checkpoint, else 447.
         checkpoint: a training whose published file the model's card names (``strong``, ``weak``,
-            ``ssl``, ``advanced-kd``), or the path of a file. The number of attention heads (and of Mamba2's
-            channels per head) is read from it.
+            ``ssl``, ``advanced-kd``), the path of a file, or its contents. The number of attention heads (and
+            of Mamba2's channels per head) is read from it.
         seed: makes the fresh weights reproducible and leaves the global random state as it was.
         n_weak_classes: classes of the weak head, by default ``n_classes``.
         frames: ``audio`` gives one output frame per 40 ms of audio, ``published`` always 250, whatever the
@@ -88,7 +88,9 @@ def build_model(
     options = zoo.sequence_options(spec)
     stored: Checkpoint | None = None
     if checkpoint is not None:
-        stored = read_checkpoint(locate_checkpoint(spec, checkpoint))
+        if not isinstance(checkpoint, Checkpoint):
+            checkpoint = read_checkpoint(locate_checkpoint(spec, checkpoint))
+        stored = checkpoint
         stored.check_fits(spec)
         options |= stored.sequence_options
         n_weak_classes = n_weak_classes or n_classes or stored.outputs("weak_head")

@@ -52,10 +52,11 @@ def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
     if checkpoint is None:
         return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, strong_classes().names)
     path = locate_checkpoint(parsed, checkpoint)
-    detector = build_model(parsed, checkpoint=path)
+    stored = read_checkpoint(path)
+    detector = build_model(parsed, checkpoint=stored)
     published = strong_classes().names
     known = published if len(published) == detector.strong_head.out_features else ()
-    classes = read_checkpoint(path).classes or known
+    classes = stored.classes or known
     name = path.name if Path(checkpoint).name == path.name else checkpoint
     return ChosenModel(detector, str(parsed), f"{name} (sha256 {digest(path)})", classes)
 

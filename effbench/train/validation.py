@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.fsdp import FSDPStrategy
 from numpy.typing import NDArray
 
 from effbench.evaluate.clip_scores import mean_average_precision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import evaluate_scores
 from effbench.grid import FRAME_SECONDS
+from effbench.infer.inference import Inference
+from effbench.infer.scorer import FrameScorer
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS
@@ -80,6 +83,7 @@ class Validator:
     def __init__(self, data: TrainingData, fabric: Fabric, folder: Path, loader: Loader) -> None:
         self.data, self.fabric, self.loader = data, fabric, loader
         self.weak = data.recipe.task == "weak"
+        self.head: Literal["strong", "weak"] = "weak" if self.weak else "strong"
         items = data.validation_items
         self.rows = {
             (items.dataset.ids[position], int(start)): row
@@ -125,12 +129,12 @@ class Validator:
 
     @torch.inference_mode()
     def _infer(self, model: torch.nn.Module, detector: SoundEventDetector, path: Path) -> float:
+        logits_of = self._network(model, detector)
         scores = np.lib.format.open_memmap(path, "r+")
         total, broken = torch.zeros(2, dtype=torch.float64), ""
         for packed in self.loader:
             batch = packed.to(self.fabric.device)
-            logits = model(detector.frontend(batch.waveform))
-            logits = (logits.weak if self.weak else logits.strong).float()
+            logits = logits_of(batch.waveform)
             labels = self._labels(batch)
             loss = float(bce(logits, labels))
             broken = broken or ("" if math.isfinite(loss) else ", ".join(batch.clips))
@@ -143,6 +147,22 @@ class Validator:
         summed = self.fabric.all_reduce(total.to(self.fabric.device), reduce_op="sum")
         assert isinstance(summed, torch.Tensor)
         return float(summed[0] / summed[1])
+
+    def _network(
+        self, model: torch.nn.Module, detector: SoundEventDetector
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Waveforms to logits: by a faster copy of the weights or, where they are sharded, as they are."""
+        if isinstance(self.fabric.strategy, FSDPStrategy):
+            return lambda waveform: getattr(model(detector.frontend(waveform)), self.head).float()
+        if self.fabric.world_size > 1:
+            # Statistics of batch norms are each process's own until the first one's are taken.
+            for buffer in detector.buffers():
+                first = buffer.contiguous()
+                torch.distributed.broadcast(first, src=0)
+                buffer.copy_(first)
+        inference = Inference(str(self.fabric.device), self.data.recipe.precision)
+        scorer = FrameScorer(detector, inference)
+        return lambda waveform: scorer.logits(waveform, self.head)
 
     def _labels(self, batch: Batch) -> torch.Tensor:
         return cast(torch.Tensor, batch.weak if self.weak else batch.labels)
@@ -209,7 +229,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _starts(items: ValidationItems) -> NDArray[Any]:
+def _starts(items: ValidationItems) -> NDArray[np.intp]:
     """First frame of every piece."""
     firsts = np.searchsorted(items.clips, items.clips)
     return (np.arange(len(items)) - firsts) * items.piece_frames

@@ -42,10 +42,10 @@ def test_mean_logits_of_two_models_reach_the_reader(effbench, dataset, tmp_path)
 
 
 def test_interrupted_run_goes_on_and_other_models_are_refused(effbench, dataset, tmp_path):
-    from effbench.data.pseudo_writer import PseudoLabelFile
+    from effbench.data.pseudo_labels import PseudoLabelWriter
 
     names = [f"{name}.mp3" for name in open_dataset(dataset, split="eval").ids]
-    with PseudoLabelFile(tmp_path / "labels.h5", names, 447, "fmn04 untrained") as file:
+    with PseudoLabelWriter(tmp_path / "labels.h5", names, 447, "fmn04 untrained") as file:
         file.add(np.full((250, 447), 7.0, np.float32))
     arguments = ["pseudo-labels", "--data", dataset, "--split", "eval", "--out", "labels.h5"]
     other = effbench(*arguments, "--model", "fmn06")

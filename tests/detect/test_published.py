@@ -11,7 +11,8 @@ from effbench.data.vocabulary import strong_classes
 from effbench.detect.inputs import Source
 from effbench.detect.job import Settings
 from effbench.detect.run import detect
-from effbench.infer.scorer import Scorer
+from effbench.infer.inference import Inference
+from effbench.infer.scorer import FrameScorer
 from tests.detect import heard
 from tests.models import parity
 
@@ -34,8 +35,8 @@ def published_events(logits, seconds):
 
 
 def our_events(path, model):
-    settings = Settings(THRESHOLDS, overlap=False)
-    (detection,) = detect([Source(path.name, path)], Scorer(model), settings)
+    scorer = FrameScorer(model, Inference(overlap=False), probabilities=True)
+    (detection,) = detect([Source(path.name, path)], scorer, Settings(THRESHOLDS))
     return {(e.onset, e.offset, e.label, e.threshold) for e in detection.events()}
 
 

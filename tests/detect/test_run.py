@@ -12,8 +12,9 @@ from effbench.data.audio import read_audio
 from effbench.detect.inputs import Source
 from effbench.detect.job import Settings
 from effbench.detect.run import Failure, detect
+from effbench.infer.inference import Inference
 from effbench.infer.prefetch import prefetch
-from effbench.infer.scorer import Scorer
+from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Blend, cut
 from tests.detect import heard
 
@@ -54,15 +55,19 @@ def run(paths, settings, **options):
         return [collectors[source.name]]
 
     sources = [Source(path.name, path) for path in paths]
-    scorer = Scorer(heard.detector(), columns=settings.columns)
-    return list(detect(sources, scorer, settings, listen=listen, **options)), collectors
+    scorer = scorer_of(columns=settings.columns, **options)
+    return list(detect(sources, scorer, settings, listen=listen)), collectors
+
+
+def scorer_of(spec="fmn04", columns=None, **options):
+    return FrameScorer(heard.detector(spec), Inference(**options), probabilities=True, columns=columns)
 
 
 def whole(path, overlap):
     """Scores of a file at once: every window by itself, blended by sums of weights."""
     samples = read_audio(path)
     blend, blocks = Blend(), []
-    network = Scorer(heard.detector()).detector
+    (network,) = scorer_of().detectors
     for window in cut([samples], overlap=overlap, min_samples=258):
         logits = heard.logits(network, window.samples)
         blocks.append(blend.add(window, special.expit(logits)))
@@ -73,7 +78,7 @@ def whole(path, overlap):
 def test_batches_across_files_change_nothing(tmp_path, overlap):
     lengths = {"long.wav": 31.3, "ten.flac": 10.0, "short.wav": 1.234, "same.wav": 1.234, "tiny.wav": 0.001}
     paths = [heard.write(tmp_path / name, seconds) for name, seconds in lengths.items()]
-    results, collected = run(paths, Settings((0.5,), overlap=overlap), batch_size=3)
+    results, collected = run(paths, Settings((0.5,)), overlap=overlap, batch_size=3)
     assert [result.name for result in results] == list(lengths)
     for path, result in zip(paths, results, strict=True):
         scores = whole(path, overlap)
@@ -100,9 +105,10 @@ def test_an_event_across_a_border_is_one_event(tmp_path):
     class Steady:
         """Hears class 0 all the time, but not in the last half second of a window, and less at its start."""
 
-        device = "cpu"
-        default_batch_size = 2
         min_samples = 1
+
+        def __init__(self, overlap):
+            self.inference = Inference(overlap=overlap)
 
         def __call__(self, batch):
             scores = np.full((len(batch), -(-len(batch[0]) // 640), 447), 0.0, np.float32)
@@ -112,8 +118,8 @@ def test_an_event_across_a_border_is_one_event(tmp_path):
 
     path = heard.write(tmp_path / "a.wav", 60)
     source = Source("a", path)
-    (cross_faded,) = detect([source], Steady(), Settings())
-    (hard,) = detect([source], Steady(), Settings(overlap=False))
+    (cross_faded,) = detect([source], Steady(overlap=True), Settings())
+    (hard,) = detect([source], Steady(overlap=False), Settings())
     assert len(cross_faded) == 1
     assert len(hard) == 6
 
@@ -144,9 +150,8 @@ def test_leaving_early_aborts_the_file_and_ends_the_thread(tmp_path):
         return collectors[-1:]
 
     before = threading.active_count()
-    running = detect(
-        [Source(p.name, p) for p in paths], Scorer(heard.detector()), Settings(), batch_size=6, listen=listen
-    )
+    sources = [Source(path.name, path) for path in paths]
+    running = detect(sources, scorer_of(batch_size=6), Settings(), listen=listen)
     next(running)
     running.close()
     assert collectors[0].ended == "finished"
@@ -196,8 +201,8 @@ def test_prefetch_hands_on_items_and_errors_in_order():
 @pytest.mark.parametrize("spec", ["fmn04", "fmn06+gru-160"])
 def test_rearranged_detector_computes_the_same(spec):
     windows = heard.audio(20).reshape(2, -1)
-    fast = Scorer(heard.detector(spec))
+    fast = scorer_of(spec)
     plain = np.stack([special.expit(heard.logits(heard.detector(spec), window)) for window in windows])
     np.testing.assert_allclose(fast(windows), plain, atol=1e-3)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fast.detector.modules())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fast.detectors[0].modules())
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in heard.detector(spec).modules())

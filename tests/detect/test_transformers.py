@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
-from effbench.infer.logits import LogitModel, clip_logits
-from effbench.infer.scorer import Scorer
+from effbench.infer.batches import clip_scores
+from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import cut, frames_of
 from effbench.spec import TRANSFORMERS
 from tests.models.transformers import small_detector
@@ -22,7 +21,7 @@ def audio(samples):
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_scorer_gives_the_detectors_probabilities_for_windows_of_any_length(name):
     detector = small_detector(name)
-    scorer = Scorer(detector)
+    scorer = FrameScorer(detector, probabilities=True)
     for samples in LENGTHS:
         for window in cut([audio(samples)], min_samples=scorer.min_samples):
             scores = scorer([window.samples, window.samples])
@@ -31,12 +30,9 @@ def test_scorer_gives_the_detectors_probabilities_for_windows_of_any_length(name
             assert scores.shape == (2, frames_of(len(window.samples)), 5)
 
 
-def test_logits_of_all_transformers_share_the_frames_of_the_audio(tmp_path):
-    model = LogitModel([small_detector(name) for name in TRANSFORMERS])
-    clips = [(str(samples), tmp_path / f"{samples}.wav") for samples in LENGTHS]
-    for samples, (_, path) in zip(LENGTHS, clips, strict=True):
-        soundfile.write(path, audio(samples), 16_000)
-    found = dict(clip_logits(clips, model))
+def test_logits_of_all_transformers_share_the_frames_of_the_audio():
+    scorer = FrameScorer([small_detector(name) for name in TRANSFORMERS])
+    found = dict(clip_scores([(str(samples), audio(samples)) for samples in LENGTHS], scorer))
     assert {name: len(logits) for name, logits in found.items()} == {
         str(samples): frames_of(samples) for samples in LENGTHS
     }

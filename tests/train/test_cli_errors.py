@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from effbench.data.datasets import open_dataset
-from effbench.data.pseudo_writer import PseudoLabelFile
+from effbench.data.pseudo_labels import PseudoLabelWriter
 from effbench.data.synth import synthesise
 from effbench.train.feed.training_data import open_data
 from tests.train.small import COMMAND, planned
@@ -52,7 +52,7 @@ def distilled(effbench, data, tmp_path):
 
     def run(clips, n_classes):
         names = [f"{clip}.mp3" for clip in clips]
-        with PseudoLabelFile(tmp_path / "pseudo.h5", names, n_classes, "nobody") as file:
+        with PseudoLabelWriter(tmp_path / "pseudo.h5", names, n_classes, "nobody") as file:
             for _ in names:
                 file.add(np.zeros((250, n_classes), np.float32))
             file.finish()

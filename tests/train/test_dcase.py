@@ -9,8 +9,10 @@ from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
 from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
-from effbench.infer.dataset import logits_of
-from effbench.infer.logits import LogitModel, clip_logits
+from effbench.infer.batches import clip_scores
+from effbench.infer.dataset import dataset_scores
+from effbench.infer.inference import Inference
+from effbench.infer.scorer import FrameScorer
 from effbench.models.checkpoints import read_checkpoint
 from effbench.models.chosen import choose_model
 from effbench.train.feed.samplers import Draw
@@ -74,10 +76,10 @@ def test_twelve_pieces_of_ten_seconds_make_a_file_of_two_minutes(tmp_path):
 
 def test_scores_for_the_protocol_come_from_pieces_that_know_nothing_of_each_other(hear):
     detector = build_model("fmn01", n_classes=3, seed=0)
-    audio = open_dataset(hear, split="test")[0].audio.source()
-    ((_, logits),) = clip_logits([("a", audio)], LogitModel([detector]), overlap=False)
-    waveform = torch.from_numpy(open_dataset(hear, split="test")[0].waveform())
-    pieces = torch.nn.functional.pad(waveform, (0, 80_000)).reshape(3, 160_000)
+    waveform = open_dataset(hear, split="test")[0].waveform()
+    scorer = FrameScorer(detector, Inference(overlap=False))
+    ((_, logits),) = clip_scores([("a", waveform)], scorer)
+    pieces = torch.nn.functional.pad(torch.from_numpy(waveform), (0, 80_000)).reshape(3, 160_000)
     with torch.inference_mode():
         expected = detector(detector.frontend(pieces)).strong.transpose(1, 2).reshape(750, 3)
     assert logits.shape == (625, 3)  # the silence behind the last piece is not kept
@@ -90,7 +92,8 @@ def test_validation_scores_whole_files_as_evaluate_does(tuned, hear):
     dataset = open_dataset(hear, split="valid")
     chosen = choose_model("fmn01", str(tuned.run.best))
     assert chosen.classes == dataset.classes.names
-    scores = dict(logits_of(dataset, dataset.ids, LogitModel([chosen.detector]), batch_size=2, overlap=False))
+    scorer = FrameScorer(chosen.detector, Inference(overlap=False))
+    scores = dict(dataset_scores(dataset, dataset.ids, scorer))
     found = evaluate_scores(
         scores, dataset.ground_truth(), dataset.durations(), classes=chosen.classes, protocol="dcase2016"
     )

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from effbench.data.datasets import open_dataset
-from effbench.data.pseudo_writer import PseudoLabelFile
+from effbench.data.pseudo_labels import PseudoLabelWriter
 from effbench.data.synth import SOUNDS, synthesise
 from effbench.errors import AudioError, EffbenchError
 from effbench.train.feed.bench import STAGES, measure_loader, profile_loading
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     synthesise(folder, clips=10, eval_clips=3, seconds=4)
     ids = open_dataset(folder, split="train").ids
     path = folder.with_name("pseudo.hdf5")
-    with PseudoLabelFile(path, [f"{name}.flac" for name in ids], len(CLASSES), "test") as file:
+    with PseudoLabelWriter(path, [f"{name}.flac" for name in ids], len(CLASSES), "test") as file:
         for seed in range(len(ids)):
             file.add(np.random.default_rng(seed).normal(size=(250, len(CLASSES))))
         file.finish()

@@ -1,0 +1,101 @@
+"""From windows to scores: one thread decodes, and windows of one length pass the model together."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable, Iterable, Iterator
+from contextlib import closing
+from itertools import groupby
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from effbench.errors import EffbenchError
+from effbench.infer.inference import Inference
+from effbench.infer.prefetch import prefetch
+from effbench.infer.windows import Blend, Floats, Window, cut, frames_of
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class WindowScorer(Protocol):
+    """What scores windows: a ``FrameScorer``."""
+
+    inference: Inference
+    min_samples: int
+
+    def __call__(self, windows: list[Floats], /) -> Floats:
+        """Windows of one length, (samples,) each -> (batch, frames, classes)."""
+
+
+class ScoredWindow(NamedTuple):
+    """A window and its scores, (frames, classes)."""
+
+    window: Window
+    scores: Floats
+
+
+def score_windows(
+    windows: Iterable[tuple[Key, Window | EffbenchError]], scorer: WindowScorer
+) -> Generator[tuple[Key, ScoredWindow | EffbenchError], None, None]:
+    """The windows with their scores, in order; an error that stands for a window is passed on in its place.
+
+    Args:
+        windows: each with what it belongs to; iterated in a thread of its own, at most two batches ahead.
+        scorer: the model; consecutive windows of one length are a batch, whatever they belong to.
+    """
+    size = scorer.inference.windows_per_call
+    waiting: list[tuple[Key, Window]] = []
+
+    def flush() -> Iterator[tuple[Key, ScoredWindow]]:
+        if waiting:
+            batch = scorer([window.samples for _, window in waiting])
+            scored = [
+                (key, ScoredWindow(window, scores))
+                for (key, window), scores in zip(waiting, batch, strict=True)
+            ]
+            waiting.clear()
+            yield from scored
+
+    with closing(prefetch(windows, 2 * size)) as decoded:
+        for key, window in decoded:
+            if isinstance(window, EffbenchError):
+                yield from flush()
+                yield key, window
+                continue
+            if waiting and len(waiting[0][1].samples) != len(window.samples):
+                yield from flush()
+            waiting.append((key, window))
+            if len(waiting) == size:
+                yield from flush()
+        yield from flush()
+
+
+def clip_scores(
+    clips: Iterable[tuple[str, Floats]], scorer: WindowScorer, *, pad_to: int = 0
+) -> Generator[tuple[str, Floats], None, None]:
+    """Scores (frames, classes) of each clip, in order; 40 ms a frame, as many as the audio has.
+
+    Audio of up to 10 s is one window of its own length; longer audio runs in windows as
+    ``Inference.overlap`` says.
+
+    Args:
+        clips: name and audio (samples,) at 16 kHz of each clip; iterated in a thread of its own.
+        scorer: the model.
+        pad_to: samples that shorter audio is filled up to with silence, as in training.
+    """
+
+    def windows() -> Iterator[tuple[str, Window | EffbenchError]]:
+        for name, samples in clips:
+            padded = np.pad(samples, (0, max(0, pad_to - len(samples))))
+            for window in cut([padded], overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
+                yield name, window
+
+    with closing(score_windows(windows(), scorer)) as scored:
+        for name, steps in groupby(scored, key=lambda step: step[0]):
+            blend, parts, total = Blend(), list[Floats](), 0
+            for _, step in steps:
+                if isinstance(step, EffbenchError):
+                    raise step
+                parts.append(blend.add(*step))
+                total = step.window.total_samples or 0
+            yield name, np.concatenate(parts)[: frames_of(total)]
