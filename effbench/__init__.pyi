@@ -1,3 +1,4 @@
+from .data.datasets import open_dataset as open_dataset
 from .evaluate.pauroc import pauroc as pauroc
 from .evaluate.protocol import evaluate_scores as evaluate_scores
 from .evaluate.psds.score import Psds1Result as Psds1Result

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from effbench.cli import data_bench
-from effbench.cli.output import Format, note, write_csv, write_json, write_table
+from effbench.cli.output import Format, note, write_result
+from effbench.cli.progress import counting
 from effbench.errors import EffbenchError, UsageError
-
-if TYPE_CHECKING:
-    from effbench.data.check import Report
-    from effbench.data.clips import Problem
 
 app = typer.Typer(
     no_args_is_help=True, help="Make a synthetic data set, convert one, check one, or time one."
@@ -63,8 +59,9 @@ def synth(
     Example: effbench data synth data/synthetic --clips 500 --eval-clips 100 --snr -5 15
     """
     from effbench.data.synth import synthesise
+    from effbench.machine.cpu import available_cores
 
-    with _file_errors(), _progress("clips") as progress:
+    with _file_errors(), counting("clips") as progress:
         synthesise(
             folder,
             clips=clips,
@@ -74,7 +71,7 @@ def synth(
             seconds=seconds,
             snr=snr,
             seed=seed,
-            processes=processes or _cpus(),
+            processes=processes or available_cores(),
             progress=progress,
         )
     note(f"{folder} is complete; look at it with: effbench data check {folder}")
@@ -88,7 +85,7 @@ def prepare(
     split: SplitOption = None,
     audio: AudioOption = None,
 ) -> None:
-    """Convert a data set once into a memory-mapped Hugging Face 'datasets' folder; audio is kept as it is.
+    """Convert a data set once into a folder of memory-mapped Arrow files; audio is kept as it is.
 
     Example: effbench data prepare data/audioset --out data/audioset-prepared --split eval
     """
@@ -97,7 +94,7 @@ def prepare(
 
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with _file_errors(), _progress(f"clips of {name}") as progress:
+        with _file_errors(), counting(f"clips of {name}") as progress:
             convert(dataset, out, progress=progress)
         missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
         note(f"{name}: {len(dataset)} clips in {out}{missing}")
@@ -127,60 +124,31 @@ def check(
     """
     from effbench.data.check import check as examine
     from effbench.data.check import shared_clips
+    from effbench.data.check_report import DataReport
     from effbench.data.datasets import open_dataset
+    from effbench.machine.cpu import available_cores
 
     reports = []
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with _file_errors(), _progress(f"clips of {name}") as progress:
+        with _file_errors(), counting(f"clips of {name}") as progress:
             reports.append(
-                examine(dataset, decode=not headers_only, processes=processes or _cpus(), progress=progress)
+                examine(
+                    dataset,
+                    decode=not headers_only,
+                    processes=processes or available_cores(),
+                    progress=progress,
+                )
             )
     shared = shared_clips([report.dataset for report in reports])
-    _write_reports(reports, shared, per_class, form)
-    fatal = sum(problem.fatal for report in reports for problem in report.problems)
-    total = sum(len(report.problems) for report in reports) + len(shared)
-    if fatal:
-        note(f"unusable: {fatal} fatal of {total} problems")
-    elif total:
-        note(f"usable, with {total} problems")
-    if fatal or (strict and total):
+    result = DataReport(tuple(reports), tuple(shared), per_class)
+    write_result(result, form)
+    if result.fatal:
+        note(f"unusable: {result.fatal} fatal of {result.problems} problems")
+    elif result.problems:
+        note(f"usable, with {result.problems} problems")
+    if result.fatal or (strict and result.problems):
         raise typer.Exit(1)
-
-
-def _write_reports(reports: list[Report], shared: list[Problem], per_class: bool, form: Format) -> None:
-    classes = [
-        {
-            "split": report.dataset.split,
-            "class": c.label,
-            "events": c.events,
-            "clips": c.clips,
-            "seconds": c.seconds,
-        }
-        for report in reports
-        for c in report.classes
-    ]
-    problems = [
-        {"split": split, "problem": p.kind, "fatal": p.fatal, "clip": p.clip, "detail": p.detail}
-        for split, found in (*((r.dataset.split, r.problems) for r in reports), ("", shared))
-        for p in found
-    ]
-    summaries = [report.summary() for report in reports]
-    if form is Format.json:
-        usable = all(report.usable for report in reports)
-        write_json({"usable": usable, "splits": summaries, "classes": classes, "problems": problems})
-    elif form is Format.csv:
-        write_csv(classes if per_class else problems)
-    else:
-        write_table(summaries)
-        if per_class:
-            write_table(classes)
-        kinds = [row for report in reports for row in report.kinds()]
-        if shared:
-            first = f"{shared[0].clip}: {shared[0].detail}"
-            kinds.append({"problem": shared[0].kind, "count": len(shared), "fatal": False, "first": first})
-        if kinds:
-            write_table(kinds)
 
 
 def _splits(data: Path, layout: str | None, wanted: list[str] | None) -> list[str]:
@@ -193,10 +161,6 @@ def _splits(data: Path, layout: str | None, wanted: list[str] | None) -> list[st
     return list(dict.fromkeys(wanted)) if wanted else list(splits)
 
 
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
 def _file_errors() -> Iterator[None]:
     """A folder that can't be made, a full disk and the like, as one line."""
@@ -205,25 +169,3 @@ def _file_errors() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise EffbenchError(f"{where}{error.strerror or error}") from error
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; without one, a line at each tenth of long jobs."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(unit, total=None)
-        told: dict[str, Any] = {"tenth": 0}
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-            tenth = 10 * done // max(total, 1)
-            if bar.disable and total >= 1000 and tenth > told["tenth"]:
-                told["tenth"] = tenth
-                note(f"{done:,} of {total:,} {unit}")
-
-        yield progress

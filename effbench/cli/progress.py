@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -64,6 +64,29 @@ def status(total: int) -> Iterator[Status]:
     running = Status(total)
     with running.bar:
         yield running
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal; without one, a line at each tenth of long jobs."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+        told = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            bar.update(task, completed=done, total=total)
+            tenth = 10 * done // max(total, 1)
+            if bar.disable and total >= 1000 and tenth > told:
+                told = tenth
+                note(f"{done:,} of {total:,} {unit}")
+
+        yield progress
 
 
 #: Seconds between two lines about a training's steps, where there is no terminal.

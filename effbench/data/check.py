@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from effbench.data.audio import audio_info, stream_audio
+from effbench.data.check_report import ClassCount, SplitReport
 from effbench.data.clips import Audio, Clip, DataSet, Problem
 from effbench.data.labels import Event, merge_events
 from effbench.data.pool import in_batches
@@ -22,77 +21,17 @@ TOLERANCE = 0.1
 _BATCH = 32
 
 
-@dataclass(frozen=True)
-class ClassCount:
-    """How often a class occurs."""
-
-    label: str
-    events: int
-    clips: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a split holds, and its problems. Seconds are of the clips whose audio could be read."""
-
-    dataset: DataSet
-    seconds: float
-    shortest: float
-    longest: float
-    events: int
-    classes: tuple[ClassCount, ...]
-    problems: tuple[Problem, ...]
-
-    @property
-    def usable(self) -> bool:
-        """Whether no problem is fatal."""
-        return not any(problem.fatal for problem in self.problems)
-
-    def summary(self) -> dict[str, Any]:
-        """One row."""
-        return {
-            "split": self.dataset.split,
-            "layout": self.dataset.layout,
-            "clips": len(self.dataset),
-            "missing": len(self.dataset.missing),
-            "hours": round(self.seconds / 3600, 4),
-            "shortest_s": round(self.shortest, 3),
-            "longest_s": round(self.longest, 3),
-            "events": self.events,
-            "classes": sum(count.label in self.dataset.classes.index for count in self.classes),
-            "problems": len(self.problems),
-            "usable": self.usable,
-        }
-
-    def kinds(self) -> list[dict[str, Any]]:
-        """Problems by kind, the fatal first: how many, and the first as an example."""
-        groups: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
-        for problem in self.problems:
-            groups[not problem.fatal, problem.kind].append(problem)
-        return [
-            {
-                "split": self.dataset.split,
-                "problem": kind,
-                "count": len(group),
-                "fatal": not harmless,
-                "first": f"{group[0].clip}: {group[0].detail}" if group[0].detail else group[0].clip,
-            }
-            for (harmless, kind), group in sorted(groups.items())
-        ]
-
-
 def check(
     dataset: DataSet,
     *,
     decode: bool = True,
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Report:
+) -> SplitReport:
     """Every problem of a split.
 
     Fatal, so that the set should not be used before it is mended: audio that can't be decoded, times that are
-    no numbers, before the clip, past its end from the start, or the wrong way round; no clip with audio; no
+    not numbers, before the clip, past its end from the start, or the wrong way round; no clip with audio; no
     event of a known class. Worth knowing: audio that is missing or damaged, events that pass the end (they
     are cut there), unknown labels (they are left out), events and files that are there twice, durations that
     differ from the table.
@@ -121,7 +60,7 @@ def check(
     counts = _count(dataset)
     problems += _whole(dataset, counts)
     lengths = seconds.values()
-    return Report(
+    return SplitReport(
         dataset,
         sum(lengths),
         min(lengths, default=0.0),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.audio import AudioSource, Samples, audio_info, read_audio
+from effbench.data.event_table import EventTable, no_events
 from effbench.data.labels import Event, merge_events
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
+from effbench.shown import Row, Shown, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Audio(Protocol):
@@ -56,7 +61,7 @@ class Clip:
     """One clip.
 
     Times are seconds from the start of the audio, as annotated: events may overlap or touch, and a clip may
-    be longer than 10 s. Nothing is cropped here. Whoever crops must move the events too (``crop_events``).
+    be longer than 10 s. Nothing is cropped here; ``encode_events`` gives the labels of a piece.
     """
 
     id: str
@@ -95,59 +100,8 @@ def _plain(event: Event) -> tuple[float, float, str]:
     return event.onset, event.offset, event.label
 
 
-class EventTable:
-    """The events of all clips in a few arrays: a million of them take 25 MB."""
-
-    def __init__(
-        self,
-        clips: Sequence[str] | NDArray[Any],
-        onsets: NDArray[np.float64],
-        offsets: NDArray[np.float64],
-        labels: Sequence[str] | NDArray[Any],
-    ) -> None:
-        import pandas as pd
-
-        codes, names = pd.factorize(np.asarray(clips, object))
-        label_codes, label_names = pd.factorize(np.asarray(labels, object))
-        order = np.lexsort((label_codes, offsets, onsets, codes))
-        self.labels: list[str] = list(label_names)
-        self._rows = {name: code for code, name in enumerate(names)}
-        self._bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
-        self._onsets, self._offsets = onsets[order], offsets[order]
-        self._codes = label_codes[order].astype(np.int32)
-
-    def __len__(self) -> int:
-        return len(self._onsets)
-
-    def __contains__(self, clip: object) -> bool:
-        return clip in self._rows
-
-    def clips(self) -> Iterator[str]:
-        """Ids of the clips that have events."""
-        return iter(self._rows)
-
-    def of(self, clip: str) -> tuple[Event, ...]:
-        """Events of one clip in order of onset."""
-        row = self._rows.get(clip)
-        if row is None:
-            return ()
-        part = slice(self._bounds[row], self._bounds[row + 1])
-        columns = zip(
-            self._onsets[part].tolist(),
-            self._offsets[part].tolist(),
-            self._codes[part].tolist(),
-            strict=True,
-        )
-        return tuple(Event(onset, offset, self.labels[code]) for onset, offset, code in columns)
-
-
-def no_events() -> EventTable:
-    """A table without events."""
-    return EventTable([], np.empty(0), np.empty(0), [])
-
-
-@dataclass(frozen=True)
-class DataSet(Sequence[Clip]):
+@dataclass(frozen=True, repr=False)
+class DataSet(Sequence[Clip], Shown):
     """Clips in order of their ids, one split of a data set.
 
     ``missing`` are ids that have labels and no audio, and are no clips; ``problems`` were met in the tables.
@@ -168,7 +122,14 @@ class DataSet(Sequence[Clip]):
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(sorted(self.audio)))
 
-    ids: tuple[str, ...] = field(init=False, repr=False)
+    ids: tuple[str, ...] = field(init=False)
+
+    def __repr__(self) -> str:
+        events = self.events.count(self.ids)
+        return (
+            f"DataSet '{self.path}' ({self.layout}), split '{self.split}': "
+            f"{len(self):,} clips, {events:,} events, {len(self.classes):,} classes"
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -206,6 +167,58 @@ class DataSet(Sequence[Clip]):
     def durations(self) -> dict[str, float]:
         """Seconds of every clip; asks the audio of those that the tables do not have."""
         return {clip.id: clip.seconds for clip in self}
+
+    def sections(self) -> list[Table | str]:
+        """How much there is of everything, as one row."""
+        counts = {
+            "split": self.split,
+            "layout": self.layout,
+            "clips": len(self),
+            "missing": len(self.missing),
+            "events": self.events.count(self.ids),
+            "weak labels": sum(len(self.weak.get(name, ())) for name in self.ids),
+            "classes": len(self.classes),
+        }
+        return [Table([counts], title=str(self.path))]
+
+    def rows(self) -> list[Row]:
+        """One row for each event: ``clip``, ``onset`` and ``offset`` in seconds, ``label``."""
+        return [{"clip": name, **event._asdict()} for name in self.ids for event in self.events.of(name)]
+
+    def to_dict(self) -> dict[str, object]:
+        """Where it is, its classes, and every clip with its events."""
+        clips = [
+            {
+                "clip": clip.id,
+                "audio": clip.audio.name,
+                "duration": clip.duration,
+                "events": [event._asdict() for event in clip.events],
+                "labels": list(clip.weak),
+            }
+            for clip in self
+        ]
+        place = {"path": str(self.path), "layout": self.layout, "split": self.split}
+        return {**place, "classes": list(self.classes.names), "clips": clips, "missing": list(self.missing)}
+
+    def to_frame(self, of: Literal["events", "clips"] = "events") -> pd.DataFrame:
+        """A data frame with a row for each event (as ``rows``), or for each clip.
+
+        Clips have ``clip``, ``audio`` (the file), ``duration`` (seconds, where the tables say it),
+        ``events`` (their number) and ``labels`` (of the clip as a whole, a tuple).
+        """
+        if of == "events":
+            return self.events.to_frame(self.ids)
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "clip": self.ids,
+                "audio": [self.audio[name].name for name in self.ids],
+                "duration": np.array([self.known_durations.get(name) for name in self.ids], float),
+                "events": [self.events.count([name]) for name in self.ids],
+                "labels": [self.weak.get(name, ()) for name in self.ids],
+            }
+        )
 
     def with_pseudo_labels(self, pseudo: Callable[[str], NDArray[np.float32]]) -> DataSet:
         """The same clips, which now have pseudo labels: ``pseudo`` maps an id to probabilities."""

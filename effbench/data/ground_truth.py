@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from effbench.data.clips import EventTable, Problem
+from effbench.data.clips import Problem
+from effbench.data.event_table import EventTable
 from effbench.data.labels import merge_events
 from effbench.data.tables import event_table, header, read_table, stem
 from effbench.data.vocabulary import mid_names

@@ -18,7 +18,7 @@ FrameRule: TypeAlias = Literal["cover", "centre"]
 
 # A time this close to the grid, in frames, lies on it: 0.28 / 0.04 is 7.000000000000001 in floating point.
 _ON_GRID = 1e-6
-# HEAR takes an event to last this much longer, in seconds, so that one that ends at a centre is heard there.
+# HEAR takes an event to last this much longer, in seconds, so that one that ends at a centre counts there.
 _HEAR_TAIL = 1e-7
 
 
@@ -116,42 +116,3 @@ def encode_events(
 @lru_cache(maxsize=8)
 def _positions(classes: tuple[str, ...]) -> dict[str, int]:
     return {name: position for position, name in enumerate(classes)}
-
-
-def decode_frames(
-    active: NDArray[np.bool_],
-    classes: Sequence[str],
-    *,
-    frame_seconds: float = FRAME_SECONDS,
-    duration: float | None = None,
-) -> list[Event]:
-    """Runs of active frames as events, in order of onset; times beyond ``duration`` are cut.
-
-    Shape:
-        active: (classes, frames)
-    """
-    padded = np.pad(active.astype(np.int8), ((0, 0), (1, 1)))
-    steps = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(steps == 1)
-    ends = np.nonzero(steps == -1)[1]
-    last = math.inf if duration is None else duration
-    runs = zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    events = (
-        Event(_time(start, frame_seconds), min(_time(end, frame_seconds), last), classes[row])
-        for row, start, end in runs
-    )
-    return sorted(event for event in events if event.onset < last)
-
-
-def _time(frame: int, frame_seconds: float) -> float:
-    """Exact to the microsecond, so that frame 15 is 0.6 s and not 0.6000000000000001 s."""
-    return round(frame * frame_seconds, 6)
-
-
-def crop_events(events: Iterable[Event], start: float, seconds: float) -> list[Event]:
-    """What remains of events in the piece of audio from ``start`` on, with times from the piece's start."""
-    moved = (
-        Event(max(0.0, event.onset - start), min(seconds, event.offset - start), event.label)
-        for event in events
-    )
-    return [event for event in moved if event.onset < event.offset]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from effbench.data.tables import stem
 from effbench.data.vocabulary import weak_classes
 from effbench.errors import DataError
 
-SUFFIXES = (".hdf", ".hdf5", ".h5")
+if TYPE_CHECKING:
+    import h5py
+
+PACK_SUFFIXES = (".hdf", ".hdf5", ".h5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,16 @@ class PackAudio:
 
 
 @lru_cache(maxsize=8)
-def _opened(pack: Path, process: int) -> Any:
+def _opened(pack: Path, process: int) -> h5py.File:
     """An open pack; a forked process must not share its parent's."""
     return open_hdf5(pack)
 
 
-def open_hdf5(path: Path, mode: str = "r") -> Any:
+def open_hdf5(path: Path, mode: str = "r") -> h5py.File:
     """An open HDF5 file; ``mode`` as in ``h5py.File``.
 
     Raises:
-        DataError: ``h5py`` is not installed, or it is no such file.
+        DataError: ``h5py`` is not installed, or it is not such a file.
     """
     try:
         import h5py
@@ -57,14 +60,14 @@ def open_hdf5(path: Path, mode: str = "r") -> Any:
     try:
         return h5py.File(path, mode)
     except OSError as error:
-        raise DataError(f"{path}: no readable HDF5 file ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{path} is not a readable HDF5 file ({str(error).splitlines()[0]})") from error
 
 
 def packs_in(folder: Path) -> list[Path]:
     """HDF5 files in ``folder`` that hold mp3 files, by name."""
     found = []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
+        if path.suffix.lower() in PACK_SUFFIXES and path.is_file() and not path.name.startswith("."):
             with open_hdf5(path) as pack:
                 if {"audio_name", "mp3"} <= set(pack):
                     found.append(path)

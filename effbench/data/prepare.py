@@ -1,4 +1,4 @@
-"""Converts a data set once into a memory-mapped Hugging Face ``datasets`` folder.
+"""Converts a data set once into a folder of memory-mapped Arrow files.
 
 Audio files are kept as they are, byte for byte. Shards are written whole or not at all, and a stopped run
 continues with the first that is missing; the split can be opened once the last one is there.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from effbench.data.clips import Clip, DataSet
-from effbench.data.layouts.prepared import RECORD
+from effbench.data.layouts.prepared import PREPARED_RECORD, shard_names
 from effbench.errors import DataError, UsageError
 from effbench.files import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BATCH = 16
 
@@ -36,51 +39,21 @@ def prepare(
         progress: told (clips done, clips in all).
 
     Raises:
-        DataError: ``datasets`` is not installed, a clip can't be read, or there is none.
+        DataError: a clip can't be read, or there is none.
         UsageError: the folder holds a split of this name made from something else.
     """
     folder = Path(folder)
-    schema, info = _schema(dataset)
     if not len(dataset):
         raise DataError(f"{dataset.path}: the split '{dataset.split}' has no clip with audio")
     split = folder / dataset.split
     _claim(folder, split, dataset, shard_clips)
-    starts = range(0, len(dataset), shard_clips)
-    names = [f"data-{number:05d}-of-{len(starts):05d}.arrow" for number in range(len(starts))]
     progress(0, len(dataset))
-    for name, start in zip(names, starts, strict=True):
-        end = min(start + shard_clips, len(dataset))
+    for number, name in enumerate(shard_names(len(dataset), shard_clips)):
+        rows = range(len(dataset))[number * shard_clips : (number + 1) * shard_clips]
         if not (split / name).exists():
-            _write_shard(split / name, schema, dataset, range(start, end), progress)
-        progress(end, len(dataset))
-    _finish(folder, split, info, names)
+            _write_shard(split / name, dataset, rows, progress)
+        progress(rows.stop, len(dataset))
     return folder
-
-
-def _schema(dataset: DataSet) -> tuple[Any, Any]:
-    """The Arrow schema, with the features in its metadata as ``datasets`` has them, and a description."""
-    try:
-        from datasets import DatasetInfo, Features, List, Value
-    except ImportError as error:
-        raise DataError(
-            "preparing a data set needs the package 'datasets'\nInstall it: pip install 'effbench[data]'"
-        ) from error
-    text, number = Value("string"), Value("float64")
-    event = {"event_label": text, "event_label_id": text, "onset": number, "offset": number}
-    features = Features(
-        {
-            "filename": text,
-            "filepath": text,
-            "duration": number,
-            "events": List(event),
-            "labels": List(text),
-            "label_ids": List(text),
-            "audio_bytes": Value("binary"),
-        }
-    )
-    return features.arrow_schema, DatasetInfo(
-        features=features, description=f"{dataset.layout} {dataset.split}"
-    )
 
 
 def _claim(folder: Path, split: Path, dataset: DataSet, shard_clips: int) -> None:
@@ -101,23 +74,38 @@ def _claim(folder: Path, split: Path, dataset: DataSet, shard_clips: int) -> Non
         "clips": len(dataset),
         "ids": hashlib.sha256("\n".join(dataset.ids).encode()).hexdigest(),
     }
-    for path, content in ((folder / RECORD, record), (split / RECORD, made_from)):
+    for path, content in ((folder / PREPARED_RECORD, record), (split / PREPARED_RECORD, made_from)):
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         if not path.exists():
-            _write(path, text)
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         elif path.read_text(encoding="utf-8") != text:
             raise UsageError(f"{path} is of another data set; choose another folder, or remove this one")
 
 
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.float64()
+    event = {"event_label": text, "event_label_id": text, "onset": number, "offset": number}
+    columns = {
+        "filename": text,
+        "filepath": text,
+        "duration": number,
+        "events": pa.list_(pa.struct(event.items())),
+        "labels": pa.list_(text),
+        "label_ids": pa.list_(text),
+        "audio_bytes": pa.binary(),
+    }
+    return pa.schema(columns.items())
+
+
 def _write_shard(
-    path: Path,
-    schema: Any,
-    dataset: DataSet,
-    rows: Sequence[int],
-    progress: Callable[[int, int], None],
+    path: Path, dataset: DataSet, rows: Sequence[int], progress: Callable[[int, int], None]
 ) -> None:
     import pyarrow as pa
 
+    schema = _schema()
     mids = dict(zip(dataset.classes.names, dataset.classes.mids, strict=False))
     with (
         replacing(path) as temporary,
@@ -131,7 +119,7 @@ def _write_shard(
             progress(batch[-1] + 1, len(dataset))
 
 
-def _row(clip: Clip, mids: dict[str, str]) -> dict[str, Any]:
+def _row(clip: Clip, mids: Mapping[str, str]) -> dict[str, object]:
     source = clip.audio.source()
     if not isinstance(source, bytes):
         path = Path(str(source))
@@ -159,28 +147,3 @@ def _row(clip: Clip, mids: dict[str, str]) -> dict[str, Any]:
         "label_ids": [mids.get(label, label) for label in clip.weak],
         "audio_bytes": content,
     }
-
-
-def _finish(folder: Path, split: Path, info: Any, shards: Sequence[str]) -> None:
-    """The files that make ``datasets.load_from_disk`` and ``open_dataset`` find the split."""
-    info.write_to_directory(str(split))
-    state: dict[str, Any] = {
-        "_data_files": [{"filename": name} for name in shards],
-        "_fingerprint": hashlib.sha256((split / RECORD).read_bytes()).hexdigest()[:16],
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
-    _write(split / "state.json", json.dumps(state, indent=2) + "\n")
-    _write(folder / "dataset_dict.json", json.dumps({"splits": sorted(_finished(folder))}) + "\n")
-
-
-def _finished(folder: Path) -> Iterator[str]:
-    return (path.parent.name for path in folder.glob("*/state.json"))
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from effbench.data.clips import Audio, EventTable, FileAudio, Problem
+from effbench.data.clips import Audio, FileAudio, Problem
+from effbench.data.event_table import EventTable
 from effbench.errors import DataError
 
 if TYPE_CHECKING:

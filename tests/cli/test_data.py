@@ -2,8 +2,6 @@ import json
 
 import pytest
 
-pytest.importorskip("datasets")
-
 
 @pytest.fixture
 def small(effbench, tmp_path):
@@ -141,7 +139,7 @@ def test_bench_measures_the_loader(effbench, small):
         (("--workers", "-1"), 2, "error: --workers -1: not a list of numbers of processes"),
         (("--piece-seconds", "0.05"), 2, "error: pieces of 0.05 s: the length must be a multiple of 40 ms"),
         (("--split", "test"), 2, "error: set has no split 'test'"),
-        (("--pseudo-labels", "none.hdf5"), 1, "error: none.hdf5: no readable HDF5 file"),
+        (("--pseudo-labels", "none.hdf5"), 1, "error: none.hdf5 is not a readable HDF5 file"),
     ],
 )
 def test_mistakes_of_bench_end_in_one_clear_line(effbench, small, arguments, code, message):

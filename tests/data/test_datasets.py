@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from effbench.data.clips import EventTable
 from effbench.data.datasets import open_dataset, recognise
-from effbench.data.labels import Event, crop_events
+from effbench.data.event_table import EventTable
+from effbench.data.labels import Event
 from effbench.data.prepare import prepare
 from effbench.data.pseudo_labels import PseudoLabels
 from effbench.data.synth import synthesise
@@ -134,7 +134,6 @@ def test_audio_comes_from_packs_where_there_are_any(strong):
 
 
 def test_packs_are_prepared_like_files(strong, tmp_path):
-    pytest.importorskip("datasets")
     write_pack(strong / "eval_segments_mp3.hdf", ["Y--aE2O5G5WE", "Ya_b-c_d-e_f"])
     dataset = open_dataset(strong)
     copy = open_dataset(prepare(dataset, tmp_path / "prepared"))
@@ -270,12 +269,40 @@ def test_event_tables_keep_every_event_in_order_of_onset():
     table = EventTable(["b", "a", "b"], np.array([2.0, 1.0, 0.5]), np.array([3.0, 2.0, 1.0]), ["x", "y", "x"])
     assert table.of("b") == (Event(0.5, 1.0, "x"), Event(2.0, 3.0, "x"))
     assert table.of("none") == ()
-    assert (len(table), set(table.clips())) == (3, {"a", "b"})
+    assert (len(table), table.count(["a"]), table.count(["b", "none"])) == (3, 1, 2)
+    frame = table.to_frame(["b", "none", "a"])
+    assert list(frame.itertuples(index=False, name=None)) == [
+        ("b", 0.5, 1.0, "x"),
+        ("b", 2.0, 3.0, "x"),
+        ("a", 1.0, 2.0, "y"),
+    ]
+    assert list(table.to_frame([]).columns) == ["clip", "onset", "offset", "label"]
 
 
-def test_cropping_moves_events_with_the_audio():
-    events = [Event(0.0, 1.0, "a"), Event(2.0, 9.0, "b"), Event(4.5, 5.0, "c")]
-    assert crop_events(events, 3.0, 2.0) == [Event(0.0, 2.0, "b"), Event(1.5, 2.0, "c")]
+def test_a_data_set_shows_itself(strong):
+    (strong / "eval_durations.csv").write_text("Y--aE2O5G5WE,1.99\n")
+    dataset = open_dataset(strong)
+    assert repr(dataset) == (
+        f"DataSet '{strong}' (audioset-strong), split 'eval': 2 clips, 4 events, 447 classes"
+    )
+    events = dataset.to_frame()
+    assert [*events.columns] == ["clip", "onset", "offset", "label"]
+    assert events.to_dict("records") == dataset.rows()
+    assert set(events["clip"]) == {"Y--aE2O5G5WE", "Ya_b-c_d-e_f"}
+    clips = dataset.to_frame("clips")
+    assert clips[["clip", "events", "labels"]].to_dict("list") == {
+        "clip": ["Y--aE2O5G5WE", "Ya_b-c_d-e_f"],
+        "events": [2, 2],
+        "labels": [(), ()],
+    }
+    assert clips["duration"][0] == 1.99
+    assert np.isnan(clips["duration"][1])
+    everything = json.loads(json.dumps(dataset.to_dict()))
+    assert everything["clips"][0]["events"][0] == {"onset": 0.5, "offset": 1.2, "label": "Bell"}
+    assert everything["missing"] == ["Ygonegonegon"]
+    page = dataset._repr_html_()
+    assert "<caption>" in page
+    assert ">447</td>" in page
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a.wav": 3}'])
@@ -283,5 +310,5 @@ def test_damaged_hear_files_are_refused(tmp_path, content):
     (tmp_path / "labelvocabulary.csv").write_text("idx,label\n0,cough\n")
     (tmp_path / "test.json").write_text(content)
     (tmp_path / "16000" / "test").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"test\.json: no"):
+    with pytest.raises(DataError, match=r"test\.json is not"):
         open_dataset(tmp_path)

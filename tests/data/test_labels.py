@@ -6,8 +6,6 @@ from hypothesis.extra.numpy import arrays
 
 from effbench.data.labels import (
     Event,
-    crop_events,
-    decode_frames,
     encode_events,
     event_frames,
     frame_bounds,
@@ -27,27 +25,6 @@ def test_class_lists_have_the_published_sizes_and_order():
     assert strong.by_mid["/m/03kmc9"] == mid_names()["/m/03kmc9"] == "Siren"
     assert mid_names()["/m/0chx_"] == "White noise, pink noise"
     assert not EVALUATION_ONLY & set(strong.names)
-
-
-@given(arrays(bool, st.tuples(st.just(3), st.integers(1, 250))))
-def test_decoding_then_encoding_is_the_identity_on_the_frame_grid(active):
-    events = decode_frames(active, CLASSES)
-    np.testing.assert_array_equal(encode_events(events, CLASSES, frames=active.shape[1]), active)
-    assert merge_events(events) == events
-
-
-ON_GRID = st.builds(
-    lambda first, length, label: Event(first / 25, (first + length) / 25, label),
-    st.integers(0, 249),
-    st.integers(1, 100),
-    st.sampled_from(CLASSES),
-)
-
-
-@given(st.lists(ON_GRID, max_size=8))
-def test_encoding_then_decoding_is_the_identity_for_merged_events_on_the_grid(events):
-    merged = sorted(event._replace(offset=min(event.offset, 10.0)) for event in merge_events(events))
-    assert decode_frames(encode_events(events, CLASSES).astype(bool), CLASSES) == merged
 
 
 @pytest.mark.parametrize("frame", range(251))
@@ -102,11 +79,6 @@ def test_events_of_other_classes_are_left_out():
     assert not encode_events([Event(0, 10, "Speech")], CLASSES).any()
 
 
-def test_decoded_times_end_with_the_clip():
-    assert decode_frames(np.ones((3, 250), bool), CLASSES, duration=9.99)[0] == Event(0.0, 9.99, "Bell")
-    assert decode_frames(np.ones((3, 250), bool)[:, 249:], CLASSES, duration=0.0) == []
-
-
 def hear_frames(onset_ms, offset_ms, frames=250):
     """HEAR's rule, frame by frame, in milliseconds."""
     centres = 20 + 40 * np.arange(frames)
@@ -150,7 +122,8 @@ def test_labels_of_a_piece_are_that_part_of_the_whole_and_those_of_the_moved_eve
     whole = encode_events(events, CLASSES, frames=first + frames, rule=rule)
     piece = encode_events(events, CLASSES, frames=frames, first_frame=first, rule=rule)
     np.testing.assert_array_equal(piece, whole[:, first:])
-    moved = crop_events(events, first * 0.04, frames * 0.04)
+    start = first * 0.04
+    moved = [event._replace(onset=event.onset - start, offset=event.offset - start) for event in events]
     np.testing.assert_array_equal(piece, encode_events(moved, CLASSES, frames=frames, rule=rule))
 
 
@@ -172,6 +145,14 @@ def test_the_runs_of_active_frames_encode_to_the_same_frames(active):
     events = events_of(active)
     np.testing.assert_array_equal(encode_events(events, CLASSES, frames=len(active)).T, active)
     assert merge_events(events) == events
+
+
+ON_GRID = st.builds(
+    lambda first, length, label: Event(first / 25, (first + length) / 25, label),
+    st.integers(0, 249),
+    st.integers(1, 100),
+    st.sampled_from(CLASSES),
+)
 
 
 @given(st.lists(ON_GRID, max_size=8))

@@ -1,12 +1,17 @@
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from effbench.data.datasets import open_dataset, recognise
+from effbench.data.labels import Event
 from effbench.data.prepare import prepare
 from effbench.data.synth import synthesise
+from effbench.data.vocabulary import strong_classes
 from effbench.errors import DataError, UsageError
 
-datasets = pytest.importorskip("datasets")
+BEFORE = Path(__file__).parents[1] / "fixtures" / "before"
 
 
 @pytest.fixture
@@ -35,11 +40,13 @@ def test_a_prepared_set_is_the_same_set(source, out):
         np.testing.assert_array_equal(theirs.waveform(), ours.waveform())
 
 
-def test_the_datasets_library_opens_it_too(source, out):
+def test_shards_are_plain_arrow_streams(source, out):
     prepare(source, out, shard_clips=2)
-    table = datasets.load_from_disk(str(out))["train"]
-    assert len(table) == 5
-    row = table[4]
+    shards = [
+        pa.ipc.open_stream(path.read_bytes()).read_all() for path in sorted((out / "train").glob("*.arrow"))
+    ]
+    assert [len(shard) for shard in shards] == [2, 2, 1]
+    (row,) = shards[2].to_pylist()
     assert row["filename"] == f"{source[4].id}.flac"
     assert row["audio_bytes"] == source[4].audio.source().read_bytes()
     assert [event["event_label"] for event in row["events"]] == [event.label for event in source[4].events]
@@ -50,8 +57,8 @@ def test_splits_are_added_to_the_same_folder(source, out):
     prepare(source, out)
     prepare(open_dataset(source.path, split="eval"), out)
     assert recognise(out)[0] == "prepared"
-    assert len(open_dataset(out, split="eval")) == 2
-    assert set(datasets.load_from_disk(str(out))) == {"train", "eval"}
+    assert [len(open_dataset(out, split=split)) for split in ("eval", "train")] == [2, 5]
+    assert open_dataset(out / "eval").ids == open_dataset(out, split="eval").ids
 
 
 def test_a_stopped_conversion_continues_with_the_missing_shards(source, out):
@@ -83,15 +90,22 @@ def test_another_data_set_is_not_mixed_in(source, out, tmp_path):
         prepare(other, out)
 
 
-def test_folders_that_others_saved_open_too(out):
-    table = datasets.Dataset.from_dict(
-        {
-            "filename": ["Yabc.mp3"],
-            "mp3_bytes": [b"no mp3"],
-            "events": [{"event_label": ["Bell"], "onset": [0.5], "offset": [1.0]}],
-        }
-    )
-    datasets.DatasetDict({"eval": table}).save_to_disk(str(out))
-    dataset = open_dataset(out)
+def test_folders_of_the_first_version_open_too():
+    train, evaluation = (open_dataset(BEFORE / "prepared", split=split) for split in ("train", "eval"))
+    assert [clip.events for clip in train] == [(Event(0.037, 0.899, "Bell"),), (Event(0.039, 0.939, "Rain"),)]
+    assert evaluation.ground_truth() == {"Yeval0000000": [(0.062, 0.951, "Bell")]}
+    assert train.classes == evaluation.classes == strong_classes()
+    assert np.abs(evaluation[0].waveform()).sum() == pytest.approx(1053.834, rel=1e-5)
+
+
+def test_a_split_that_lacks_a_shard_is_not_there(source, out):
+    prepare(source, out, shard_clips=2)
+    (out / "train" / "data-00001-of-00003.arrow").unlink()
+    with pytest.raises(DataError, match="no data set"):
+        open_dataset(out)
+
+
+def test_folders_that_others_saved_open_too():
+    dataset = open_dataset(BEFORE / "saved_by_datasets")
     assert dataset.ground_truth() == {"Yabc": [(0.5, 1.0, "Bell")]}
     assert dataset[0].audio.source() == b"no mp3"

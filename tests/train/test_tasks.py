@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from effbench import build_model
-from effbench.data.clips import no_events
 from effbench.data.datasets import open_dataset
+from effbench.data.event_table import no_events
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
 from effbench.errors import DataError, EffbenchError, UsageError

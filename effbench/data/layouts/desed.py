@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from effbench.data.clips import DataSet, no_events
+from effbench.data.clips import DataSet
+from effbench.data.event_table import no_events
 from effbench.data.ground_truth import DESED, StrongTable, read_desed
 from effbench.data.tables import (
     audio_files,

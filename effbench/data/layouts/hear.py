@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from effbench.data.clips import Audio, DataSet, EventTable, FileAudio, Problem
+import numpy as np
+
+from effbench.data.clips import Audio, DataSet, FileAudio, Problem
+from effbench.data.event_table import EventTable
 from effbench.data.tables import stem
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
@@ -58,8 +61,6 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
             else:
                 rows.append((stem(name), *event))
     names, onsets, offsets, events = zip(*rows, strict=True) if rows else ((), (), (), ())
-    import numpy as np
-
     return DataSet(
         folder, "hear", split, classes, clips,
         EventTable(names, np.array(onsets, float), np.array(offsets, float), events),
@@ -69,21 +70,22 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
     )  # fmt: skip
 
 
-def _event(item: dict[str, Any]) -> tuple[float, float, str] | None:
+def _event(item: Mapping[str, object]) -> tuple[float, float, str] | None:
     try:
-        onset, offset, label = float(item["start"]) / 1000, float(item["end"]) / 1000, str(item["label"])
-    except (KeyError, TypeError, ValueError):
+        onset, offset = (float(str(item[key])) / 1000 for key in ("start", "end"))
+        label = str(item["label"])
+    except (KeyError, ValueError):
         return None
     return (onset, offset, label) if 0 <= onset < offset < math.inf else None
 
 
-def _read_labels(path: Path) -> dict[str, list[Any]]:
+def _read_labels(path: Path) -> dict[str, list[object]]:
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no readable JSON ({error})") from error
+        raise DataError(f"{path} is not readable JSON ({error})") from error
     if not isinstance(labels, dict) or not all(isinstance(items, list) for items in labels.values()):
-        raise DataError(f"{path}: not an object of file names and lists of labels")
+        raise DataError(f"{path} is not an object of file names and lists of labels")
     return labels
 
 

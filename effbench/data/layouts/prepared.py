@@ -1,28 +1,36 @@
-"""Data sets made by ``effbench data prepare``: Hugging Face ``datasets`` folders, read memory-mapped.
+"""Data sets made by ``effbench data prepare``: folders of Arrow files, read memory-mapped.
 
-Folders that others saved with ``datasets`` open too where they have ``filename``, ``mp3_bytes`` and
-``events``. Reading needs pyarrow alone.
+Folders that others saved with Hugging Face ``datasets`` open too where they have ``filename``, ``mp3_bytes``
+and ``events``. Reading needs pyarrow alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.data.clips import Audio, DataSet, EventTable, no_events
+from effbench.data.clips import Audio, DataSet
+from effbench.data.event_table import EventTable, no_events
 from effbench.data.tables import stem
 from effbench.data.vocabulary import ClassList, strong_classes
 from effbench.errors import DataError
 
-RECORD = "effbench.json"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Beside the splits: the classes; in a split: what it was made from.
+PREPARED_RECORD = "effbench.json"
 AUDIO_COLUMNS = ("audio_bytes", "mp3_bytes")
+
+#: Of ``datasets``: in a split; beside the splits.
+_SAVED_SPLIT, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 _FIELDS = ("onset", "offset", "event_label")
 
 
@@ -45,46 +53,61 @@ class ShardAudio:
 
 
 @lru_cache(maxsize=512)
-def _mapped(shard: Path) -> Any:
+def _mapped(shard: Path) -> pa.Table:
     """A shard's table; its pages are read when needed, and shared between processes."""
     import pyarrow as pa
 
     try:
         return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{shard}: no readable Arrow file ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{shard} is not a readable Arrow file ({str(error).splitlines()[0]})") from error
+
+
+def shard_names(clips: int, shard_clips: int) -> list[str]:
+    """Names of the files that hold so many clips of a split."""
+    count = -(-clips // shard_clips)
+    return [f"data-{number:05d}-of-{count:05d}.arrow" for number in range(count)]
 
 
 def splits(folder: Path) -> dict[str, Path]:
     """Finished splits of a folder."""
     if not folder.is_dir():
         return {}
-    if (folder / "state.json").is_file():
+    if _shards(folder):
         return {folder.name: folder}
-    if not (folder / "dataset_dict.json").is_file():
+    if not any((folder / name).is_file() for name in (PREPARED_RECORD, _SAVED_SPLITS)):
         return {}
-    names = _json(folder / "dataset_dict.json").get("splits", [])
-    return {name: folder / name for name in names if (folder / name / "state.json").is_file()}
+    return {child.name: child for child in sorted(folder.iterdir()) if child.is_dir() and _shards(child)}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _shards(split: Path) -> list[Path]:
+    """The files of a split; none before the last of them is there."""
+    if (split / PREPARED_RECORD).is_file():
+        record = _json(split / PREPARED_RECORD)
+        clips, shard_clips = record.get("clips"), record.get("shard_clips")
+        if not (isinstance(clips, int) and isinstance(shard_clips, int)):
+            return []
+        found = [split / name for name in shard_names(clips, shard_clips)]
+        return found if all(shard.is_file() for shard in found) else []
+    if (split / _SAVED_SPLIT).is_file():
+        files = _json(split / _SAVED_SPLIT).get("_data_files")
+        return [split / file["filename"] for file in files] if isinstance(files, list) else []
+    return []
+
+
+def _json(path: Path) -> Mapping[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no readable JSON ({error})") from error
+        raise DataError(f"{path} is not readable JSON ({error})") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: not a JSON object")
+        raise DataError(f"{path} is not a JSON object")
     return content
 
 
 def open_split(folder: Path, split: str, audio: Path | None = None) -> DataSet:
     """One split; the audio stays on disk."""
-    shards = [folder / file["filename"] for file in _json(folder / "state.json").get("_data_files", [])]
-    record = folder.parent / RECORD
-    classes = strong_classes()
-    if record.is_file():
-        kept = _json(record)["classes"]
-        classes = ClassList(tuple(kept["names"]), tuple(kept["mids"]), frozenset(kept["scored"]))
+    shards = _shards(folder)
     clips: dict[str, Audio] = {}
     durations: dict[str, float] = {}
     weak: dict[str, tuple[str, ...]] = {}
@@ -103,8 +126,18 @@ def open_split(folder: Path, split: str, audio: Path | None = None) -> DataSet:
         if "labels" in table.column_names:
             labels = zip(names, table["labels"].to_pylist(), strict=True)
             weak |= {name: tuple(found) for name, found in labels if found}
-    events = _events(shards)
+    classes, events = _classes(folder.parent / PREPARED_RECORD), _events(shards)
     return DataSet(folder.parent, "prepared", split, classes, clips, events, weak, durations)
+
+
+def _classes(record: Path) -> ClassList:
+    """The classes that were kept; folders that others made are of AudioSet-strong."""
+    if not record.is_file():
+        return strong_classes()
+    kept = _json(record).get("classes")
+    if not isinstance(kept, dict):
+        raise DataError(f"{record} lists no classes")
+    return ClassList(tuple(kept["names"]), tuple(kept["mids"]), frozenset(kept["scored"]))
 
 
 def _events(shards: Sequence[Path]) -> EventTable:
@@ -115,7 +148,7 @@ def _events(shards: Sequence[Path]) -> EventTable:
     return EventTable(clips, onsets.astype(np.float64), offsets.astype(np.float64), labels)
 
 
-def _shard_events(shard: Path) -> Iterator[tuple[NDArray[Any], ...]]:
+def _shard_events(shard: Path) -> Iterator[tuple[NDArray[np.generic], ...]]:
     """Clips, onsets, offsets and labels of the events in a shard, in parts."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,5 +1,4 @@
 """Synthetic soundscapes: data sets for demos, tests and training on CPUs, from numpy and scipy alone."""
 
-from effbench.data.synth.options import LAYOUTS as LAYOUTS
 from effbench.data.synth.sounds import SOUNDS as SOUNDS
 from effbench.data.synth.write import synthesise as synthesise

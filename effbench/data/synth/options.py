@@ -11,11 +11,11 @@ from effbench.data.synth.sounds import SOUNDS
 from effbench.errors import UsageError, nearest
 from effbench.files import replacing
 
-RECORD = "synth.json"
-LAYOUTS = ("audioset", "hear")
+SYNTH_RECORD = "synth.json"
+SYNTH_LAYOUTS = ("audioset", "hear")
 
 # Raised when the same options would give other samples or labels.
-VERSION = 1
+SYNTH_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class SynthOptions:
     seconds: float
     snr: tuple[float, float]
     seed: int
-    version: int = VERSION
+    version: int = SYNTH_VERSION
 
     def __post_init__(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise UsageError(f"unknown layout '{self.layout}'\nLayouts: {', '.join(LAYOUTS)}")
+        if self.layout not in SYNTH_LAYOUTS:
+            raise UsageError(f"unknown layout '{self.layout}'\nLayouts: {', '.join(SYNTH_LAYOUTS)}")
         for name in self.classes:
             if name not in SOUNDS:
                 raise UsageError(
@@ -97,7 +97,7 @@ def claim(folder: Path, options: SynthOptions) -> None:
     Raises:
         UsageError: it holds something else.
     """
-    record = folder / RECORD
+    record = folder / SYNTH_RECORD
     folder.mkdir(parents=True, exist_ok=True)
     if record.exists():
         if record.read_text(encoding="utf-8") != options.record():
@@ -106,6 +106,6 @@ def claim(folder: Path, options: SynthOptions) -> None:
             )
         return
     if any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty, and no synthetic set; choose another folder")
+        raise UsageError(f"{folder} is not empty, and not a synthetic set; choose another folder")
     with replacing(record) as temporary:
         temporary.write_text(options.record(), encoding="utf-8")

@@ -20,7 +20,7 @@ _BATCH = 8
 
 
 @dataclass(frozen=True)
-class Clip:
+class PlannedClip:
     """One file to be made."""
 
     split: str
@@ -82,12 +82,12 @@ def synthesise(
     return folder
 
 
-def plan(options: SynthOptions) -> Iterator[Clip]:
+def plan(options: SynthOptions) -> Iterator[PlannedClip]:
     """Every clip of a set, without audio."""
     for number, (split, count) in enumerate(options.splits.items()):
         for index in range(count):
             scene = plan_scene((options.seed, number, index), options.seconds, options.classes, options.snr)
-            yield Clip(split, f"{split}{index:0{11 - len(split)}d}", scene)
+            yield PlannedClip(split, f"{split}{index:0{11 - len(split)}d}", scene)
 
 
 def audio_folder(folder: Path, options: SynthOptions, split: str) -> Path:
@@ -95,13 +95,13 @@ def audio_folder(folder: Path, options: SynthOptions, split: str) -> Path:
     return folder / str(SAMPLE_RATE) / split if options.layout == "hear" else folder / "audio" / split
 
 
-def audio_file(folder: Path, options: SynthOptions, clip: Clip) -> Path:
+def audio_file(folder: Path, options: SynthOptions, clip: PlannedClip) -> Path:
     """A clip's file; in the AudioSet layout, ``Y`` and an id of 11 characters."""
     name = f"{clip.name}.wav" if options.layout == "hear" else f"Y{clip.name}.flac"
     return audio_folder(folder, options, clip.split) / name
 
 
-def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> int:
+def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[PlannedClip]) -> int:
     import soundfile
 
     for clip in clips:
@@ -117,7 +117,7 @@ def _remove_leftovers(folder: Path, begun: float) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write_audioset(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> None:
+def _write_audioset(folder: Path, options: SynthOptions, clips: Sequence[PlannedClip]) -> None:
     """``audioset_<split>_strong.tsv`` as the official release has them, ``<split>_durations.csv``."""
     mids = {name: mid for mid, name in strong_classes().by_mid.items()}
     for split in options.splits:
@@ -134,7 +134,7 @@ def _write_audioset(folder: Path, options: SynthOptions, clips: Sequence[Clip]) 
         _write_text(folder / f"{split}_durations.csv", durations)
 
 
-def _write_hear(folder: Path, options: SynthOptions, clips: Sequence[Clip]) -> None:
+def _write_hear(folder: Path, options: SynthOptions, clips: Sequence[PlannedClip]) -> None:
     """``<split>.json`` with times in milliseconds, ``labelvocabulary.csv``."""
     vocabulary = [f'{index},"{name}"' for index, name in enumerate(sorted(options.classes))]
     _write_text(folder / "labelvocabulary.csv", ["idx,label", *vocabulary])

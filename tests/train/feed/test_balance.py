@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effbench.data.clips import DataSet, EventTable
+from effbench.data.clips import DataSet
+from effbench.data.event_table import EventTable
 from effbench.data.labels import Event, encode_events
 from effbench.data.vocabulary import ClassList
 from effbench.train.feed.balance import balanced_weights
