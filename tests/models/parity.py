@@ -42,6 +42,7 @@ def output(name: str, key: str) -> np.ndarray:
     return OUTPUTS[f"{name}/{key}"]
 
 
+@lru_cache(maxsize=1)
 def renamed_state(name: str) -> dict[str, torch.Tensor]:
     own = [entry for entry in LISTINGS[name]["state_dict"] if not entry[0].startswith("model.")]
     return {**_backbone_state(backbone_of(name)), **fill.make_state_dict(own)}

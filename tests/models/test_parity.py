@@ -5,9 +5,27 @@ import pytest
 import torch
 
 import effbench
+from effbench.models import build, zoo
+from effbench.models.checkpoint_keys import own_key
 from tests.models import parity
 
-pytestmark = pytest.mark.slow
+# A small model of each kind holds the numbers also where slow tests are left out.
+QUICK = {"fmn04", "fmn04+tf-104", "fmn04+tcn-104", "fmn04+hybrid-104"}
+QUICK |= {"fmn06+gru-160", "fmn06+mamba-160", "fmn10+attn-128"}
+NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in parity.NAMES]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    """Every test of one model in turn: its weights are made once."""
+    return request.param
+
+
+def built(name):
+    """A detector with weights of its own and the head count of the file."""
+    spec = effbench.ModelSpec.parse(parity.spec_of(name))
+    heads = {"heads": 8} if name == "fmn06+tf-160" else {}
+    return build._assemble(spec, zoo.sequence_options(spec) | heads, 447, 447, "audio")
 
 
 @torch.inference_mode()
@@ -23,42 +41,30 @@ def assert_parity(detector, name):
     assert np.abs(weak - parity.output(name, "weak_s0")).max() <= 1e-4
 
 
-@pytest.mark.parametrize("name", parity.NAMES)
 def test_published_file_gives_the_published_logits(name, tmp_path):
     path = parity.save(parity.renamed_state(name), tmp_path / "weights.pt")
     assert_parity(effbench.build_model(parity.spec_of(name), checkpoint=path), name)
 
 
-# The fixture with 8 heads does not fit the card's 4: only build_model, which reads the file first, takes it.
-@pytest.mark.parametrize("name", [name for name in parity.NAMES if name != "fmn06+tf-160"])
-def test_raw_layout_loads_into_an_existing_detector(name, tmp_path):
+def test_raw_layout_gives_an_existing_detector_the_same_weights(name, tmp_path):
     path = parity.save(parity.raw_state(name), tmp_path / "raw.pt")
-    detector = effbench.build_model(parity.spec_of(name), seed=0)
+    detector = built(name)
     report = effbench.load_checkpoint(detector, path)
     assert not report.dropped
     assert not report.fresh
-    assert_parity(detector, name)
+    own = detector.state_dict()
+    for key, tensor in parity.renamed_state(name).items():
+        assert torch.equal(own[own_key(key)], tensor)
+
+
+def test_same_keys_and_shapes_as_the_published_layout(name):
+    with torch.device("meta"):
+        own = built(name).state_dict()
+    published = {own_key(key): tuple(shape) for key, shape, _ in parity.LISTINGS[name]["state_dict"]}
+    assert {key: tuple(tensor.shape) for key, tensor in own.items()} == published
 
 
 def test_frontend_equals_the_published_one():
     detector = effbench.build_model("fmn04")
     features = detector.frontend(parity.waveform())[..., ::4, ::10]
     assert np.abs(features.numpy() - parity.OUTPUTS["mel_s0"]).max() <= 1e-6
-
-
-@pytest.mark.parametrize("name", parity.NAMES)
-def test_same_keys_and_shapes_as_the_published_layout(name):
-    from effbench.models.checkpoint_keys import own_key
-
-    heads = {"heads": 8} if name == "fmn06+tf-160" else {}
-    with torch.device("meta"):
-        own = _build_with(parity.spec_of(name), heads).state_dict()
-    published = {own_key(key): tuple(shape) for key, shape, _ in parity.LISTINGS[name]["state_dict"]}
-    assert {key: tuple(tensor.shape) for key, tensor in own.items()} == published
-
-
-def _build_with(spec, overrides):
-    from effbench.models import build, zoo
-
-    parsed = effbench.ModelSpec.parse(spec)
-    return build._assemble(parsed, zoo.sequence_options(parsed) | overrides, 447, 447, "audio")
