@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from effbench.cli.output import Format, note, write_csv, write_json, write_table
+from effbench.cli.output import Format, note, write_csv, write_json, write_sections
 from effbench.cli.progress import status
 from effbench.errors import UsageError
 
@@ -167,43 +167,15 @@ def _read(
     return found, read_ground_truth(ground_truth), seconds, {"data": ground_truth.name, "model": str(scores)}
 
 
-def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    from effbench.results.measurement import UNITS
-
-    rows = []
-    for name, estimate in evaluation.values.items():
-        scale = 100 if UNITS[name] == "%" else 1
-        value, low, high = (
-            round(scale * x, 4) if x == x else None for x in (estimate.value, estimate.low, estimate.high)
-        )
-        rows.append({"score": name, "value": value, "low": low, "high": high, "unit": UNITS[name]})
-    return rows
-
-
 def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:
     if form is Format.json:
         write_json(evaluation.to_dict())
     elif form is Format.csv:
-        write_csv(_class_rows(evaluation) if per_class else _rows(evaluation))
+        write_csv((evaluation.by_class if per_class else evaluation).rows())
     else:
-        title = f"{evaluation.clips} clips, {evaluation.classes} classes, {evaluation.events} events"
-        write_table(_rows(evaluation), title=f"{title}; protocol {evaluation.protocol}")
-        if per_class:
-            write_table(_class_rows(evaluation), title="By class, %")
+        write_sections([evaluation.table(), *(evaluation.by_class.sections() if per_class else ())])
     for remark in evaluation.notes:
         note(f"note: {remark}")
-
-
-def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    names = dict.fromkeys(name for values in evaluation.per_class.values() for name in values)
-    return [
-        {"class": name}
-        | {
-            metric: round(100 * value, 4) if (value := values.get(name, float("nan"))) == value else None
-            for metric, values in evaluation.per_class.items()
-        }
-        for name in names
-    ]
 
 
 def _check_plot(path: Path, engine: str, metrics: Sequence[str]) -> None:
@@ -216,11 +188,13 @@ def _check_plot(path: Path, engine: str, metrics: Sequence[str]) -> None:
 
 
 def _plot(evaluation: Evaluation, path: Path, facts: Mapping[str, Any]) -> None:
-    from effbench.plots.psd_roc import Staircase, save_psd_roc
+    from effbench.evaluate.psds.metric import PsdsResult
+    from effbench.plots.psd_roc import save_psd_roc
 
     title = f"{facts['model']} on {facts['data']}, PSDS1 {100 * evaluation.values['psds1'].value:.2f} %"
-    curves = evaluation.results["psds1"].curves
-    save_psd_roc({name: Staircase(c.efpr, c.tpr) for name, c in curves.items()}, path, title=title)
+    result = evaluation.results["psds1"]
+    assert isinstance(result, PsdsResult)
+    save_psd_roc(result.curves, result.mean_curve, path, title=title)
     note(f"curves in {path}")
 
 

@@ -6,6 +6,7 @@ score needs no more than weighted counts: nothing is detected, matched or sorted
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -14,25 +15,36 @@ from effbench.errors import UsageError
 from effbench.results.intervals import CONFIDENCE, Estimate
 
 #: Resamples by default: less work than the score itself, and the width of an interval to about 7 %.
-RESAMPLES = 100
+CLIP_RESAMPLES = 100
 
 
-def draw_weights(clips: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each clip is drawn in each resample (clips, resamples); each draws ``clips`` clips."""
-    if resamples < 0:
-        raise UsageError(f"resamples is {resamples}; expected 0 (no intervals) or more")
-    generator = np.random.default_rng(seed)
-    weights = np.empty((resamples, clips), dtype=np.int16)
-    for row in weights:
-        row[:] = np.bincount(generator.integers(clips, size=clips), minlength=clips)
-    return np.ascontiguousarray(weights.T)
+@dataclass(frozen=True)
+class ClipBootstrap:
+    """Resamples of the clips: how many (0: no intervals), and the seed of their drawing."""
+
+    resamples: int = CLIP_RESAMPLES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resamples < 0:
+            raise UsageError(f"resamples is {self.resamples}; expected 0 (no intervals) or more")
+
+    def weights(self, clips: int) -> np.ndarray:
+        """How often each clip is drawn in each resample (clips, resamples); each draws ``clips`` clips."""
+        generator = np.random.default_rng(self.seed)
+        weights = np.empty((self.resamples, clips), dtype=np.int16)
+        for row in weights:
+            row[:] = np.bincount(generator.integers(clips, size=clips), minlength=clips)
+        return np.ascontiguousarray(weights.T)
+
+    def weights_after_ones(self, clips: int) -> np.ndarray:
+        """The same after a column of ones, the clips as they are: (clips, 1 + resamples)."""
+        return np.column_stack([np.ones(clips, np.int16), self.weights(clips)])
 
 
-def interval(
-    value: float, replicates: np.ndarray, *, top: float = 1.0, confidence: float = CONFIDENCE
-) -> Estimate:
+def score_interval(value: float, replicates: np.ndarray, *, top: float = 1.0) -> Estimate:
     """A score, 0 to ``top``, with the interval of as many standard deviations of its replicates as a normal
-    distribution needs.
+    distribution needs; an interval of NaN where fewer than two replicates are defined.
 
     The spread of a hundred replicates is known well, their outer percentiles are not; and resamples repeat
     clips, which shifts rank scores a little, so that their own middle is not where the score is.
@@ -40,6 +52,6 @@ def interval(
     """
     replicates = replicates[~np.isnan(replicates)]
     if len(replicates) < 2 or np.isnan(value):
-        return Estimate(value, float("nan"), float("nan"))
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * float(np.std(replicates, ddof=1))
+        return Estimate(value)
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(np.std(replicates, ddof=1))
     return Estimate(value, max(value - reach, 0.0), min(value + reach, top))

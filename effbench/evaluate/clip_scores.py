@@ -22,8 +22,8 @@ def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(labels[order])
     last = np.append(ranked[1:] != ranked[:-1], True)
-    found, total = hits[last], np.flatnonzero(last) + 1
-    return float((np.diff(found, prepend=0) * found / total).sum() / positives)
+    true, total = hits[last], np.flatnonzero(last) + 1
+    return float((np.diff(true, prepend=0) * true / total).sum() / positives)
 
 
 def mean_average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:

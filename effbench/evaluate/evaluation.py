@@ -1,21 +1,19 @@
-"""What an evaluation found: values with intervals, ready to be printed and to be stored."""
+"""An evaluation's outcome: values with intervals, which show and store themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from effbench.evaluate.events import FScore, SegmentScore
-from effbench.evaluate.pauroc import PaurocResult
-from effbench.evaluate.psds.metric import PsdsResult
+from effbench.evaluate.one_pass import MetricResult
 from effbench.results.intervals import Estimate
-from effbench.results.measurement import Described, Measurement, in_unit
+from effbench.results.measurement import UNITS, Described, Measurement, in_unit
+from effbench.shown import Row, Shown, Table
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """Scores of one detector on one data set.
 
     Attributes:
@@ -28,6 +26,7 @@ class Evaluation:
         results: metric -> its result in full, PSD-ROC curves and all.
         conditions: what the values depend on.
         notes: what a reader of the values should know.
+        origin: what was scored, as far as it is known: model, checkpoint, data, split.
     """
 
     protocol: str
@@ -36,17 +35,48 @@ class Evaluation:
     classes: int
     events: int
     values: Mapping[str, Estimate]
-    results: Mapping[str, Any] = field(repr=False)
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, MetricResult]
+    conditions: Mapping[str, object] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    origin: Mapping[str, str | int | None] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{row['score']} {row['value']:.4g} {row['unit']}" for row in self.rows()[:3])
+        more = ", …" if len(self.values) > 3 else ""
+        subject = " on ".join(str(self.origin[key]) for key in ("model", "data") if key in self.origin)
+        return f"<Evaluation {subject + ': ' if subject else ''}{values}{more}; {self.clips} clips>"
 
     @property
     def per_class(self) -> Mapping[str, Mapping[str, float]]:
-        """Metric -> class -> value; NaN where it is not defined."""
-        return {name: getattr(result, "f1", result).per_class for name, result in self.results.items()}
+        """Metric -> class -> value, a fraction; NaN where it is not defined."""
+        return {name: result.per_class for name, result in self.results.items()}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; what is not defined is ``None``."""
+    @property
+    def by_class(self) -> ClassValues:
+        """The values of every class, as a table."""
+        return ClassValues(self.per_class)
+
+    def sections(self) -> Iterator[Table | str]:
+        """The values, in their units, and the notes."""
+        yield self.table()
+        yield from (f"note: {note}" for note in self.notes)
+
+    def table(self) -> Table:
+        """The values, in their units."""
+        title = f"{self.clips} clips, {self.classes} classes, {self.events} events; protocol {self.protocol}"
+        return Table(self.rows(), title)
+
+    def rows(self) -> list[Row]:
+        """Every value with its interval, in its unit, to four decimals."""
+        rows: list[Row] = []
+        for name, estimate in self.values.items():
+            shown = in_unit(name, estimate)
+            ends = {"value": shown.value, "low": shown.low, "high": shown.high}
+            rows.append({"score": name, **{key: _rounded(x) for key, x in ends.items()}, "unit": UNITS[name]})
+        return rows
+
+    def to_dict(self) -> dict[str, object]:
+        """Ready for JSON; values are fractions, and ``None`` where they are not defined."""
         return {
             "protocol": self.protocol,
             "engine": self.engine,
@@ -54,17 +84,10 @@ class Evaluation:
             "classes": self.classes,
             "events": self.events,
             "values": {
-                name: {
-                    "value": _plain(estimate.value),
-                    "low": _plain(estimate.low),
-                    "high": _plain(estimate.high),
-                }
-                for name, estimate in self.values.items()
+                name: {"value": _plain(shown.value), "low": _plain(shown.low), "high": _plain(shown.high)}
+                for name, shown in self.values.items()
             },
-            "per_class": {
-                metric: {name: _plain(value) for name, value in values.items()}
-                for metric, values in self.per_class.items()
-            },
+            "per_class": self.by_class.to_dict(),
             "notes": list(self.notes),
         }
 
@@ -72,7 +95,7 @@ class Evaluation:
         self,
         spec: str,
         *,
-        conditions: Mapping[str, Any] | None = None,
+        conditions: Mapping[str, object] | None = None,
         environment: Described | Mapping[str, object] | None = None,
     ) -> list[Measurement]:
         """The values as rows of the results store; fractions as percentages.
@@ -95,33 +118,41 @@ class Evaluation:
         ]
 
 
-def values_of(results: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Quantity -> value with its interval, of all metrics' results."""
-    return {
-        name: estimate for metric, result in results.items() for name, estimate in _values(metric, result)
-    }
+@dataclass(frozen=True)
+class ClassValues(Shown):
+    """Values of every class.
 
+    Attributes:
+        by_metric: metric -> class -> value, a fraction; NaN where it is not defined.
+    """
 
-def _values(metric: str, result: Any) -> Iterable[tuple[str, Estimate]]:
-    if isinstance(result, PsdsResult):
-        yield metric, _estimate(result, "macro")
-        yield f"{metric}_penalised", _estimate(result, "penalised")
-    elif isinstance(result, PaurocResult):
-        yield metric, _estimate(result, "macro")
-    elif isinstance(result, SegmentScore):
-        yield from _values("segment_f1", result.f1)
-        yield "segment_error_rate", _estimate(result, "error_rate")
-    elif isinstance(result, FScore):
-        yield metric, _estimate(result, "micro")
-        yield f"{metric}_macro", _estimate(result, "macro")
-        if not math.isnan(result.error_rate):
-            yield f"{metric.replace('_f1', '')}_error_rate", _estimate(result, "error_rate")
+    by_metric: Mapping[str, Mapping[str, float]]
 
+    def sections(self) -> Iterator[Table | str]:
+        """One row a class, one column a metric."""
+        yield Table(self.rows(), "By class, %")
 
-def _estimate(result: Any, name: str) -> Estimate:
-    value: float = getattr(result, name)
-    return result.intervals.get(name) or Estimate(value, math.nan, math.nan)
+    def rows(self) -> list[Row]:
+        """One row a class, percentages to four decimals."""
+        metrics = self.by_metric.items()
+        names = dict.fromkeys(name for _, values in metrics for name in values)
+        return [
+            {"class": name}
+            | {metric: _rounded(100 * values.get(name, math.nan)) for metric, values in metrics}
+            for name in names
+        ]
+
+    def to_dict(self) -> dict[str, object]:
+        """Metric -> class -> value, a fraction; ``None`` where it is not defined."""
+        return {
+            metric: {name: _plain(value) for name, value in values.items()}
+            for metric, values in self.by_metric.items()
+        }
 
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else value
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

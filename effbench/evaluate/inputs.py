@@ -1,10 +1,10 @@
-"""What a score is computed from, checked once: clips, classes, events, durations and frame times."""
+"""What a score is computed from, checked once: scores, events, durations and frame times of clips."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from effbench.data.labels import Event, merge_events
 from effbench.errors import UsageError
+from effbench.grid import FRAME_SECONDS
 
 Scores: TypeAlias = Mapping[str, ArrayLike]
 GroundTruth: TypeAlias = Mapping[str, Sequence[tuple[float, float, str]]]
@@ -21,19 +22,23 @@ Timestamps: TypeAlias = ArrayLike | Mapping[str, ArrayLike] | None
 #: Times are compared after rounding to this many decimals of a second, as the reference does.
 TIME_DECIMALS = 6
 
-#: Class numbers are kept as 16-bit integers.
+#: Class indices are kept as 16-bit integers.
 MAX_CLASSES = 1 << 15
 
 
 @dataclass(frozen=True)
 class Events:
-    """Ground-truth events, sorted by clip, class and onset; those of one class in one clip are apart.
+    """Events of many clips, sorted by clip, class and onset.
 
-    Shape: every array (events,).
+    Attributes:
+        clip: (events,) index of the clip.
+        class_index: (events,)
+        onset: (events,) seconds.
+        offset: (events,) seconds.
     """
 
     clip: np.ndarray
-    cls: np.ndarray
+    class_index: np.ndarray
     onset: np.ndarray
     offset: np.ndarray
 
@@ -44,44 +49,94 @@ class Events:
         """Index of the first event of each clip (n,), and of the one past its last."""
         return np.searchsorted(self.clip, clip), np.searchsorted(self.clip, clip, side="right")
 
-    def of_pairs(self, clip: np.ndarray, cls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def of_pairs(self, clip: np.ndarray, class_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for the events of one class each."""
-        keys, wanted = self.clip * MAX_CLASSES + self.cls, clip * MAX_CLASSES + cls
+        keys, wanted = self.clip * MAX_CLASSES + self.class_index, clip * MAX_CLASSES + class_index
         return np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
 
 
 @dataclass(frozen=True)
-class Task:
-    """One scoring job: what was predicted, and what was there."""
+class ScoringInputs:
+    """What was predicted and what was there, for one set of clips.
+
+    Attributes:
+        scores: as ``psds1`` documents all of these.
+        ground_truth: its events of one class that overlap or touch in a clip count as one.
+        durations: those of clips without scores are ignored.
+        classes: names of the scores' columns.
+        frame_seconds: length of a frame.
+        timestamps: boundaries of the frames instead.
+
+    Raises:
+        UsageError: when it is made, naming the clip, class or event that does not fit.
+    """
 
     scores: Scores
-    clips: tuple[str, ...]
-    classes: tuple[str, ...]
-    events: Events
-    durations: np.ndarray
-    timestamps: Timestamps
-    frame_seconds: float
+    ground_truth: GroundTruth
+    durations: Durations
+    classes: Sequence[str]
+    frame_seconds: float = FRAME_SECONDS
+    timestamps: Timestamps = None
 
-    @property
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if len(set(self.classes)) != len(self.classes) or not self.classes:
+            raise UsageError("classes must be given, and each only once")
+        if len(self.classes) > MAX_CLASSES:
+            raise UsageError(f"{len(self.classes)} classes; at most {MAX_CLASSES} can be scored")
+        if not self.frame_seconds > 10.0**-TIME_DECIMALS:
+            raise UsageError(
+                f"frame_seconds is {self.frame_seconds}; expected the length of a frame in seconds"
+            )
+        if not self.clips:
+            raise UsageError("no scores: the mapping has no clips")
+        self._check_clips()
+        for clip, seconds in zip(self.clips, self.seconds.tolist(), strict=True):
+            if not 0 < seconds < np.inf:
+                raise UsageError(f"duration of clip '{clip}' is {seconds}; expected seconds above 0")
+        if len(self.events) == 0:
+            raise UsageError("no ground-truth events: nothing to score against")
+
+    def _check_clips(self) -> None:
+        for clip in self.clips:
+            if clip not in self.ground_truth:
+                raise UsageError(f"clip '{clip}' has scores but no ground truth (an empty list is fine)")
+            if clip not in self.durations:
+                raise UsageError(f"clip '{clip}' has scores but no duration")
+        known = set(self.clips)
+        for clip in self.ground_truth:
+            if clip not in known:
+                raise UsageError(f"clip '{clip}' has ground truth but no scores")
+
+    @cached_property
+    def clips(self) -> tuple[str, ...]:
+        """Clips by name: the order of everything else."""
+        return tuple(sorted(self.scores.keys()))
+
+    @cached_property
+    def seconds(self) -> np.ndarray:
+        """Durations (clips,)."""
+        return np.array([self.durations[clip] for clip in self.clips], dtype=np.float64)
+
+    @cached_property
+    def events(self) -> Events:
+        """The ground truth as arrays; events of one class in one clip are apart."""
+        return collect_events(self.ground_truth, self.clips, self.classes)
+
+    @cached_property
     def event_counts(self) -> np.ndarray:
         """Number of events (classes,)."""
-        return np.bincount(self.events.cls, minlength=len(self.classes))
+        return np.bincount(self.events.class_index, minlength=len(self.classes))
 
     @property
-    def total_duration(self) -> float:
+    def total_seconds(self) -> float:
         """Seconds of all clips together."""
-        return float(sum(self.durations.tolist()))
+        return float(sum(self.seconds.tolist()))
 
     def load(self, index: int) -> np.ndarray:
         """Scores (frames, classes) of one clip as they are; asks the mapping once."""
         clip = self.clips[index]
-        array = np.asarray(self.scores[clip])
-        if array.ndim != 2 or array.shape[1] != len(self.classes) or len(array) == 0:
-            raise UsageError(
-                f"scores of clip '{clip}' have shape {array.shape}; "
-                f"expected (frames, {len(self.classes)}), one column per class"
-            )
-        return array
+        return checked_shape(clip, np.asarray(self.scores[clip]), len(self.classes))
 
     def times(self, index: int, frames: int) -> np.ndarray:
         """Boundaries (frames + 1,) of a clip's frames in seconds."""
@@ -98,9 +153,25 @@ class Task:
             raise UsageError(f"timestamps of clip '{clip}' do not rise from frame to frame")
         return times
 
-    def refuse_nan(self, index: int, cls: int) -> UsageError:
+    def nan_error(self, index: int, class_index: int) -> UsageError:
         """The error for a score that is not a number."""
-        return UsageError(f"scores of clip '{self.clips[index]}' hold NaN for class '{self.classes[cls]}'")
+        return UsageError(
+            f"scores of clip '{self.clips[index]}' hold NaN for class '{self.classes[class_index]}'"
+        )
+
+
+def checked_shape(clip: str, scores: np.ndarray, classes: int) -> np.ndarray:
+    """The scores of a clip.
+
+    Raises:
+        UsageError: they have no frames, or other than so many columns.
+    """
+    if scores.ndim != 2 or scores.shape[1] != classes or len(scores) == 0:
+        raise UsageError(
+            f"scores of clip '{clip}' have shape {scores.shape}; "
+            f"expected (frames, {classes}), one column per class"
+        )
+    return scores
 
 
 @lru_cache
@@ -117,48 +188,14 @@ def exact(scores: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scores, dtype=np.float32 if small else np.float64)
 
 
-def prepare(
-    scores: Scores,
-    ground_truth: GroundTruth,
-    durations: Durations,
-    *,
-    classes: Sequence[str],
-    frame_seconds: float,
-    timestamps: Timestamps = None,
-) -> Task:
-    """Check the parts against each other and bring them into one order (clips by name).
-
-    Events of one class that overlap or touch in a clip are merged into one. Durations of clips that have
-    no scores are ignored.
-
-    Raises:
-        UsageError: naming the clip, class or event that does not fit.
-    """
-    names = tuple(classes)
-    if len(set(names)) != len(names) or not names:
-        raise UsageError("classes must be given, and each only once")
-    if len(names) > MAX_CLASSES:
-        raise UsageError(f"{len(names)} classes; at most {MAX_CLASSES} can be scored")
-    if not frame_seconds > 10.0**-TIME_DECIMALS:
-        raise UsageError(f"frame_seconds is {frame_seconds}; expected the length of a frame in seconds")
-    clips = tuple(sorted(scores.keys()))
-    if not clips:
-        raise UsageError("no scores: the mapping has no clips")
-    _same_clips(clips, ground_truth, durations)
-    seconds = np.array([durations[clip] for clip in clips], dtype=np.float64)
-    if not (np.isfinite(seconds) & (seconds > 0)).all():
-        worst = clips[int(np.argmin(np.isfinite(seconds) & (seconds > 0)))]
-        raise UsageError(f"duration of clip '{worst}' is {durations[worst]}; expected seconds above 0")
-    events = collect_events(ground_truth, clips, names)
-    if len(events) == 0:
-        raise UsageError("no ground-truth events: nothing to score against")
-    return Task(scores, clips, names, events, seconds, timestamps, frame_seconds)
-
-
 def collect_events(
     ground_truth: GroundTruth, clips: Sequence[str], classes: Sequence[str], *, merge: bool = True
 ) -> Events:
-    """Events of all clips as arrays; those of one class that overlap or touch in a clip become one."""
+    """Events of all clips as arrays; those of one class that overlap or touch in a clip become one.
+
+    Raises:
+        UsageError: an event of another class than these, or with impossible times.
+    """
     index = {name: number for number, name in enumerate(classes)}
     rows: list[tuple[int, int, float, float]] = []
     for number, clip in enumerate(clips):
@@ -179,15 +216,3 @@ def _checked(event: tuple[float, float, str], clip: str, index: Mapping[str, int
     if not (np.isfinite(onset) and np.isfinite(offset) and onset < offset):
         raise UsageError(f"clip '{clip}' has an event of class '{name}' from {onset} to {offset} s")
     return Event(onset, offset, name)
-
-
-def _same_clips(clips: Sequence[str], ground_truth: GroundTruth, durations: Durations) -> None:
-    for clip in clips:
-        if clip not in ground_truth:
-            raise UsageError(f"clip '{clip}' has scores but no ground truth (an empty list is fine)")
-        if clip not in durations:
-            raise UsageError(f"clip '{clip}' has scores but no duration")
-    known = set(clips)
-    for clip in ground_truth:
-        if clip not in known:
-            raise UsageError(f"clip '{clip}' has ground truth but no scores")

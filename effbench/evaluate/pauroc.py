@@ -9,29 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
 
 import numpy as np
 
 from effbench.errors import UsageError
-from effbench.evaluate.bootstrap import RESAMPLES, draw_weights, interval
+from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap, score_interval
 from effbench.evaluate.inputs import (
     TIME_DECIMALS,
     Durations,
     GroundTruth,
     Scores,
-    Task,
+    ScoringInputs,
     Timestamps,
     exact,
-    prepare,
 )
-from effbench.evaluate.one_pass import run
+from effbench.evaluate.one_pass import Metric, run_metrics
+from effbench.evaluate.reference import ReferenceScorer
+from effbench.evaluate.scoring import Engine, Missing, Scoring
 from effbench.evaluate.segments import Segments, highest_scores, positive_segments, segment_counts
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
-
-#: Score of segments without frames.
-Missing = float | Literal["lowest"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,38 @@ class PaurocResult:
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
     class_intervals: Mapping[str, Estimate] = field(default_factory=dict, repr=False)
 
+    def values(self) -> dict[str, Estimate]:
+        """``macro`` as the quantity ``pauroc``."""
+        return {"pauroc": self.intervals.get("macro", Estimate(self.macro))}
+
+
+@dataclass(frozen=True)
+class PaurocParameters:
+    """What makes one partial AUROC of many.
+
+    Attributes:
+        segment_seconds: length of a segment; a clip's last one may reach past its end.
+        max_fpr: false positive rate up to which the curve counts.
+
+    Raises:
+        UsageError: a parameter out of its range.
+    """
+
+    segment_seconds: float = 1.0
+    max_fpr: float = 0.1
+    name: str = "pauroc"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_fpr <= 1 or not self.segment_seconds > 0:
+            raise UsageError("expected 0 < max_fpr <= 1 and segment_seconds > 0")
+
+    def metric(self, scoring: Scoring) -> Metric[PaurocResult]:
+        """The score of these inputs, in the making."""
+        if scoring.engine == "reference":
+            return Metric(scoring.reference, partial(_by_reference, scoring.reference, self))
+        collector = _SegmentCollector(scoring.inputs, self.segment_seconds, scoring.missing)
+        return Metric(collector, partial(_result, collector, self.max_fpr, scoring.bootstrap))
+
 
 def pauroc(
     scores: Scores,
@@ -62,96 +92,67 @@ def pauroc(
     segment_seconds: float = 1.0,
     max_fpr: float = 0.1,
     missing: Missing = 0.0,
-    engine: Literal["effbench", "reference"] = "effbench",
-    resamples: int = RESAMPLES,
+    engine: Engine = "effbench",
+    resamples: int = CLIP_RESAMPLES,
     seed: int = 0,
 ) -> PaurocResult:
     """Segment-based partial AUROC, mean over classes.
 
+    Arguments and errors are those of ``effbench.psds1``, and three more.
+
     Args:
-        scores: as in ``effbench.psds1``, like all that is not named here.
-        ground_truth: see there.
-        durations: see there; they make the number of segments.
-        classes: see there.
-        frame_seconds: see there.
-        timestamps: see there.
         segment_seconds: length of a segment; a clip's last one may reach past its end.
         max_fpr: false positive rate up to which the curve counts.
         missing: score of segments that lie wholly past the last frame. 0 is what the reference assigns and
             published values contain: the lowest of probabilities, but a high one of logits, where it
             stands for a probability of 0.5. ``lowest`` ranks such segments below all others.
-        engine: ``reference`` has sed_scores_eval compute the values (no intervals, ``missing`` 0 only).
-        resamples: bootstrap resamples of the clips for the intervals; 0 for none.
-        seed: of the resampling.
-
-    Raises:
-        UsageError: inputs that don't fit together, or NaN among the scores.
     """
-    if not 0 < max_fpr <= 1 or not segment_seconds > 0:
-        raise UsageError("expected 0 < max_fpr <= 1 and segment_seconds > 0")
-    if engine not in ("effbench", "reference"):
-        raise UsageError(f"unknown engine '{engine}'; expected effbench or reference")
-    task = prepare(
-        scores, ground_truth, durations, classes=classes, frame_seconds=frame_seconds, timestamps=timestamps
-    )
-    if engine == "reference":
-        return reference_result(task, segment_seconds, max_fpr, missing)
-    metric = PaurocMetric(task, segment_seconds, max_fpr, missing, resamples, seed)
-    result: PaurocResult = run(task, [metric])[0]
-    return result
+    parameters = PaurocParameters(segment_seconds, max_fpr)
+    inputs = ScoringInputs(scores, ground_truth, durations, classes, frame_seconds, timestamps)
+    scoring = Scoring(inputs, engine, ClipBootstrap(resamples, seed), missing)
+    if engine == "reference" and missing != 0:
+        raise UsageError("the reference engine gives segments without frames the score 0 and no other")
+    return run_metrics(inputs, [parameters.metric(scoring)])[0]
 
 
-class PaurocMetric:
-    """A partial AUROC that is fed clip by clip."""
+class _SegmentCollector:
+    """Scores and labels of all segments."""
 
-    def __init__(
-        self,
-        task: Task,
-        segment_seconds: float,
-        max_fpr: float,
-        missing: Missing,
-        resamples: int,
-        seed: int,
-    ) -> None:
-        self.task, self.seconds, self.max_fpr = task, segment_seconds, max_fpr
+    def __init__(self, inputs: ScoringInputs, seconds: float, missing: Missing) -> None:
+        self.inputs, self.segment_seconds = inputs, seconds
         self.missing = -np.inf if missing == "lowest" else float(missing)
-        self.resamples, self.seed = resamples, seed
-        self.rows: list[np.ndarray] = []
+        self.counts = segment_counts(inputs.seconds, seconds)
+        self.scores: list[np.ndarray] = []
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
         """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
-        count = int(segment_counts(self.task.durations[number : number + 1], self.seconds)[0])
-        edges = np.round(np.arange(count + 1) * self.seconds, TIME_DECIMALS)
-        self.rows.append(highest_scores(exact(scores), times, edges, self.missing))
-        if np.isnan(self.rows[-1]).any():
-            raise self.task.refuse_nan(number, int(np.argwhere(np.isnan(self.rows[-1]))[0, 1]))
+        edges = np.round(np.arange(self.counts[number] + 1) * self.segment_seconds, TIME_DECIMALS)
+        highest = highest_scores(exact(scores), times, edges, self.missing)
+        if np.isnan(highest).any():
+            raise self.inputs.nan_error(number, int(np.argwhere(np.isnan(highest))[0, 1]))
+        self.scores.append(highest)
 
-    def finish(self) -> PaurocResult:
-        """The score, once all clips have been added."""
-        task = self.task
-        counts = segment_counts(task.durations, self.seconds)
-        clip = np.repeat(np.arange(len(counts)), counts)
-        scores = np.concatenate(self.rows)
-        self.rows.clear()
-        segments = Segments(scores.T, clip, positive_segments(task, self.seconds, counts))
-        # In the first "resample", each clip is there once: the score itself.
-        weights = np.ones((len(task.clips), 1 + self.resamples), dtype=np.int16)
-        weights[:, 1:] = draw_weights(len(task.clips), self.resamples, self.seed)
-        return _result(task.classes, segments.areas(self.max_fpr, weights))
+    def segments(self) -> Segments:
+        """Those of all clips, once they have been added; lets go of them."""
+        scores = np.concatenate(self.scores)
+        self.scores.clear()
+        clip = np.repeat(np.arange(len(self.counts)), self.counts)
+        return Segments(scores.T, clip, positive_segments(self.inputs, self.segment_seconds, self.counts))
 
 
-def _result(classes: Sequence[str], areas: np.ndarray) -> PaurocResult:
-    """From areas (classes, 1 + resamples), the score's own first."""
+def _result(collector: _SegmentCollector, max_fpr: float, bootstrap: ClipBootstrap) -> PaurocResult:
+    weights = bootstrap.weights_after_ones(len(collector.inputs.clips))
+    areas = collector.segments().areas(max_fpr, weights)
     macro = _mean(areas)
-    per_class = dict(zip(classes, areas[:, 0].tolist(), strict=True))
-    if areas.shape[1] == 1:
+    per_class = dict(zip(collector.inputs.classes, areas[:, 0].tolist(), strict=True))
+    if not bootstrap.resamples:
         return PaurocResult(macro.item(), per_class)
     return PaurocResult(
         macro[0].item(),
         per_class,
-        {"macro": interval(macro[0].item(), macro[1:])},
+        {"macro": score_interval(macro[0].item(), macro[1:])},
         {
-            name: interval(value, mine[1:])
+            name: score_interval(value, mine[1:])
             for (name, value), mine in zip(per_class.items(), areas, strict=True)
             if not np.isnan(value)
         },
@@ -166,11 +167,10 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return mean
 
 
-def reference_result(task: Task, segment_seconds: float, max_fpr: float, missing: Missing) -> PaurocResult:
-    """The values by sed_scores_eval."""
-    from effbench.evaluate.psds.reference import reference_pauroc
-
-    if missing != 0:
-        raise UsageError("the reference engine gives segments without frames the score 0 and no other")
-    per_class = reference_pauroc(task, segment_seconds, max_fpr)
+def _by_reference(reference: ReferenceScorer, parameters: PaurocParameters) -> PaurocResult:
+    areas, _ = reference.call(
+        "segment_based", "auroc", segment_length=parameters.segment_seconds, max_fpr=parameters.max_fpr
+    )
+    known = {reference.names[label]: float(area) for label, area in areas.items() if label in reference.names}
+    per_class = {name: known.get(name, float("nan")) for name in reference.inputs.classes}
     return PaurocResult(_mean(np.array(list(per_class.values()))[:, None]).item(), per_class)

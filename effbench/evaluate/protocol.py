@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from effbench.errors import UsageError, nearest
-from effbench.evaluate.bootstrap import RESAMPLES
-from effbench.evaluate.evaluation import Evaluation, values_of
-from effbench.evaluate.inputs import Durations, GroundTruth, Scores, Task, Timestamps, prepare
-from effbench.evaluate.metrics import METRICS, EventList, Scoring
+from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
+from effbench.evaluate.evaluation import Evaluation
+from effbench.evaluate.inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
+from effbench.evaluate.metrics import METRICS
+from effbench.evaluate.one_pass import run_metrics
 from effbench.evaluate.protocol_view import FilteredScores
-from effbench.evaluate.psds.score import Engine
+from effbench.evaluate.scoring import Decoding, Engine, Scoring
 from effbench.grid import FRAME_SECONDS
 
 
@@ -46,11 +47,11 @@ class Protocol:
     overlap: bool = True
     expected_classes: int | None = None
 
-    def decoder(self, task: Task, probabilities: bool, threshold: float | None) -> EventList:
-        """What makes events of scores, at a threshold on their own scale if one is given."""
+    def decoding(self, probabilities: bool, threshold: float | None) -> Decoding:
+        """How scores become events, at a threshold on their own scale if one is given."""
         if threshold is None:
             threshold = 1 / (1 + math.exp(-self.threshold)) if probabilities else self.threshold
-        return EventList(task, threshold, frame_centres=self.frame_centres, min_seconds=self.min_seconds)
+        return Decoding(threshold, self.frame_centres, self.min_seconds)
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
@@ -87,7 +88,7 @@ def evaluate_scores(
     timestamps: Timestamps = None,
     median_window: int | None = None,
     threshold: float | None = None,
-    resamples: int = RESAMPLES,
+    resamples: int = CLIP_RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
     """Post-process and score anybody's frame scores as a protocol says; each clip is loaded once.
@@ -120,42 +121,33 @@ def evaluate_scores(
     view = FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), window)
     if plan.scored_only:
         view, ground_truth = view.scored(ground_truth)
-    task = prepare(
-        view,
-        ground_truth,
-        durations,
-        classes=view.classes,
-        frame_seconds=frame_seconds,
-        timestamps=timestamps,
-    )
-    decoder = plan.decoder(task, probabilities, threshold)
+    inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
     scoring = Scoring(
-        task=task,
-        ground_truth=ground_truth,
-        decoder=decoder,
+        inputs,
+        engine,
+        ClipBootstrap(resamples, seed),
         missing=0.5 if probabilities else 0.0,
-        engine=engine,
-        resamples=resamples,
-        seed=seed,
+        decoding=plan.decoding(probabilities, threshold),
     )
-    results = scoring.results(names)
+    computed = run_metrics(inputs, [METRICS[name].metric(scoring) for name in names])
+    results = dict(zip(names, computed, strict=True))
     return Evaluation(
         protocol=plan.name,
         engine=engine,
-        clips=len(task.clips),
-        classes=len(task.classes),
-        events=len(task.events),
-        values=values_of(results),
+        clips=len(inputs.clips),
+        classes=len(inputs.classes),
+        events=len(inputs.events),
+        values={name: value for result in computed for name, value in result.values().items()},
         results=results,
         conditions={
             "protocol": plan.name,
             "engine": engine,
             "median_window": window,
-            "clips": len(task.clips),
-            "classes": len(task.classes),
-            **({"threshold": decoder.level} if decoder.events else {}),
+            "clips": len(inputs.clips),
+            "classes": len(inputs.classes),
+            **({"threshold": scoring.decoding.threshold} if scoring.decoded.by_clip else {}),
         },
-        notes=tuple(_notes(plan, task, len(scores))),
+        notes=tuple(_notes(plan, inputs, len(scores))),
     )
 
 
@@ -177,11 +169,11 @@ def plan_of(protocol: str, metrics: Sequence[str] | None) -> Protocol:
     return PROTOCOLS[protocol]
 
 
-def _notes(plan: Protocol, task: Task, given: int) -> Iterator[str]:
-    if given > len(task.clips):
-        yield f"{given - len(task.clips)} of {given} clips have no event of a scored class and were left out"
-    if plan.expected_classes not in (None, len(task.classes)):
+def _notes(plan: Protocol, inputs: ScoringInputs, given: int) -> Iterator[str]:
+    if left_out := given - len(inputs.clips):
+        yield f"{left_out} of {given} clips have no event of a scored class and were left out"
+    if plan.expected_classes not in (None, len(inputs.classes)):
         yield (
-            f"{len(task.classes)} classes have events; the paper's values are means over "
+            f"{len(inputs.classes)} classes have events; the paper's values are means over "
             f"{plan.expected_classes} and can't be compared"
         )

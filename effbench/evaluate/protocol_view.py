@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from effbench.data.labels import Event, merge_events
 from effbench.errors import UsageError
-from effbench.evaluate.inputs import GroundTruth, Scores
+from effbench.evaluate.inputs import GroundTruth, Scores, checked_shape
 from effbench.evaluate.median import median_filter
 
 
@@ -41,12 +41,7 @@ class FilteredScores(Mapping[str, ArrayLike]):
         return FilteredScores(self.source, list(kept), self.all_classes, columns, self.window), kept
 
     def __getitem__(self, clip: str) -> np.ndarray:
-        array = np.asarray(self.source[clip])
-        if array.ndim != 2 or array.shape[1] != len(self.all_classes):
-            raise UsageError(
-                f"scores of clip '{clip}' have shape {array.shape}; "
-                f"expected (frames, {len(self.all_classes)}), one column per class"
-            )
+        array = checked_shape(clip, np.asarray(self.source[clip]), len(self.all_classes))
         if len(self.columns) < array.shape[1]:
             array = array[:, self.columns]
         return array if self.window == 1 else median_filter(array, self.window)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.evaluate.inputs import TIME_DECIMALS, Task
+from effbench.evaluate.inputs import TIME_DECIMALS, ScoringInputs
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Segments:
         totals = np.bincount(self.clip, minlength=len(weights)) @ weights.astype(np.int64)
         areas = np.full((len(self.scores), weights.shape[1]), np.nan)
         deepest = self._deepest(max_fpr, weights)
-        for cls, (scores, positive) in enumerate(zip(self.scores, self.positive, strict=True)):
+        for index, (scores, positive) in enumerate(zip(self.scores, self.positive, strict=True)):
             hits = weights[self.clip[positive]].astype(np.int64)
             positives, negatives = hits.sum(axis=0), totals - hits.sum(axis=0)
-            found, false = self._levels(np.ascontiguousarray(scores), positive, hits, weights, deepest)
+            true, false = self._levels(np.ascontiguousarray(scores), positive, hits, weights, deepest)
             rates = false / np.maximum(negatives, 1)
-            area = (found * np.maximum(max_fpr - rates, 0.0)).sum(axis=0) / np.maximum(positives, 1)
-            areas[cls] = np.where((positives > 0) & (negatives > 0), area / max_fpr, np.nan)
+            area = (true * np.maximum(max_fpr - rates, 0.0)).sum(axis=0) / np.maximum(positives, 1)
+            areas[index] = np.where((positives > 0) & (negatives > 0), area / max_fpr, np.nan)
         return areas
 
     def _levels(
@@ -57,11 +57,11 @@ class Segments:
         levels, start = np.unique(ranks[near], return_index=True)
         if not len(levels):
             return hits[:0], hits[:0]
-        found = np.add.reduceat(hits[near], start, axis=0)
+        true = np.add.reduceat(hits[near], start, axis=0)
         top = np.argpartition(-scores, levels[-1] - 1)[: levels[-1]]
         clip = self.clip[top[np.argsort(-scores[top])]]
         above = np.add.reduceat(weights[clip], np.append(0, levels[:-1]), axis=0, dtype=np.int64)
-        return found, np.cumsum(above - found, axis=0)
+        return true, np.cumsum(above - true, axis=0)
 
     def _deepest(self, max_fpr: float, weights: np.ndarray) -> int:
         """Number of negatives that may count, with room for a resample that is five deviations off."""
@@ -88,14 +88,14 @@ def segment_counts(durations: np.ndarray, seconds: float) -> np.ndarray:
     return counts
 
 
-def positive_segments(task: Task, seconds: float, counts: np.ndarray) -> list[np.ndarray]:
+def positive_segments(inputs: ScoringInputs, seconds: float, counts: np.ndarray) -> list[np.ndarray]:
     """Index of every positive segment, by class, where clips have so many (clips,)."""
     first = np.cumsum(counts) - counts
-    found: list[list[np.ndarray]] = [[] for _ in task.classes]
-    events = task.events
+    positive: list[list[np.ndarray]] = [[] for _ in inputs.classes]
+    events = inputs.events
     longest = np.round(np.arange(counts.max() + 1) * seconds, TIME_DECIMALS)
     start = np.searchsorted(longest[1:], events.onset, side="right")
     stop = np.minimum(np.searchsorted(longest[:-1], events.offset), counts[events.clip])
-    for cls, clip, low, high in zip(events.cls, events.clip, start, stop, strict=True):
-        found[cls].append(first[clip] + np.arange(low, high))
-    return [np.unique(np.concatenate(mine)) if mine else np.zeros(0, np.intp) for mine in found]
+    for index, clip, low, high in zip(events.class_index, events.clip, start, stop, strict=True):
+        positive[index].append(first[clip] + np.arange(low, high))
+    return [np.unique(np.concatenate(mine)) if mine else np.zeros(0, np.intp) for mine in positive]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and the ends of its 95 % interval, all in one unit."""
+    """A value and the ends of its 95 % interval, all in one unit; ends of NaN where it has none."""
 
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
 
     def map(self, function: Callable[[float], float]) -> Estimate:
         """Estimate of a monotonic function of the value; a falling function swaps the ends."""

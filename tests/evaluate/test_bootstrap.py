@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from effbench.evaluate.bootstrap import draw_weights, interval
+from effbench.evaluate.bootstrap import ClipBootstrap, score_interval
 from effbench.evaluate.psds import metric as psds_metric
 from effbench.evaluate.psds import replicates as sources
 from effbench.evaluate.psds.score import psds1, psds2
@@ -39,7 +39,7 @@ def replicates(monkeypatch):
 def test_a_replicate_is_the_score_of_the_drawn_clips(function, levels, replicates):
     job = random_job(1, clips=30, levels=levels, ragged=True, density=0.2)
     job.score(function, resamples=12, seed=3, max_efpr=300.0)
-    weights = draw_weights(30, 12, 3)
+    weights = ClipBootstrap(12, 3).weights(30)
     for number in range(12):
         again = drawn(job, weights[:, number]).score(function, resamples=0, max_efpr=300.0)
         expected = [again.per_class[name] for name in job.classes]
@@ -48,11 +48,11 @@ def test_a_replicate_is_the_score_of_the_drawn_clips(function, levels, replicate
 
 
 def test_a_resample_draws_as_many_clips_as_there_are():
-    weights = draw_weights(50, 200, 0)
+    weights = ClipBootstrap(200, 0).weights(50)
     assert (weights.sum(axis=0) == 50).all()
     assert weights.mean(axis=1) == pytest.approx(np.ones(50), abs=0.4)
-    assert (weights == draw_weights(50, 200, 0)).all()
-    assert (weights != draw_weights(50, 200, 1)).any()
+    assert (weights == ClipBootstrap(200, 0).weights(50)).all()
+    assert (weights != ClipBootstrap(200, 1).weights(50)).any()
 
 
 def test_intervals_hold_the_value_and_stay_between_zero_and_one():
@@ -84,5 +84,5 @@ def test_intervals_cover_the_score_of_many_clips():
 
 
 def test_a_value_without_replicates_has_no_interval():
-    estimate = interval(0.5, np.array([np.nan, 0.4]))
+    estimate = score_interval(0.5, np.array([np.nan, 0.4]))
     assert np.isnan([estimate.low, estimate.high]).all()

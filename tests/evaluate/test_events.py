@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.errors import UsageError
-from effbench.evaluate.events import event_f1, segment_scores
+from effbench.evaluate.activity import segment_scores
+from effbench.evaluate.events import event_f1
 
 CLASSES = ["Bark", "Siren", "Speech"]
 

@@ -184,3 +184,52 @@ def test_every_protocol_runs():
     for name in PROTOCOLS:
         assert random_job(8).score(evaluate_scores, protocol=name).protocol == name
     assert effbench.evaluate_scores is evaluate_scores
+
+
+def test_an_evaluation_shows_itself():
+    evaluation = audioset(4).score(evaluate_scores, metrics=["psds1", "event_f1"])
+    psds = 100 * evaluation.values["psds1"].value
+    table, note, *_ = evaluation.sections()
+    assert table.title == f"{evaluation.clips} clips, 5 classes, {evaluation.events} events; protocol paper"
+    assert table.rows[0]["value"] == round(psds, 4)
+    assert note.startswith("note: ")
+    assert repr(evaluation).startswith(f"<Evaluation psds1 {psds:.4g} %, psds1_penalised ")
+    assert repr(evaluation).endswith(f", …; {evaluation.clips} clips>")
+    assert "<td" in evaluation._repr_html_()
+    frame = evaluation.to_frame().set_index("score")
+    assert frame.loc["psds1", "value"] == round(psds, 4)
+    assert frame.loc["event_error_rate", "unit"] == "errors/event"
+    classes = evaluation.by_class.to_frame().set_index("class")
+    assert list(classes) == ["psds1", "event_f1"]
+    assert classes.loc["class 0", "psds1"] == round(100 * evaluation.per_class["psds1"]["class 0"], 4)
+
+
+def test_a_value_that_is_not_defined_shows_as_nothing():
+    job = random_job(3, clips=4, classes=2, frames=50)
+    job.ground_truth = {clip: [(0.0, 2.0, "class 0"), (0.0, 0.5, "class 1")] for clip in job.scores}
+    evaluation = job.score(evaluate_scores, metrics=["pauroc"])
+    assert evaluation.by_class.rows()[0] == {"class": "class 0", "pauroc": None}
+    assert evaluation.to_dict()["per_class"]["pauroc"]["class 0"] is None
+
+
+@pytest.mark.parametrize(("threshold", "onset"), [(0.5, 0.2), (0.49, 0.0)])
+def test_a_class_is_on_where_its_score_is_above_the_threshold(threshold, onset):
+    scores = np.array([0.5] * 5 + [0.6] * 2)[:, None]
+    job = Job({"a": scores}, {"a": [(onset, 0.28, "Bark")]}, {"a": 0.28}, ["Bark"])
+    options = {"metrics": ["onset_f1_50ms"], "threshold": threshold, "median_window": 1}
+    assert job.score(evaluate_scores, **options).values["onset_f1_50ms"].value == 1.0
+
+
+def test_each_kind_of_quantity_comes_from_its_metric_alone():
+    evaluation = audioset(4).score(evaluate_scores, metrics=["onset_f1_50ms", "segment", "psds2"])
+    assert set(evaluation.values) == {
+        *("onset_f1_50ms", "onset_f1_50ms_macro", "onset_50ms_error_rate"),
+        *("segment_f1", "segment_f1_macro", "segment_error_rate"),
+        *("psds2", "psds2_penalised"),
+    }
+    assert evaluation.values["segment_f1"] == evaluation.results["segment"].f1.intervals["micro"]
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(UsageError, match="unknown engine 'fast'; expected effbench or reference"):
+        random_job(7).score(evaluate_scores, engine="fast")

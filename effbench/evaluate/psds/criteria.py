@@ -11,7 +11,7 @@ from effbench.evaluate.inputs import TIME_DECIMALS, Events
 from effbench.evaluate.psds.components import Components, components
 from effbench.evaluate.psds.merge_points import Points
 
-#: Scores held at once while events are looked for.
+#: Scores held at once while detections are looked for.
 CHUNK = 1 << 16
 
 
@@ -21,7 +21,7 @@ class Criteria:
 
     Attributes:
         dtc: a detection is relevant if at least this part of it lies in events of its class.
-        gtc: an event is found if at least this part of it lies in relevant detections.
+        gtc: an event is a true positive if at least this part of it lies in relevant detections.
         cttc: an irrelevant detection triggers another class if at least this part of it lies in events of
             that class; ``None``: not looked at.
     """
@@ -32,46 +32,46 @@ class Criteria:
 
 
 @dataclass(frozen=True)
-class Curves:
+class ScoreRows:
     """Scores of single classes in single clips.
 
     Attributes:
         scores: (rows, frames).
-        clip: (rows,) number of the clip.
-        cls: (rows,) number of the class.
+        clip: (rows,) index of the clip.
+        class_index: (rows,)
         times: (rows, frames + 1) boundaries of the frames in seconds.
         floor: (rows,) scores up to this one don't matter.
     """
 
     scores: np.ndarray
     clip: np.ndarray
-    cls: np.ndarray
+    class_index: np.ndarray
     times: np.ndarray
     floor: np.ndarray
 
-    def chunks(self) -> Iterator[Curves]:
+    def chunks(self) -> Iterator[ScoreRows]:
         """Parts of bounded size."""
         step = max(1, CHUNK // self.scores.shape[1])
         for low in range(0, len(self.scores), step):
             part = slice(low, low + step)
-            yield Curves(
-                self.scores[part], self.clip[part], self.cls[part], self.times[part], self.floor[part]
+            yield ScoreRows(
+                self.scores[part], self.clip[part], self.class_index[part], self.times[part], self.floor[part]
             )
 
 
-def judge(curves: Curves, events: Events, criteria: Criteria) -> Iterator[Points]:
+def judge(rows: ScoreRows, events: Events, criteria: Criteria) -> Iterator[Points]:
     """Changes of the counts of true positives, false positives and cross triggers, part by part."""
-    for part in curves.chunks():
-        found = components(part.scores, part.floor)
-        detections = _Detections(part, found)
+    for part in rows.chunks():
+        tree = components(part.scores, part.floor)
+        detections = _Detections(part, tree)
         if criteria.cttc is None:
-            first, stop = events.of_pairs(part.clip, part.cls)
+            first, stop = events.of_pairs(part.clip, part.class_index)
         else:
             first, stop = events.of_clips(part.clip)
-        overlap = _Overlap.of(detections, events, first[found.row], (stop - first)[found.row])
+        overlap = _Overlap.of(detections, events, first[tree.row], (stop - first)[tree.row])
         relevant = overlap.relevant(criteria.dtc)
         yield _changes(detections, np.flatnonzero(~relevant), 1)
-        yield _found(detections, overlap, relevant, events, criteria.gtc)
+        yield _true_positives(detections, overlap, relevant, events, criteria.gtc)
         if criteria.cttc is not None:
             yield _cross_triggers(detections, overlap, relevant, events, criteria.cttc)
 
@@ -79,15 +79,15 @@ def judge(curves: Curves, events: Events, criteria: Criteria) -> Iterator[Points
 class _Detections:
     """Possible detections with their times, clips and classes, each (n,)."""
 
-    def __init__(self, curves: Curves, found: Components) -> None:
-        self.clip = curves.clip[found.row]
-        self.cls = curves.cls[found.row]
-        self.level = found.level
-        self.parent = found.parent
+    def __init__(self, rows: ScoreRows, tree: Components) -> None:
+        self.clip = rows.clip[tree.row]
+        self.class_index = rows.class_index[tree.row]
+        self.level = tree.level
+        self.parent = tree.parent
         # Below the floor nothing counts, so that the end of such a detection is of no interest.
-        self.ends = found.parent > curves.floor[found.row]
-        self.onset = curves.times[found.row, found.start]
-        self.offset = curves.times[found.row, found.stop]
+        self.ends = tree.parent > rows.floor[tree.row]
+        self.onset = rows.times[tree.row, tree.start]
+        self.offset = rows.times[tree.row, tree.stop]
         self.length = self.offset - self.onset
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ class _Overlap:
         event = np.arange(len(detection)) + np.repeat(first - (np.cumsum(number) - number), number)
         seconds = np.minimum(detections.offset[detection], events.offset[event])
         seconds -= np.maximum(detections.onset[detection], events.onset[event])
-        same = events.cls[event] == detections.cls[detection]
+        same = events.class_index[event] == detections.class_index[detection]
         return cls(len(detections), detection, event, np.maximum(seconds, 0.0), same, detections.length)
 
     def relevant(self, dtc: float) -> np.ndarray:
@@ -140,7 +140,7 @@ def _changes(
     ends = detections.ends[chosen]
     gone = chosen[ends]
     return Points(
-        cls=np.concatenate([detections.cls[chosen], detections.cls[gone]]),
+        class_index=np.concatenate([detections.class_index[chosen], detections.class_index[gone]]),
         score=np.concatenate([detections.level[chosen], detections.parent[gone]]),
         clip=np.concatenate([detections.clip[chosen], detections.clip[gone]]),
         count=np.repeat(np.array([sign, -sign], np.int8), [len(chosen), len(gone)]),
@@ -153,7 +153,7 @@ def _cross_triggers(
 ) -> Points:
     """Irrelevant detections that lie in events of another class, once per such class."""
     pairs = np.flatnonzero(~overlap.same & ~relevant[overlap.detection] & (overlap.seconds > 0))
-    detection, other = overlap.detection[pairs], events.cls[overlap.event[pairs]]
+    detection, other = overlap.detection[pairs], events.class_index[overlap.event[pairs]]
     # The events of a clip are sorted by class, so that those of one class lie side by side.
     first = np.flatnonzero(
         np.concatenate([[True], (detection[1:] != detection[:-1]) | (other[1:] != other[:-1])])[: len(pairs)]
@@ -166,10 +166,10 @@ def _cross_triggers(
     return _changes(detections, detection[chosen], 1, other[chosen].astype(np.int16))
 
 
-def _found(
+def _true_positives(
     detections: _Detections, overlap: _Overlap, relevant: np.ndarray, events: Events, gtc: float
 ) -> Points:
-    """Where events become found, or lost again, as the threshold falls."""
+    """Where events become true positives, or cease to be, as the threshold falls."""
     pairs = np.flatnonzero(overlap.same & relevant[overlap.detection] & (overlap.seconds > 0))
     detection, event, seconds = overlap.detection[pairs], overlap.event[pairs], overlap.seconds[pairs]
     ends = detections.ends[detection]
@@ -187,13 +187,13 @@ def _found(
     # An event's changes end with some still to come (below the floor), so the sum so far is taken off.
     before = np.concatenate([[0.0], covered[:-1]])[: len(event)][fresh]
     covered = covered - np.repeat(before, np.diff(np.append(np.flatnonzero(fresh), len(event))))
-    found = _rounded(covered) >= _rounded(gtc * (events.offset - events.onset)[event])
-    was = np.concatenate([[False], found[:-1]])[: len(event)] & ~fresh
-    hits = found.astype(np.int8) - was.astype(np.int8)
+    enough = _rounded(covered) >= _rounded(gtc * (events.offset - events.onset)[event])
+    was = np.concatenate([[False], enough[:-1]])[: len(event)] & ~fresh
+    hits = enough.astype(np.int8) - was.astype(np.int8)
     changed = np.flatnonzero(hits)
     event = event[changed]
     return Points(
-        cls=events.cls[event],
+        class_index=events.class_index[event],
         score=score[changed],
         clip=events.clip[event],
         count=np.zeros(len(changed), np.int8),

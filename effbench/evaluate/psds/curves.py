@@ -1,4 +1,4 @@
-"""PSD-ROC curves: the share of events found against the rate of false alarms."""
+"""PSD-ROC curves: the true positive rate against the effective false positive rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.evaluate.psds.merge_points import NONE, Points
+from effbench.evaluate.psds.merge_points import NO_CLASS, Points
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -30,12 +30,12 @@ class Curve:
         return float(np.sum(self.tpr * widths) / max_efpr)
 
     def at(self, efpr: np.ndarray) -> np.ndarray:
-        """True positive rates at these rates of false alarms."""
+        """True positive rates at effective false positive rates."""
         return np.concatenate([[0.0], self.tpr])[np.searchsorted(self.efpr, efpr, side="right")]
 
 
 @dataclass(frozen=True)
-class Rates:
+class ErrorRates:
     """How counts become rates.
 
     Attributes:
@@ -60,22 +60,22 @@ class Rates:
         return np.asarray(count / self.duration * SECONDS_PER_HOUR)
 
 
-def class_curve(points: Points, events: int, rates: Rates) -> Curve:
+def class_curve(points: Points, events: int, rates: ErrorRates) -> Curve:
     """PSD-ROC of one class from its points, highest score first."""
     last = np.flatnonzero(np.append(points.score[1:] != points.score[:-1], True)[: len(points)])
     false = points.count
     efpr = np.zeros(len(last))
     if rates.cross is not None and points.other is not None:
-        triggers = points.other != NONE
+        triggers = points.other != NO_CLASS
         efpr += np.cumsum(np.where(triggers, false * rates.cross[points.other], 0.0))[last]
         false = np.where(triggers, 0, false)
     efpr += rates.of(np.cumsum(false, dtype=np.int64)[last])
-    found = np.cumsum(points.hits, dtype=np.int64)[last] if points.hits is not None else np.zeros(len(last))
-    return staircase(np.append(0.0, np.maximum(efpr, 0.0)), np.append(0, found) / events, rates.max_efpr)
+    true = np.cumsum(points.hits, dtype=np.int64)[last] if points.hits is not None else np.zeros(len(last))
+    return staircase(np.append(0.0, np.maximum(efpr, 0.0)), np.append(0, true) / events, rates.max_efpr)
 
 
 def staircase(efpr: np.ndarray, tpr: np.ndarray, max_efpr: float) -> Curve:
-    """The best true positive rate for each rate of false alarms, of operating points in any order."""
+    """The best true positive rate at each effective false positive rate, of points in any order."""
     order = np.lexsort((tpr, efpr))
     efpr, tpr = efpr[order], np.maximum.accumulate(tpr[order])
     rises = (tpr > np.append(0.0, tpr[:-1])) & (efpr <= max_efpr)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 #: ``Points.other`` of points that are no cross triggers.
-NONE = -1
+NO_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,15 @@ class Points:
     """Changes of counts, each caused by one clip, when the threshold falls past a score.
 
     Attributes:
-        cls: (n,) class whose detections change.
+        class_index: (n,) class whose detections change.
         score: (n,) at this score.
         clip: (n,) or (): the clip (or that of all points).
         count: (n,) change of the number of false positives, or of cross triggers with ``other``.
         hits: (n,) change of the number of true positives; ``None``: no change at any.
-        other: (n,) the other class of a cross trigger, or ``NONE``; ``None``: no cross triggers.
+        other: (n,) the other class of a cross trigger, or ``NO_CLASS``; ``None``: no cross triggers.
     """
 
-    cls: np.ndarray
+    class_index: np.ndarray
     score: np.ndarray
     clip: np.ndarray
     count: np.ndarray
@@ -33,12 +33,12 @@ class Points:
     other: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.cls)
+        return len(self.class_index)
 
     def take(self, index: np.ndarray | slice) -> Points:
         """The points that an index or mask picks."""
         return Points(
-            self.cls[index],
+            self.class_index[index],
             self.score[index],
             self.clip if self.clip.ndim == 0 else self.clip[index],
             self.count[index],
@@ -48,19 +48,19 @@ class Points:
 
     def above(self, floor: np.ndarray) -> Points:
         """The points whose score is above the floor (classes,) of their class."""
-        keep = self.score > floor[self.cls]
+        keep = self.score > floor[self.class_index]
         return self if keep.all() else self.take(keep)
 
     def full(self) -> Points:
         """The same points with every column present."""
         size = len(self)
         return Points(
-            self.cls,
+            self.class_index,
             self.score,
             np.broadcast_to(self.clip, size),
             self.count,
             np.zeros(size, np.int8) if self.hits is None else self.hits,
-            np.full(size, NONE, np.int16) if self.other is None else self.other,
+            np.full(size, NO_CLASS, np.int16) if self.other is None else self.other,
         )
 
 
@@ -71,7 +71,7 @@ def join(parts: Sequence[Points]) -> Points:
         return Points(nothing, np.zeros(0), nothing.astype(np.int32), nothing, nothing, nothing)
     full = [part.full() for part in parts]
     return Points(
-        np.concatenate([part.cls for part in full]),
+        np.concatenate([part.class_index for part in full]),
         np.concatenate([part.score for part in full]),
         np.concatenate([part.clip for part in full]),
         np.concatenate([part.count for part in full]),
@@ -82,8 +82,8 @@ def join(parts: Sequence[Points]) -> Points:
 
 def split_by_class(points: Points, classes: int) -> list[Points]:
     """Each class's points, from the highest score to the lowest."""
-    order = np.argsort(points.cls, kind="stable")
-    bounds = np.searchsorted(points.cls[order], np.arange(classes + 1))
+    order = np.argsort(points.class_index, kind="stable")
+    bounds = np.searchsorted(points.class_index[order], np.arange(classes + 1))
     parts = []
     for low, high in pairwise(bounds):
         mine = order[low:high]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from effbench.errors import UsageError
-from effbench.evaluate.bootstrap import draw_weights, interval
-from effbench.evaluate.inputs import Task
+from effbench.evaluate.bootstrap import ClipBootstrap, score_interval
+from effbench.evaluate.inputs import ScoringInputs
+from effbench.evaluate.one_pass import Metric
 from effbench.evaluate.psds.criteria import Criteria
-from effbench.evaluate.psds.curves import SECONDS_PER_HOUR, Curve, Rates, class_curve, effective_curve
+from effbench.evaluate.psds.curves import SECONDS_PER_HOUR, Curve, ErrorRates, class_curve, effective_curve
 from effbench.evaluate.psds.merge_points import Points
 from effbench.evaluate.psds.operating_points import PointCollector
 from effbench.evaluate.psds.replicates import Weights, psds_replicates
+from effbench.evaluate.reference import ReferenceScorer
+from effbench.evaluate.scoring import Scoring
 from effbench.results.intervals import Estimate
 
 
@@ -23,6 +27,7 @@ class PsdsResult:
     """A PSDS, 0 to 1.
 
     Attributes:
+        name: of the quantity, ``psds1`` or ``psds2``.
         macro: mean of the classes' areas, with no penalty: the paper's figure.
         penalised: area under the mean curve less ``alpha_st`` standard deviations over classes.
         per_class: area of each class; NaN for one without events, which counts nowhere else.
@@ -32,6 +37,7 @@ class PsdsResult:
         effective: the curve behind ``penalised``.
     """
 
+    name: str
     macro: float
     penalised: float
     per_class: Mapping[str, float]
@@ -40,15 +46,39 @@ class PsdsResult:
     curves: Mapping[str, Curve] = field(default_factory=dict, repr=False, compare=False)
     effective: Curve | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def mean_curve(self) -> Curve:
+        """Mean of the classes' curves, the one whose area is ``macro``."""
+        return effective_curve(list(self.curves.values()), alpha_st=0.0)
+
+    def values(self) -> dict[str, Estimate]:
+        """``macro`` and ``penalised`` under the names of their quantities."""
+        return {
+            self.name: self.intervals.get("macro", Estimate(self.macro)),
+            f"{self.name}_penalised": self.intervals.get("penalised", Estimate(self.penalised)),
+        }
+
 
 @dataclass(frozen=True)
-class Settings:
-    """What makes one PSDS of many."""
+class PsdsParameters:
+    """What makes one PSDS of many.
 
+    Attributes:
+        name: of the quantity.
+        criteria: what makes a detection true or false.
+        alpha_ct: weight of the mean rate of cross triggers in the effective false positive rate.
+        alpha_st: weight of the standard deviation over classes in the penalised score.
+        max_efpr: effective false positives per hour up to which the curve counts.
+
+    Raises:
+        UsageError: a parameter out of its range.
+    """
+
+    name: str
     criteria: Criteria
-    alpha_ct: float
-    alpha_st: float
-    max_efpr: float
+    alpha_ct: float = 0.0
+    alpha_st: float = 1.0
+    max_efpr: float = 100.0
 
     def __post_init__(self) -> None:
         fractions = {"dtc": self.criteria.dtc, "gtc": self.criteria.gtc, "cttc": self.criteria.cttc}
@@ -61,93 +91,109 @@ class Settings:
         if not 0 < self.max_efpr < float("inf"):
             raise UsageError(f"max_efpr is {self.max_efpr}; expected false positives per hour above 0")
 
+    def metric(self, scoring: Scoring) -> Metric[PsdsResult]:
+        """The score of these inputs, in the making."""
+        if scoring.engine == "reference":
+            return Metric(scoring.reference, partial(_by_reference, scoring.reference, self))
+        psds = _Psds(scoring.inputs, self, scoring.bootstrap)
+        return Metric(psds.points, psds.result)
 
-class PsdsMetric:
-    """A PSDS that is fed clip by clip."""
+    def cross_trigger_rates(self, inputs: ScoringInputs, weights: np.ndarray) -> np.ndarray | None:
+        """Effective false positives per hour for a cross trigger with each class; ``None``: they don't count.
 
-    def __init__(self, task: Task, settings: Settings, resamples: int, seed: int) -> None:
-        self.task, self.settings, self.resamples, self.seed = task, settings, resamples, seed
-        self.rates = Rates(task.total_duration, _cross_rates(task, settings), settings.max_efpr)
+        Shape:
+            how often each clip is drawn (clips, resamples) -> (classes, resamples)
+        """
+        if self.criteria.cttc is None:
+            return None
+        events = inputs.events
+        seconds = np.zeros((len(inputs.classes), weights.shape[1]))
+        np.add.at(seconds, events.class_index, weights[events.clip] * (events.offset - events.onset)[:, None])
+        others = np.maximum((seconds > 0).sum(axis=0) - 1, 1)
+        rates: np.ndarray = self.alpha_ct * SECONDS_PER_HOUR / others / np.maximum(seconds, 1e-12)
+        return rates
+
+
+class _Psds:
+    """A PSDS in the making: collects operating points, then makes curves and intervals of them."""
+
+    def __init__(self, inputs: ScoringInputs, parameters: PsdsParameters, bootstrap: ClipBootstrap) -> None:
+        self.inputs, self.parameters, self.bootstrap = inputs, parameters, bootstrap
+        cross = parameters.cross_trigger_rates(inputs, np.ones((len(inputs.clips), 1), np.int16))
+        self.rates = ErrorRates(
+            inputs.total_seconds, None if cross is None else cross[:, 0], parameters.max_efpr
+        )
         allowed = self.rates.allowed()
         # Where clips are drawn anew, a few more false positives than now may still count: five deviations.
-        room = 5 * int(np.sqrt(allowed) + 2) if resamples else 0
-        self.points = PointCollector(task, settings.criteria, allowed + room)
-        self.add = self.points.add
+        room = 5 * int(np.sqrt(allowed) + 2) if bootstrap.resamples else 0
+        self.points = PointCollector(inputs, parameters.criteria, allowed + room)
 
-    def finish(self) -> PsdsResult:
+    def result(self) -> PsdsResult:
         """The score, once all clips have been added."""
-        points, counts = self.points.finish(), self.task.event_counts.tolist()
+        points, counts = self.points.finish(), self.inputs.event_counts.tolist()
         curves = {
-            name: class_curve(points[number], count, self.rates)
-            for number, (name, count) in enumerate(zip(self.task.classes, counts, strict=True))
+            name: class_curve(points[index], count, self.rates)
+            for index, (name, count) in enumerate(zip(self.inputs.classes, counts, strict=True))
             if count
         }
-        result = _result(self.task, curves, self.settings)
-        if not self.resamples:
-            return result
-        return _with_intervals(result, self.task, points, self.settings, self.resamples, self.seed)
+        areas = {name: curve.area(self.parameters.max_efpr) for name, curve in curves.items()}
+        effective = effective_curve(list(curves.values()), self.parameters.alpha_st)
+        result = PsdsResult(
+            name=self.parameters.name,
+            macro=float(np.mean(list(areas.values()))),
+            penalised=effective.area(self.parameters.max_efpr),
+            per_class={name: areas.get(name, float("nan")) for name in self.inputs.classes},
+            curves=curves,
+            effective=effective,
+        )
+        return self._with_intervals(result, points) if self.bootstrap.resamples else result
+
+    def _with_intervals(self, result: PsdsResult, points: Sequence[Points]) -> PsdsResult:
+        inputs, parameters = self.inputs, self.parameters
+        clips = self.bootstrap.weights(len(inputs.clips))
+        events = np.zeros((len(inputs.classes), clips.shape[1]), dtype=np.int64)
+        np.add.at(events, inputs.events.class_index, clips[inputs.events.clip])
+        weights = Weights(
+            clips=clips,
+            events=events,
+            false_positive=SECONDS_PER_HOUR / (inputs.seconds @ clips),
+            cross=parameters.cross_trigger_rates(inputs, clips),
+        )
+        replicates = psds_replicates(points, weights, parameters.alpha_st, parameters.max_efpr)
+        return replace(
+            result,
+            intervals={
+                "macro": score_interval(result.macro, np.nanmean(replicates.per_class, axis=0)),
+                "penalised": score_interval(result.penalised, replicates.penalised),
+            },
+            class_intervals={
+                name: score_interval(result.per_class[name], replicates.per_class[index])
+                for index, name in enumerate(inputs.classes)
+                if name in result.curves
+            },
+        )
 
 
-def _result(task: Task, curves: Mapping[str, Curve], settings: Settings) -> PsdsResult:
-    areas = {name: curve.area(settings.max_efpr) for name, curve in curves.items()}
-    effective = effective_curve(list(curves.values()), settings.alpha_st)
+def _by_reference(reference: ReferenceScorer, parameters: PsdsParameters) -> PsdsResult:
+    criteria = parameters.criteria
+    crossing = criteria.cttc is not None and parameters.alpha_ct > 0
+    penalised, areas, (etpr, efpr), curves = reference.call(
+        "intersection_based",
+        "psds",
+        dtc_threshold=criteria.dtc,
+        gtc_threshold=criteria.gtc,
+        cttc_threshold=criteria.cttc if crossing else None,
+        alpha_ct=parameters.alpha_ct if crossing else 0.0,
+        alpha_st=parameters.alpha_st,
+        unit_of_time="hour",
+        max_efpr=parameters.max_efpr,
+    )
+    per_class = {reference.names[label]: float(area) for label, area in areas.items()}
     return PsdsResult(
-        macro=float(np.mean(list(areas.values()))),
-        penalised=effective.area(settings.max_efpr),
-        per_class={name: areas.get(name, float("nan")) for name in task.classes},
-        curves=curves,
-        effective=effective,
-    )
-
-
-def _cross_rates(task: Task, settings: Settings) -> np.ndarray | None:
-    """Effective false positives per hour (classes,) for one cross trigger with each class."""
-    if settings.criteria.cttc is None:
-        return None
-    return _cross_units(_seconds_of(task)[:, None], settings)[:, 0]
-
-
-def _cross_units(seconds: np.ndarray, settings: Settings) -> np.ndarray:
-    """The same from the events' seconds (classes, resamples), for every resample."""
-    others = np.maximum((seconds > 0).sum(axis=0) - 1, 1)
-    units: np.ndarray = settings.alpha_ct * SECONDS_PER_HOUR / others / np.maximum(seconds, 1e-12)
-    return units
-
-
-def _seconds_of(task: Task, weights: np.ndarray | None = None) -> np.ndarray:
-    """Seconds of each class's events (classes,), or in every resample (classes, resamples)."""
-    seconds = task.events.offset - task.events.onset
-    if weights is None:
-        return np.bincount(task.events.cls, weights=seconds, minlength=len(task.classes))
-    total = np.zeros((len(task.classes), weights.shape[1]))
-    np.add.at(total, task.events.cls, weights[task.events.clip] * seconds[:, None])
-    return total
-
-
-def _with_intervals(
-    result: PsdsResult, task: Task, points: Sequence[Points], settings: Settings, resamples: int, seed: int
-) -> PsdsResult:
-    clips = draw_weights(len(task.clips), resamples, seed)
-    events = np.zeros((len(task.classes), resamples), dtype=np.int64)
-    np.add.at(events, task.events.cls, clips[task.events.clip])
-    crossing = settings.criteria.cttc is not None
-    weights = Weights(
-        clips=clips,
-        events=events,
-        alarm=SECONDS_PER_HOUR / (task.durations @ clips),
-        cross=_cross_units(_seconds_of(task, clips), settings) if crossing else None,
-    )
-    replicates = psds_replicates(points, weights, settings.alpha_st, settings.max_efpr)
-    macro = np.nanmean(replicates.per_class, axis=0)
-    return replace(
-        result,
-        intervals={
-            "macro": interval(result.macro, macro),
-            "penalised": interval(result.penalised, replicates.penalised),
-        },
-        class_intervals={
-            name: interval(result.per_class[name], replicates.per_class[number])
-            for number, name in enumerate(task.classes)
-            if name in result.curves
-        },
+        name=parameters.name,
+        macro=float(np.mean(list(per_class.values()))),
+        penalised=float(penalised),
+        per_class={name: per_class.get(name, float("nan")) for name in reference.inputs.classes},
+        curves={reference.names[label]: Curve(curve[1], curve[0]) for label, curve in curves.items()},
+        effective=Curve(efpr, etpr),
     )

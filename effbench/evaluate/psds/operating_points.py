@@ -12,18 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from effbench.evaluate.inputs import Task, exact
-from effbench.evaluate.psds.criteria import Criteria, Curves, judge
+from effbench.evaluate.inputs import ScoringInputs, exact
+from effbench.evaluate.psds.criteria import Criteria, ScoreRows, judge
 from effbench.evaluate.psds.merge_points import Points, join, onset_changes, split_by_class
 from effbench.machine.cpu import available_cores
 
 #: Bytes of scores that are loaded before the floor is raised; scores in memory are taken at once.
-BLOCK_BYTES = 96 << 20
+LOADED_BYTES = 96 << 20
 
 #: Points kept before those that a risen floor makes superfluous are looked for.
 COMPACT_POINTS = 20_000_000
 
-#: Curves that are looked at together.
+#: Rows of scores that are looked at together.
 PAIRS = 4096
 
 
@@ -59,15 +59,15 @@ class PointCollector:
     """Every operating point of every scored class that can lie within the allowed false positives.
 
     Args:
-        task: the scoring job, whose clips are added in order.
+        inputs: whose clips are added in order.
         criteria: what makes a detection false.
         allowed: number of false positives.
     """
 
-    def __init__(self, task: Task, criteria: Criteria, allowed: int) -> None:
-        self.task, self.criteria = task, criteria
-        self.floor = Floor(allowed, task.event_counts > 0)
-        self.in_memory = type(task.scores) is dict
+    def __init__(self, inputs: ScoringInputs, criteria: Criteria, allowed: int) -> None:
+        self.inputs, self.criteria = inputs, criteria
+        self.floor = Floor(allowed, inputs.event_counts > 0)
+        self.in_memory = type(inputs.scores) is dict
         self.block, self.waiting = _Block(0), 0
         self.kept: list[Points] = []
         self.size = self.compacted = 0
@@ -77,7 +77,7 @@ class PointCollector:
         self.block.scores.append(scores)
         self.block.times.append(times)
         self.waiting += 0 if self.in_memory else scores.nbytes
-        if self.waiting > BLOCK_BYTES:
+        if self.waiting > LOADED_BYTES:
             self._flush()
 
     def finish(self) -> list[Points]:
@@ -85,13 +85,13 @@ class PointCollector:
         if self.block.scores:
             self._flush()
         self._compact()
-        return split_by_class(join(self.kept), len(self.task.classes))
+        return split_by_class(join(self.kept), len(self.inputs.classes))
 
     def _flush(self) -> None:
-        found = list(self.block.points(self.task, self.criteria, self.floor))
+        points = list(self.block.points(self.inputs, self.criteria, self.floor))
         self.block, self.waiting = _Block(self.block.first + len(self.block.scores)), 0
-        self.kept += found
-        self.size += sum(map(len, found))
+        self.kept += points
+        self.size += sum(map(len, points))
         if self.size > self.compacted + COMPACT_POINTS:
             self._compact()
 
@@ -109,15 +109,15 @@ class _Block:
         self.scores: list[np.ndarray] = []
         self.times: list[np.ndarray] = []
 
-    def points(self, task: Task, criteria: Criteria, floor: Floor) -> Iterator[Points]:
+    def points(self, inputs: ScoringInputs, criteria: Criteria, floor: Floor) -> Iterator[Points]:
         """Operating points above the floor, which is raised first; clips are spread over the cores."""
         with ThreadPoolExecutor(available_cores()) as pool:
-            yield from self._points(pool, task, criteria, floor)
+            yield from self._points(pool, inputs, criteria, floor)
 
     def _points(
-        self, pool: ThreadPoolExecutor, task: Task, criteria: Criteria, floor: Floor
+        self, pool: ThreadPoolExecutor, inputs: ScoringInputs, criteria: Criteria, floor: Floor
     ) -> Iterator[Points]:
-        present, maxima = self._present(task), self._maxima(task, pool)
+        present, maxima = self._present(inputs), self._maxima(inputs, pool)
         floor.update(np.where(present, -np.inf, maxima))
         if criteria.cttc is None:
             closely = present & (maxima > floor.value)
@@ -132,35 +132,35 @@ class _Block:
             return onset_changes(scores, limit, self.first + item)
 
         yield from pool.map(without_events, range(len(self.scores)))
-        for curves in self._curves(closely, floor):
-            yield from judge(curves, task.events, criteria)
+        for rows in self._rows(closely, floor):
+            yield from judge(rows, inputs.events, criteria)
 
-    def _present(self, task: Task) -> np.ndarray:
+    def _present(self, inputs: ScoringInputs) -> np.ndarray:
         """Which clips have which classes (clips, classes)."""
-        present = np.zeros((len(self.scores), len(task.classes)), dtype=bool)
-        events = task.events
+        present = np.zeros((len(self.scores), len(inputs.classes)), dtype=bool)
+        events = inputs.events
         mine = slice(*np.searchsorted(events.clip, [self.first, self.first + len(self.scores)]))
-        present[events.clip[mine] - self.first, events.cls[mine]] = True
+        present[events.clip[mine] - self.first, events.class_index[mine]] = True
         return present
 
-    def _maxima(self, task: Task, pool: ThreadPoolExecutor) -> np.ndarray:
+    def _maxima(self, inputs: ScoringInputs, pool: ThreadPoolExecutor) -> np.ndarray:
         """Highest scores (clips, classes)."""
         maxima = np.array(list(pool.map(lambda scores: exact(scores).max(axis=0), self.scores)))
         if np.isnan(maxima).any():
-            item, cls = np.argwhere(np.isnan(maxima))[0]
-            raise task.refuse_nan(self.first + int(item), int(cls))
+            item, class_index = np.argwhere(np.isnan(maxima))[0]
+            raise inputs.nan_error(self.first + int(item), int(class_index))
         return maxima
 
-    def _curves(self, closely: np.ndarray, floor: Floor) -> Iterator[Curves]:
+    def _rows(self, closely: np.ndarray, floor: Floor) -> Iterator[ScoreRows]:
         """Scores of the classes to look at closely, of clips of one length at a time."""
         lengths = np.array([len(scores) for scores in self.scores])
         for frames in np.unique(lengths):
             items, classes = np.nonzero(closely & (lengths == frames)[:, None])
             for low in range(0, len(items), PAIRS):
-                item, cls = items[low : low + PAIRS], classes[low : low + PAIRS]
-                owners, rows = np.unique(item, return_inverse=True)
-                columns = [exact(self.scores[owner][:, cls[item == owner]].T) for owner in owners]
+                item, class_index = items[low : low + PAIRS], classes[low : low + PAIRS]
+                owners, row = np.unique(item, return_inverse=True)
+                columns = [exact(self.scores[owner][:, class_index[item == owner]].T) for owner in owners]
                 scores = np.concatenate(columns)
-                times = np.array([self.times[owner] for owner in owners])[rows]
-                limit = floor.below(scores.dtype)[cls]
-                yield Curves(scores, self.first + item, cls.astype(np.int16), times, limit)
+                times = np.array([self.times[owner] for owner in owners])[row]
+                limit = floor.below(scores.dtype)[class_index]
+                yield ScoreRows(scores, self.first + item, class_index.astype(np.int16), times, limit)

@@ -9,7 +9,7 @@ import numpy as np
 
 from effbench.evaluate.psds.merge_points import Points
 
-#: Rates of false alarms at which the penalised curve of a resample is looked at.
+#: Effective false positive rates at which the penalised curve of a resample is computed.
 GRID = 400
 
 #: Weights of this many points times resamples are held at once.
@@ -18,7 +18,7 @@ CELLS = 1 << 18
 
 @dataclass(frozen=True)
 class Runs:
-    """Operating points of one class, reduced to the cheapest for each number of events found.
+    """Operating points of one class, reduced to the cheapest for each number of true positives.
 
     Attributes:
         efpr: (runs, resamples) effective false positives per hour, in no order.
@@ -29,7 +29,7 @@ class Runs:
     tpr: np.ndarray
 
     def staircase(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same by rising rates of false alarms, with the best true positive rate until then."""
+        """The same by rising effective false positive rates, with the best true positive rate until then."""
         order = np.argsort(self.efpr, axis=0)
         tpr = np.take_along_axis(self.tpr, order, axis=0)
         return np.take_along_axis(self.efpr, order, axis=0), np.maximum.accumulate(tpr, axis=0)
@@ -49,13 +49,13 @@ class Weights:
     Attributes:
         clips: (clips, resamples) how often each was drawn.
         events: (classes, resamples) number of events.
-        alarm: (resamples,) effective false positives per hour for one false positive.
+        false_positive: (resamples,) effective false positives per hour for one false positive.
         cross: (classes, resamples) for one cross trigger with each class; ``None``: they don't count.
     """
 
     clips: np.ndarray
     events: np.ndarray
-    alarm: np.ndarray
+    false_positive: np.ndarray
     cross: np.ndarray | None
 
     def parts(self, size: int) -> Iterator[Weights]:
@@ -64,13 +64,13 @@ class Weights:
         for low in range(0, self.clips.shape[1], step):
             part = slice(low, low + step)
             cross = None if self.cross is None else self.cross[:, part]
-            yield Weights(self.clips[:, part], self.events[:, part], self.alarm[part], cross)
+            yield Weights(self.clips[:, part], self.events[:, part], self.false_positive[part], cross)
 
 
-def runs(points: Points, cls: int, weights: Weights) -> Runs:
+def runs(points: Points, class_index: int, weights: Weights) -> Runs:
     """The operating points of one class in every resample.
 
-    Between two changes of the events found, only the point with the fewest false alarms counts.
+    Between two changes of the true positives, only the point with the fewest false positives counts.
     """
     hits = points.hits if points.hits is not None else np.zeros(len(points), np.int8)
     ends = np.flatnonzero(np.append(points.score[1:] != points.score[:-1], True)[: len(points)])
@@ -81,21 +81,21 @@ def runs(points: Points, cls: int, weights: Weights) -> Runs:
         nothing = np.zeros((0, weights.clips.shape[1]))
         return Runs(nothing, nothing)
     gained = np.add.reduceat(weights.clips[points.clip[hit]] * hits[hit, None], first, axis=0)
-    efpr = _alarms(points, weights)
+    efpr = _false_positives(points, weights)
     efpr = efpr if len(ends) == len(points) else efpr[ends]
     efpr = np.minimum.reduceat(efpr, level, axis=0)
-    events = weights.events[cls]
+    events = weights.events[class_index]
     tpr = np.cumsum(gained, axis=0, dtype=np.int32) / np.where(events > 0, events, np.nan)
-    return Runs(efpr * weights.alarm if weights.cross is None else efpr, tpr)
+    return Runs(efpr * weights.false_positive if weights.cross is None else efpr, tpr)
 
 
-def _alarms(points: Points, weights: Weights) -> np.ndarray:
+def _false_positives(points: Points, weights: Weights) -> np.ndarray:
     """False positives, or with cross triggers their rate, after each point (points, resamples)."""
     changes = weights.clips[points.clip] * points.count[:, None]
     if weights.cross is None or points.other is None:
         return np.cumsum(changes, axis=0, dtype=np.int32)
-    units = np.concatenate([weights.cross, weights.alarm[None]])
-    # NONE is -1: the last row.
+    units = np.concatenate([weights.cross, weights.false_positive[None]])
+    # NO_CLASS is -1: the last row.
     return np.cumsum(changes * units[points.other], axis=0)
 
 
@@ -154,17 +154,17 @@ def psds_replicates(
     resamples = weights.clips.shape[1]
     per_class = np.full((len(by_class), resamples), np.nan)
     penalised = PenalisedCurve(resamples, max_efpr)
-    for cls, points in enumerate(by_class):
-        if not weights.events[cls].any():
+    for class_index, points in enumerate(by_class):
+        if not weights.events[class_index].any():
             continue
         first = 0
         for part in weights.parts(len(points)):
-            efpr, tpr = runs(points, cls, part).staircase()
+            efpr, tpr = runs(points, class_index, part).staircase()
             stop = first + part.clips.shape[1]
             if len(tpr) == 0:
                 efpr = np.zeros((1, stop - first))
-                tpr = np.where(part.events[cls] > 0, 0.0, np.nan)[None]
-            per_class[cls, first:stop] = areas(efpr, tpr, max_efpr)
+                tpr = np.where(part.events[class_index] > 0, 0.0, np.nan)[None]
+            per_class[class_index, first:stop] = areas(efpr, tpr, max_efpr)
             penalised.add(efpr, tpr, first)
             first = stop
     return Replicates(per_class, penalised.areas(alpha_st))

@@ -196,7 +196,7 @@ class Once(Mapping):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_lazy_scores_are_read_once_and_give_the_same(name, monkeypatch):
-    monkeypatch.setattr(collect, "BLOCK_BYTES", 2000)
+    monkeypatch.setattr(collect, "LOADED_BYTES", 2000)
     monkeypatch.setattr(collect, "COMPACT_POINTS", 100)
     job = random_job(13, clips=40, ragged=True)
     lazy = Once(job.scores)
