@@ -23,6 +23,7 @@ from effbench.cli import (
     study,
     train,
 )
+from effbench.cli.progress import showing_downloads
 from effbench.errors import EffbenchError, EffbenchWarning
 from effbench.version import VERSION
 
@@ -76,7 +77,8 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
-        app()
+        with showing_downloads():
+            app()
     except EffbenchError as error:
         first, *rest = str(error).splitlines()
         print("\n".join([f"error: {first}", *(f"       {line}" for line in rest)]), file=sys.stderr)

@@ -12,6 +12,8 @@ from effbench.cli.output import note
 from effbench.train.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
     from effbench.train.runs import Run
     from effbench.train.state import Position
     from effbench.train.validation import Scored
@@ -140,3 +142,38 @@ class TrainingProgress(Progress):
             note(text)
         else:
             self.bar.console.print(text, highlight=False)
+
+
+@contextmanager
+def showing_downloads() -> Iterator[None]:
+    """Inside the block, every file that is downloaded has a bar."""
+    from effbench.models.download import watching_downloads
+
+    bars: dict[str, Bars] = {}
+
+    def show(name: str, done: int, total: int | None) -> None:
+        if name not in bars:
+            bars[name] = _download_bar(name)
+        bars[name].update(bars[name].task_ids[0], completed=done, total=total)
+        if done == total:
+            bars.pop(name).stop()
+
+    try:
+        with watching_downloads(show):
+            yield
+    finally:
+        for bar in bars.values():
+            bar.stop()
+
+
+def _download_bar(name: str) -> Bars:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (progress.BarColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn())
+    bar = progress.Progress(
+        progress.TextColumn(name), *columns, progress.TimeRemainingColumn(), console=Console(stderr=True)
+    )
+    bar.add_task(name, total=None)
+    bar.start()
+    return bar

@@ -141,7 +141,8 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
         raise CheckpointError(
             f"no '{checkpoint}' checkpoint of {spec} was published: see 'effbench models list'"
         )
-    return cached_file(f"{model.release}/{file}", file)
+    hashes = {str(k): v for k, v in model.card.sha256.items()}
+    return cached_file(f"{model.release}/{file}", file, hashes.get(str(checkpoint)))
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

@@ -1,17 +1,33 @@
-"""Published files: downloaded once into a cache folder, resumed if cut off, never half-written."""
+"""Published files: downloaded once into a cache folder, resumed if cut off, checked, never half-written."""
 
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
-from http.client import HTTPException
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 
 from effbench.errors import CheckpointError
 
-BLOCK = 1 << 18
+BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
+
+#: Is told of every block: name of the file, bytes that have arrived, and bytes of the whole if known.
+Watcher = Callable[[str, int, int | None], None]
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching_downloads(watcher: Watcher) -> Iterator[None]:
+    """Downloads inside the block tell ``watcher`` of their progress."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def cache_folder() -> Path:
@@ -24,73 +40,65 @@ def cache_folder() -> Path:
     return user_cache_path("effbench")
 
 
-def cached_file(address: str, name: str) -> Path:
-    """Path of a published file in the cache folder, downloaded if it is not there yet.
+def cached_file(address: str, name: str, sha256: str | None = None) -> Path:
+    """Path of a published file in the cache folder, downloaded if it is not there, or damaged, yet.
+
+    Args:
+        address: URL of the file.
+        name: of the file in the cache folder.
+        sha256: of the file; without one, what is in the cache folder is taken as it is.
 
     Raises:
-        CheckpointError: it can't be downloaded; gives the address and the file to put it in.
+        CheckpointError: it can't be downloaded, or is another file; gives the address and the place for it.
     """
     path = cache_folder() / name
-    if not path.is_file():
-        try:
-            download(address, path)
-        except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise CheckpointError(
-                f"can't download {address} ({reason}): get it elsewhere and put it in {path}"
-            ) from None
+    if sha256 is None and path.is_file():
+        return path
+    from http.client import HTTPException
+
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    downloader = partial(_download, part=path.with_name(name + ".part"))
+    try:
+        pooch.retrieve(address, sha256, fname=name, path=path.parent, downloader=downloader)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        damaged = " instead of the damaged file there" if path.is_file() else ""
+        raise CheckpointError(
+            f"can't download {address} ({reason}): get it elsewhere and put it in {path}{damaged}"
+        ) from None
     return path
 
 
-def download(address: str, path: Path) -> None:
-    """Download to ``path`` with progress on stderr; a part that an earlier try left is continued.
+def _download(address: str, output: str, _: object, *, part: Path) -> None:
+    """``pooch``'s downloader, which goes on with what an earlier try left in ``part``.
 
     Raises:
-        OSError, http.client.HTTPException: the transfer failed; what has arrived stays in ``<path>.part``.
+        OSError, http.client.HTTPException: the transfer failed; what has arrived stays in ``part``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
     done = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={done}-"} if done else {})
+    request = Request(address, headers={"Range": f"bytes={done}-"} if done else {})
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and done:
-            part.unlink()
-            download(address, path)
-            return
-        raise
-    with response:
-        if done and response.status != 206:
-            done = 0
+        response = urlopen(request, timeout=TIMEOUT_SECONDS)
+    except HTTPError as error:
+        if error.code != 416 or not done:
+            raise
+        part.unlink()
+        _download(address, output, _, part=part)
+        return
+    with response, part.open("ab" if response.status == 206 else "wb") as file:
         length = response.headers.get("Content-Length")
+        done = file.tell()
         total = done + int(length) if length else None
-        _receive(response, part, done=done, total=total, name=path.name)
-    if total is not None and part.stat().st_size != total:
-        raise OSError(
-            f"the transfer ended after {part.stat().st_size} of {total} bytes; run it again to continue"
-        )
-    part.replace(path)
-
-
-def _receive(response: object, part: Path, *, done: int, total: int | None, name: str) -> None:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    read = response.read  # type: ignore[attr-defined]
-    with (
-        part.open("ab" if done else "wb") as file,
-        Progress(*columns, console=Console(stderr=True)) as progress,
-    ):
-        task = progress.add_task(name, total=total, completed=done)
-        while block := read(BLOCK):
+        while block := response.read(BLOCK_BYTES):
             file.write(block)
-            progress.advance(task, len(block))
+            done += len(block)
+            if watcher := _watcher.get():
+                watcher(part.stem, done, total)
+    if total is not None and done != total:
+        raise OSError(f"the transfer ended after {done} of {total} bytes; run it again to continue")
+    part.replace(output)

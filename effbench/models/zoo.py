@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -17,6 +17,9 @@ from effbench.spec import ModelSpec
 
 #: ``ssl``: without labels; ``weak``: on labels of clips; ``strong``, ``advanced-kd``: on events.
 Training = Literal["ssl", "weak", "strong", "advanced-kd"]
+
+#: Of a whole file, in hexadecimal digits.
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Strict(BaseModel):
@@ -32,9 +35,10 @@ class Published(_Strict):
 
 
 class Card(_Strict):
-    """One combination: checkpoint files and published figures per training, and options."""
+    """One combination: checkpoint files, their hashes and published figures per training, and options."""
 
     checkpoint: dict[Training, str] = Field(default_factory=dict)
+    sha256: dict[Training, Sha256] = Field(default_factory=dict)
     published: dict[Training, Published] = Field(default_factory=dict)
     options: dict[str, int] = Field(default_factory=dict)
 
