@@ -46,14 +46,17 @@ def plot(
 
     Example: effbench plot paper-1 --overlay --format svg
     """
-    from effbench.plots.figures import load_figure
-    from effbench.plots.save import save
-    from effbench.plots.select import select
-    from effbench.results.shipped import newest_rows
+    from effbench.plots.api import plot as draw
 
-    definition = load_figure(figure)
-    data = select(
-        newest_rows(store), definition, macs=macs, device=device, precision=precision, overlay=overlay
+    drawn = draw(
+        figure,
+        store=store,
+        out=out,
+        formats=format or list(ImageFormat),
+        macs=macs,
+        device=device,
+        precision=precision,
+        overlay=overlay,
     )
-    for path in save(data, out, Path(figure).stem, format or list(ImageFormat)):
+    for path in drawn.paths:
         print(path)

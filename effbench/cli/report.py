@@ -25,9 +25,7 @@ def report(
 
     Example: effbench report paper --out report
     """
-    from effbench.reports.pages import build, require_report
-    from effbench.results.shipped import newest_rows
+    from effbench.reports.pages import report as write
 
-    require_report(study)
-    for path in build(study, newest_rows(store), out, device=device):
+    for path in write(study, store=store, out=out, device=device):
         print(path)

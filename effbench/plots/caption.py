@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ def axis_label(data: PanelData, macs: Convention) -> str:
     return ", ".join([label, str(chosen.device), *setting(chosen.setting)])
 
 
-def setting(conditions: Mapping[str, Any]) -> list[str]:
+def setting(conditions: Mapping[str, object]) -> list[str]:
     """Conditions of a timing as short words, e.g. ``["fp16", "compiled", "2 threads"]``."""
     words = [str(conditions["precision"])] if "precision" in conditions else []
     words += ["compiled"] if conditions.get("compiled") else []
@@ -104,7 +103,7 @@ def _sources(rows: pd.DataFrame) -> str:
     return "; ".join(_named(rows["source"], rows["commit"])) or "no source"
 
 
-def _named(sources: Iterable[Any], commits: Iterable[Any]) -> dict[str, None]:
+def _named(sources: Iterable[object], commits: Iterable[object]) -> dict[str, None]:
     names: dict[str, None] = {}
     for source, commit in zip(sources, commits, strict=True):
         revision, _, changes = str(commit or "").partition("+")

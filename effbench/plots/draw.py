@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -34,14 +33,19 @@ _DASHES = (0, (5, 3))
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Effbench's own matplotlib settings, whatever the user's are; needed to draw and to save alike."""
+    """Effbench's own matplotlib settings, whatever the user's are; used to draw and to save alike."""
     settings = mpl.rc_params_from_file(share(STYLE), use_default_template=True)
     with mpl.rc_context({key: value for key, value in settings.items() if not key.startswith("backend")}):
         yield
 
 
 def draw(data: FigureData) -> Figure:
-    """Figure of the chosen values; call it, and save the result, within ``style()``."""
+    """Figure of the chosen values, in effbench's own style."""
+    with style():
+        return _draw(data)
+
+
+def _draw(data: FigureData) -> Figure:
     definition = data.definition
     width, height = definition.width, definition.height
     figure = Figure(figsize=(width, height))
@@ -73,8 +77,8 @@ def _add_panels(figure: Figure, data: FigureData, top: float, bottom: float) -> 
     panels: list[Axes] = []
     for index, panel in enumerate(data.panels):
         base = height - top - (index + 1) * tall - index * _BELOW_PANEL
-        place_ = (_LEFT / width, base / height, 1 - (_LEFT + _RIGHT) / width, tall / height)
-        axes = figure.add_axes(place_, sharey=panels[0] if panels else None)
+        bounds = (_LEFT / width, base / height, 1 - (_LEFT + _RIGHT) / width, tall / height)
+        axes = figure.add_axes(bounds, sharey=panels[0] if panels else None)
         _draw_panel(axes, data, panel)
         panels.append(axes)
     scores = [value.value for value in data.scores.values.values()]
@@ -175,7 +179,7 @@ def _wrapped(figure: Figure, text: str, width: float) -> list[str]:
 def _legend_rows(data: FigureData) -> list[list[Line2D]]:
     """Legend entries, line by line: the series, then what they are compared with."""
     series = [_legend_line(look) for look in data.definition.series]
-    others = [_legend_line(look, ls=_DASHES, lw=0.9) for look in data.definition.references]
+    others = [_legend_line(look, dashed=True) for look in data.definition.references]
     timings = [panel.chosen for panel in data.panels if panel.chosen.quantity in TIMED]
     hollow = any(chosen.provenance == "published" for chosen in timings)
     if hollow or any(panel.overlay for panel in data.panels):
@@ -185,7 +189,8 @@ def _legend_rows(data: FigureData) -> list[list[Line2D]]:
     return [group[start : start + columns] for group in groups for start in range(0, len(group), columns)]
 
 
-def _legend_line(look: Series | Reference, **line: Any) -> Line2D:
-    return Line2D(
-        [], [], color=look.colour, marker=look.marker, ms=marker_size(look), label=look.label, **line
-    )
+def _legend_line(look: Series | Reference, *, dashed: bool = False) -> Line2D:
+    line = Line2D([], [], color=look.colour, marker=look.marker, ms=marker_size(look), label=look.label)
+    if dashed:
+        line.set(linestyle=_DASHES, linewidth=0.9)
+    return line

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from effbench.files import replacing
 from effbench.plots.choices import ImageFormat
-from effbench.plots.draw import draw, style
-from effbench.plots.select import FigureData
+from effbench.plots.draw import style
 
 # Dates, and the name and version of the drawing program, would make equal figures differ.
 METADATA: dict[ImageFormat, dict[str, None]] = {
@@ -19,21 +20,15 @@ METADATA: dict[ImageFormat, dict[str, None]] = {
 }
 
 
-def render(data: FigureData, formats: Sequence[ImageFormat] = tuple(ImageFormat)) -> dict[ImageFormat, bytes]:
-    """The figure in each format; equal data gives equal bytes."""
-    images: dict[ImageFormat, bytes] = {}
+def render(figure: Figure, form: ImageFormat) -> bytes:
+    """The figure as a file of this format; equal figures give equal bytes."""
+    buffer = io.BytesIO()
     with style():
-        figure = draw(data)
-        for form in dict.fromkeys(formats):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=form.value, metadata=METADATA[form])
-            images[form] = buffer.getvalue()
-    return images
+        figure.savefig(buffer, format=form.value, metadata=METADATA[form])
+    return buffer.getvalue()
 
 
-def save(
-    data: FigureData, folder: Path, name: str, formats: Sequence[ImageFormat] = tuple(ImageFormat)
-) -> list[Path]:
+def save(figure: Figure, folder: Path, name: str, formats: Iterable[ImageFormat]) -> list[Path]:
     """Write ``<folder>/<name>.<format>`` for each format; a file appears only when it is complete.
 
     The folder is made if it is missing.
@@ -41,10 +36,8 @@ def save(
     Raises:
         EffbenchError: the folder can't be made or written.
     """
-    written: list[Path] = []
-    for form, image in render(data, formats).items():
-        path = folder / f"{name}.{form}"
+    images = {folder / f"{name}.{form}": render(figure, form) for form in dict.fromkeys(formats)}
+    for path, image in images.items():
         with replacing(path, make_folder=True) as temporary:
             temporary.write_bytes(image)
-        written.append(path)
-    return written
+    return list(images)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from effbench.errors import UsageError, nearest
 from effbench.grid import CLIP_SECONDS
-
-#: Length of a clip, in seconds, unless a row's conditions say otherwise.
 
 #: Quantities that depend on the device they were timed on.
 TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")
@@ -20,7 +17,7 @@ TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak
 SETTING = ("precision", "compiled", "threads", "part")
 
 #: Of settings that cover equally many models, the one with more of these is drawn.
-PREFERRED: Mapping[str, Any] = {"part": "network", "compiled": False, "precision": "fp32"}
+PREFERRED: Mapping[str, object] = {"part": "network", "compiled": False, "precision": "fp32"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Chosen:
     values: Mapping[str, Value]
     provenance: str
     device: str | None
-    setting: Mapping[str, Any]
+    setting: Mapping[str, object]
     rows: pd.DataFrame
 
 
@@ -59,7 +56,7 @@ def untimed(
     specs: Iterable[str],
     provenance: str,
     figure: int | None = None,
-    conditions: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, object] | None = None,
 ) -> Chosen:
     """Newest value of each model under some conditions; of the given published figure, where there is one."""
     found = _under(_of(rows, quantity, specs, provenance), conditions)
@@ -72,7 +69,7 @@ def timed(
     quantity: str,
     specs: Iterable[str],
     device: str,
-    conditions: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, object] | None = None,
 ) -> Chosen | None:
     """Timings on one device in the one setting that covers most models, each at its best batch size.
 
@@ -129,7 +126,7 @@ def _of(rows: pd.DataFrame, quantity: str, specs: Iterable[str], provenance: str
     ]
 
 
-def _under(rows: pd.DataFrame, conditions: Mapping[str, Any] | None) -> pd.DataFrame:
+def _under(rows: pd.DataFrame, conditions: Mapping[str, object] | None) -> pd.DataFrame:
     for name, wanted in (conditions or {}).items():
         rows = rows[[row.get(name) == wanted for row in rows["conditions"]]]
     return rows
@@ -146,7 +143,7 @@ def _chosen(quantity: str, rows: pd.DataFrame, provenance: str, device: str | No
         str(spec): Value(float(value), *(None if pd.isna(end) else float(end) for end in (low, high)))
         for spec, value, low, high in zip(rows["spec"], rows["value"], rows["low"], rows["high"], strict=True)
     }
-    setting: dict[str, Any] = {}
+    setting: dict[str, object] = {}
     if device is not None and len(rows):
         first, environment = rows["conditions"].iloc[0], rows["environment"].iloc[0] or {}
         setting = {name: first[name] for name in SETTING if first.get(name) is not None}

@@ -1,4 +1,5 @@
-"""What the numbers say: which counting conventions differ, and which models are worth their cost."""
+"""What the numbers say: where counting conventions differ, which models are worth their cost, and whether the
+paper's claim holds: events are detected as transformers do, with around 5 % of their parameters."""
 
 from __future__ import annotations
 
@@ -6,10 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
+from effbench.models import zoo
 from effbench.plots.figures import FigureDefinition
+from effbench.plots.values import untimed
+from effbench.reports.comparison import Point
 from effbench.reports.pareto import Tradeoff, dominator, pareto_front
-from effbench.reports.points import Point
-from effbench.spec import ModelSpec
+from effbench.spec import TRANSFORMERS, ModelSpec
 
 #: Smallest difference between two conventions that counts as one.
 NOTICEABLE = 0.01
@@ -20,6 +25,11 @@ CAUSES = {
     "tcn": "every convolution counts twice, and so does the padding that is computed and thrown away",
     "mamba": "the state-space scan counts as zero",
 }
+
+#: The model of the claim, and the training that it was made for.
+CHALLENGER = "fmn10+tf-256"
+TRAINING: zoo.Training = "advanced-kd"
+CLAIMED_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -80,21 +90,6 @@ class FrontChange:
     by_series: Mapping[str, tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """One way to measure what a model costs, and the models that are worth it.
-
-    Attributes:
-        label: what was measured.
-        front: models on the Pareto front, cheapest first.
-        models: how many models have this cost.
-    """
-
-    label: str
-    front: tuple[str, ...]
-    models: int
-
-
 def families(points: Sequence[Point], figures: Sequence[FigureDefinition]) -> list[Family]:
     """Series of all figures (a label with and without ``+`` is one), those that differ most first."""
     members: dict[str, dict[str, float]] = {}
@@ -102,18 +97,11 @@ def families(points: Sequence[Point], figures: Sequence[FigureDefinition]) -> li
         figure = next(figure for figure in figures if figure.published_figure == point.figure)
         label = _label(figure, point.spec)
         members.setdefault(label, {})[point.spec] = point.macs_paper / point.macs_exact
-    found = [
-        Family(
-            label=label,
-            lowest=min(ratios.values()),
-            highest=max(ratios.values()),
-            lowest_spec=min(ratios, key=lambda spec: ratios[spec]),
-            highest_spec=max(ratios, key=lambda spec: ratios[spec]),
-            count=len(ratios),
-            cause=CAUSES.get(ModelSpec.parse(next(iter(ratios))).sequence or "", ""),
-        )
-        for label, ratios in members.items()
-    ]
+    found = []
+    for label, ratios in members.items():
+        low, high = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
+        cause = CAUSES.get(ModelSpec.parse(low).sequence or "", "")
+        found.append(Family(label, ratios[low], ratios[high], low, high, len(ratios), cause))
     return sorted(found, key=lambda family: -max(1 / family.lowest, family.highest))
 
 
@@ -138,30 +126,6 @@ def front_change(points: Sequence[Point], figure: FigureDefinition) -> FrontChan
     )
 
 
-def costs(points: Sequence[Point], devices: Mapping[str, str]) -> list[Cost]:
-    """Fronts of all models by parameters, MACs in both conventions, and time on each device.
-
-    Args:
-        points: of one or several figures; a model that is in several counts once.
-        devices: label of each device that timed the models.
-    """
-    models = {point.spec: point for point in points}
-    tables: dict[str, dict[str, Tradeoff]] = {
-        "Parameters": {spec: Tradeoff(point.parameters, point.psds1) for spec, point in models.items()},
-        "MACs, exact": {spec: Tradeoff(point.macs_exact, point.psds1) for spec, point in models.items()},
-        "MACs, published convention": {
-            spec: Tradeoff(point.macs_paper, point.psds1) for spec, point in models.items()
-        },
-    }
-    for device, label in devices.items():
-        tables[f"Time, {label}"] = {
-            spec: Tradeoff(1 / point.throughput[device].value, point.psds1)
-            for spec, point in models.items()
-            if device in point.throughput
-        }
-    return [Cost(label, pareto_front(table), len(table)) for label, table in tables.items() if table]
-
-
 def _by_series(
     figure: FigureDefinition, paper: Sequence[str], exact: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
@@ -174,3 +138,92 @@ def _label(figure: FigureDefinition, spec: str) -> str:
     label = figure.label_of(spec).removeprefix("+").strip()
     # A backbone alone is one of its kind, whether it is a reference or in a series.
     return label if "+" in spec else "no sequence model"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model in the comparison.
+
+    Attributes:
+        spec: canonical model spec.
+        psds1: published, in percent.
+        parameters: counted here.
+        macs: counted here, exact, per clip.
+    """
+
+    spec: str
+    psds1: float
+    parameters: float
+    macs: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The CNN of the claim against the transformers.
+
+    Attributes:
+        challenger: the CNN, with the score of the training that the claim is about.
+        plain: its score after the training that all CNNs of the figures had, in percent.
+        rivals: the transformers, the best first.
+        equals: the smallest CNN of the figures that scores at least as the weakest transformer, if any.
+    """
+
+    challenger: Contender
+    plain: float
+    rivals: tuple[Contender, ...]
+    equals: Point | None
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Lowest and highest share of a transformer's parameters that the CNN has."""
+        shares = [self.share(rival) for rival in self.rivals]
+        return min(shares), max(shares)
+
+    @property
+    def beaten(self) -> tuple[Contender, ...]:
+        """Transformers that score no higher than the CNN."""
+        return tuple(rival for rival in self.rivals if rival.psds1 <= self.challenger.psds1)
+
+    @property
+    def gaps(self) -> tuple[float, float]:
+        """The CNN's score less the weakest and less the best transformer's, points of PSDS1."""
+        scores = [rival.psds1 for rival in self.rivals]
+        return self.challenger.psds1 - min(scores), self.challenger.psds1 - max(scores)
+
+    def share(self, rival: Contender) -> float:
+        """The CNN's part of a transformer's parameters."""
+        return self.challenger.parameters / rival.parameters
+
+    def macs_share(self, rival: Contender) -> float:
+        """The CNN's part of a transformer's MACs."""
+        return self.challenger.macs / rival.macs
+
+
+def claim(rows: pd.DataFrame, points: Sequence[Point]) -> Claim | None:
+    """The claim, checked with our own counts; ``None`` where the transformers have not been counted.
+
+    Args:
+        rows: of the results store.
+        points: of the published figures.
+    """
+    specs = (CHALLENGER, *TRANSFORMERS)
+    parameters, macs = (
+        untimed(rows, name, specs, "measured").values for name in ("parameters", "macs_exact")
+    )
+    if any(spec not in values for spec in specs for values in (parameters, macs)):
+        return None
+    published = {spec: zoo.models()[ModelSpec.parse(spec)].card.published for spec in specs}
+
+    def contender(spec: str, training: zoo.Training) -> Contender:
+        score = published[spec][training].psds1
+        return Contender(spec, score, parameters[spec].value, macs[spec].value)
+
+    rivals = [contender(spec, "strong") for spec in TRANSFORMERS]
+    weakest = min(rival.psds1 for rival in rivals)
+    able = [point for point in points if point.psds1 >= weakest]
+    return Claim(
+        challenger=contender(CHALLENGER, TRAINING),
+        plain=published[CHALLENGER]["strong"].psds1,
+        rivals=tuple(sorted(rivals, key=lambda rival: -rival.psds1)),
+        equals=min(able, key=lambda point: point.parameters, default=None),
+    )

@@ -14,29 +14,38 @@ from effbench.errors import UsageError, nearest
 from effbench.files import replacing
 from effbench.plots.caption import caption
 from effbench.plots.choices import ImageFormat
+from effbench.plots.draw import draw
 from effbench.plots.save import render
 from effbench.reports import paper
-from effbench.reports.content import Content
 from effbench.reports.words import FILTERS
 from effbench.resources import share
+from effbench.results.shipped import newest_rows
 
 #: Reports by name: each collects its content from rows of the store, drawing timings of a device
 #: (``None``: the most complete). Its template is ``reports/<name>.md.j2``.
-REPORTS: Mapping[str, Callable[[pd.DataFrame, str | None], Content]] = {"paper": paper.content}
+REPORTS: Mapping[str, Callable[[pd.DataFrame, str | None], paper.Content]] = {"paper": paper.content}
 
-FOLDER = "reports"
+TEMPLATES = "reports"
 _PAGE = "report.html.j2"
 
 
-def require_report(name: str) -> None:
-    """Check that there is such a report.
+def report(
+    study: str, *, store: Path | str | None = None, out: Path | str, device: str | None = None
+) -> list[Path]:
+    """Write a report from a results store, as ``build`` does.
+
+    Args:
+        study: what to report on, a key of ``REPORTS``.
+        store: the results store; ``results/effbench.sqlite`` by default.
+        out: folder of the pages, made if missing.
+        device: as in ``build``.
 
     Raises:
-        UsageError: an unknown name, with the nearest.
+        StoreError: no such store, or one that can't be read.
+        UsageError, MissingResults, EffbenchError: as in ``build``.
     """
-    if name not in REPORTS:
-        known = ", ".join(REPORTS)
-        raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {known}.")
+    _require(study)
+    return build(study, newest_rows(store), Path(out), device=device)
 
 
 def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None) -> list[Path]:
@@ -58,11 +67,10 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
         MissingResults: the rows lack what the report needs.
         EffbenchError: the folder can't be made or written.
     """
-    require_report(name)
+    _require(name)
     content = REPORTS[name](rows, device)
     images = {
-        f"{figure}.svg": render(data, [ImageFormat.svg])[ImageFormat.svg]
-        for figure, data in content.figures.items()
+        f"{figure}.svg": render(draw(data), ImageFormat.svg) for figure, data in content.figures.items()
     }
     page = _markdown(name, content)
     files = {f"{name}.html": _html(content, page, images).encode(), f"{name}.md": page.encode(), **images}
@@ -72,13 +80,19 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
     return [out / file for file in files]
 
 
-def _markdown(name: str, content: Content) -> str:
+def _require(name: str) -> None:
+    if name not in REPORTS:
+        known = ", ".join(REPORTS)
+        raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {known}.")
+
+
+def _markdown(name: str, content: paper.Content) -> str:
     captions = {figure: caption(data) for figure, data in content.figures.items()}
     template = _templates().get_template(f"{name}.md.j2")
     return template.render(title=content.title, captions=captions, **content.values)
 
 
-def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
+def _html(content: paper.Content, page: str, images: Mapping[str, bytes]) -> str:
     """The Markdown page as HTML, with its figures inside."""
     converter = markdown.Markdown(extensions=["tables", "toc", "md_in_html", "sane_lists"])
     body = converter.convert(page)
@@ -96,7 +110,7 @@ def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
 def _templates() -> jinja2.Environment:
     """Templates that refuse names that nobody gave them, and let no value pass for HTML."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(share(FOLDER)),
+        loader=jinja2.FileSystemLoader(share(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from effbench.plots.caption import setting
 from effbench.plots.figures import load_figure
-from effbench.plots.select import select
+from effbench.plots.select import FigureData, select
 from effbench.plots.values import find_device, timed_devices
 from effbench.reports import findings
-from effbench.reports.claim import FIGURE, claim
-from effbench.reports.content import Content
-from effbench.reports.counters import COUNTER_NAMES, counts, spreads
-from effbench.reports.points import Agreement, Point, collect, counted, throughputs
+from effbench.reports.comparison import (
+    COUNTER_NAMES,
+    Agreement,
+    Point,
+    collect,
+    counted,
+    counts,
+    spreads,
+    throughputs,
+)
+from effbench.reports.pareto import Cost, costs
 from effbench.reports.provenance import environments, origins
 
 FIGURES = ("paper-1", "paper-2")
+CLAIM_FIGURE = "cnn-vs-transformers"
 
 #: How precisely the figures could be read: parameters from positions, MACs as numbers of three digits.
 PARAMETERS_TOLERANCE = 0.0003
 MACS_TOLERANCE = 0.007
 
 TITLE = "Two published trade-off figures, counted and measured again"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report's template is filled with.
+
+    Attributes:
+        title: of the page.
+        figures: by name; drawn as SVG.
+        values: everything else that the template uses.
+    """
+
+    title: str
+    figures: Mapping[str, FigureData]
+    values: Mapping[str, object]
 
 
 def content(rows: pd.DataFrame, device: str | None = None) -> Content:
@@ -47,15 +71,15 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
     by_figure = [collect(rows, figure, timings) for figure in figures]
     points = [point for group in by_figure for point in group]
     devices = {name: ", ".join([name, *setting(chosen.setting)]) for name, chosen in timings.items()}
-    claimed = claim(rows, points)
+    claimed = findings.claim(rows, points)
     rivals = [] if claimed is None else [rival.spec for rival in claimed.rivals]
     used = rows[rows["spec"].isin([*specs, *rivals])]
     drawn = {name: select(rows, figure, device=device) for name, figure in definitions.items()}
     if claimed is not None:
-        third = load_figure(FIGURE)
+        third = load_figure(CLAIM_FIGURE)
         known = timed_devices(rows, "throughput", third.specs)
-        drawn[FIGURE] = select(rows, third, device=device if device in known else None)
-    costs, third_party = findings.costs(points, devices), counts(rows, specs)
+        drawn[CLAIM_FIGURE] = select(rows, third, device=device if device in known else None)
+    by_cost, third_party = costs(points, devices), counts(rows, specs)
     source = origins(rows[rows["spec"].isin(specs) & (rows["provenance"] == "published")])[
         0
     ].source.partition(",")[0]
@@ -73,11 +97,12 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "changes": [
             findings.front_change(group, figure) for group, figure in zip(by_figure, figures, strict=True)
         ],
-        "costs": costs,
-        "worth": _worth(points, costs),
+        "costs": by_cost,
+        "worth": _worth(points, by_cost),
         "repeats": _repeats(points),
         "claim": claimed,
-        "claim_figure": FIGURE,
+        "claimed_share": findings.CLAIMED_SHARE,
+        "claim_figure": CLAIM_FIGURE,
         "counters": list(COUNTER_NAMES.values()),
         "counts": third_party,
         "spreads": spreads(third_party),
@@ -87,7 +112,7 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
     return Content(TITLE, drawn, values)
 
 
-def _worth(points: Sequence[Point], costs: Sequence[findings.Cost]) -> list[tuple[str, float, list[bool]]]:
+def _worth(points: Sequence[Point], costs: Sequence[Cost]) -> list[tuple[str, float, list[bool]]]:
     """Models that are on any front: name, PSDS1, and on which; the best first."""
     scores = {point.spec: point.psds1 for point in points}
     rows = [(spec, score, [spec in cost.front for cost in costs]) for spec, score in scores.items()]

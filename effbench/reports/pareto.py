@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+from effbench.reports.comparison import Point
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -38,3 +41,42 @@ def dominator(name: Name, points: Mapping[Name, Tradeoff]) -> Name | None:
     """The best-scoring point that dominates the named one (the cheapest of equals); ``None`` on the front."""
     better = [other for other in points if points[other].dominates(points[name])]
     return min(better, key=lambda other: (-points[other].score, points[other].cost), default=None)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One way to measure what a model costs, and the models that are worth it.
+
+    Attributes:
+        label: what was measured.
+        front: models on the Pareto front, cheapest first.
+        models: how many models have this cost.
+    """
+
+    label: str
+    front: tuple[str, ...]
+    models: int
+
+
+def costs(points: Sequence[Point], devices: Mapping[str, str]) -> list[Cost]:
+    """Fronts of all models by parameters, MACs in both conventions, and time on each device.
+
+    Args:
+        points: of one or several figures; a model that is in several counts once.
+        devices: label of each device that timed the models.
+    """
+    models = {point.spec: point for point in points}
+    known = {
+        "Parameters": {spec: point.parameters for spec, point in models.items()},
+        "MACs, exact": {spec: point.macs_exact for spec, point in models.items()},
+        "MACs, published convention": {spec: point.macs_paper for spec, point in models.items()},
+    }
+    for device, label in devices.items():
+        timed = [point for point in models.values() if device in point.throughput]
+        known[f"Time, {label}"] = {point.spec: 1 / point.throughput[device].value for point in timed}
+    found = []
+    for label, values in known.items():
+        tradeoffs = {spec: Tradeoff(value, models[spec].psds1) for spec, value in values.items()}
+        if tradeoffs:
+            found.append(Cost(label, pareto_front(tradeoffs), len(tradeoffs)))
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 from effbench.errors import EffbenchError
 from effbench.plots.caption import caption
 from effbench.plots.choices import Convention, ImageFormat
-from effbench.plots.draw import draw, style
+from effbench.plots.draw import draw
 from effbench.plots.figures import load_figure
 from effbench.plots.save import render, save
 from effbench.plots.select import select
@@ -32,12 +31,6 @@ CASES = {
     "overlay": ([timings("NVIDIA H100")], {"overlay": True}),
     "published convention": ([], {"macs": Convention.paper}),
 }
-
-
-@pytest.fixture(autouse=True)
-def _own_style() -> Iterator[None]:
-    with style():
-        yield
 
 
 def rows_of(case: str) -> pd.DataFrame:
@@ -149,15 +142,15 @@ def test_the_caption_tells_measured_from_published() -> None:
 @pytest.mark.parametrize("form", list(ImageFormat))
 def test_equal_rows_give_equal_bytes(form: ImageFormat) -> None:
     data = select(rows_of("overlay"), load_figure("paper-1"), overlay=True)
-    first = render(data, [form])[form]
+    first = render(draw(data), form)
     with mpl.rc_context({"font.size": 30, "savefig.dpi": 30, "svg.hashsalt": None}):
-        assert render(data, [form])[form] == first
+        assert render(draw(data), form) == first
     for trace in (b"dc:date", b"CreationDate", b"ModDate"):
         assert trace not in first
 
 
 def test_the_svg_is_sound_and_its_text_is_text() -> None:
-    image = render(select(rows_of("a GPU"), load_figure("paper-1")), [ImageFormat.svg])[ImageFormat.svg]
+    image = render(drawn("paper-1"), ImageFormat.svg)
     root = ElementTree.fromstring(image)
     words = " ".join(root.itertext())
     for word in ("TF", "BiGRU", "ATT", "TCN", "MAMBA", "HYBRID", "1024", "PSDS1 (%)", "NVIDIA H100"):
@@ -166,8 +159,7 @@ def test_the_svg_is_sound_and_its_text_is_text() -> None:
 
 
 def test_files_are_written_whole_and_nothing_else(tmp_path: Path) -> None:
-    data = select(rows_of("a GPU"), load_figure("paper-2"))
-    written = save(data, tmp_path / "new" / "folder", "paper-2")
+    written = save(drawn("paper-2"), tmp_path / "new" / "folder", "paper-2", ImageFormat)
     assert [path.name for path in written] == ["paper-2.png", "paper-2.svg", "paper-2.pdf"]
     assert sorted(path.name for path in written[0].parent.iterdir()) == sorted(path.name for path in written)
     assert written[0].read_bytes().startswith(b"\x89PNG")
@@ -177,13 +169,13 @@ def test_files_are_written_whole_and_nothing_else(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(EffbenchError, match="can't be written"):
-        save(select(rows_of("a GPU"), load_figure("paper-2")), tmp_path / "out", "x", [ImageFormat.png])
+        save(drawn("paper-2"), tmp_path / "out", "x", [ImageFormat.png])
     assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_plots_and_reports_need_neither_torch_nor_the_study() -> None:
     program = (
-        "import sys, effbench.plots.save, effbench.plots.figures, effbench.reports.pages;"
+        "import sys, effbench.plots.api, effbench.reports.pages;"
         "unwanted = ('torch', 'effbench.study', 'effbench.models.build');"
         "print([name for name in unwanted if name in sys.modules])"
     )

@@ -17,13 +17,14 @@ from effbench.plots.figures import load_figure
 from effbench.plots.select import MissingResults
 from effbench.reports import findings
 from effbench.reports import pages as builder
-from effbench.reports.claim import claim
-from effbench.reports.counters import counts, spreads
-from effbench.reports.pages import REPORTS, build
+from effbench.reports.comparison import Agreement, Point, collect, counts, spreads
+from effbench.reports.findings import claim
+from effbench.reports.pages import REPORTS, build, report
 from effbench.reports.paper import MACS_TOLERANCE, PARAMETERS_TOLERANCE, content
-from effbench.reports.points import Agreement, Point, collect
+from effbench.reports.pareto import costs
 from effbench.reports.provenance import describe, environments, origins
 from effbench.resources import share
+from effbench.results.store import Store
 from tests.rows import complexity, counters, frame, grid, timings, transformer_counts
 
 FIGURES = [load_figure("paper-1"), load_figure("paper-2")]
@@ -184,7 +185,7 @@ def test_devices_stand_in_columns_of_their_own(page: str) -> None:
 
 def test_fronts_of_costs_name_how_many_models_were_timed() -> None:
     points = collect(rows(), FIGURES[0], {})
-    labels = [cost.label for cost in findings.costs(points, {})]
+    labels = [cost.label for cost in costs(points, {})]
     assert labels == ["Parameters", "MACs, exact", "MACs, published convention"]
 
 
@@ -323,6 +324,15 @@ def test_text_from_rows_cannot_become_html(tmp_path: Path) -> None:
     found = outline((tmp_path / "paper.html").read_text())
     assert "<script" not in (tmp_path / "paper.html").read_text()
     assert len(found.images) == 2
+
+
+def test_the_shipped_page_is_what_its_measurements_give(tmp_path: Path) -> None:
+    shipped = share("reports/paper")
+    with Store(tmp_path / "store.sqlite", create=True) as store:
+        store.import_csv(shipped / "measurements.csv")
+    written = report("paper", store=tmp_path / "store.sqlite", out=tmp_path / "page")
+    assert [path.name for path in written][-1] == "cnn-vs-transformers.svg"
+    assert (tmp_path / "page" / "paper.md").read_text() == (shipped / "paper.md").read_text()
 
 
 def test_equal_rows_give_equal_pages(tmp_path: Path) -> None:

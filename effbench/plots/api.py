@@ -1,0 +1,153 @@
+"""``effbench.plot``: a trade-off figure from the results store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from matplotlib.figure import Figure
+
+from effbench.errors import UsageError, nearest
+from effbench.plots.caption import caption
+from effbench.plots.choices import Convention, ImageFormat
+from effbench.plots.draw import draw
+from effbench.plots.figures import MACS, load_figure
+from effbench.plots.save import render, save
+from effbench.plots.select import FigureData, PanelData, select
+from effbench.results.shipped import newest_rows
+from effbench.shown import Row, Shown, Table
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, repr=False)
+class TradeoffFigure(Shown):
+    """A drawn trade-off figure; a notebook shows it.
+
+    Attributes:
+        name: of the shipped figure, or of its YAML file without the suffix.
+        data: the values that it shows.
+        figure: the drawing, to change as you like.
+        paths: the files that were written.
+    """
+
+    name: str
+    data: FigureData
+    figure: Figure
+    paths: tuple[Path, ...] = ()
+
+    def __repr__(self) -> str:
+        files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
+        return f"TradeoffFigure '{self.name}', {len(self.data.scores.values)} models{files}"
+
+    def image(self, form: str = "svg") -> bytes:
+        """The figure as a file: ``png``, ``svg`` or ``pdf``."""
+        return render(self.figure, _choice(ImageFormat, form))
+
+    def sections(self) -> Iterator[Table | str]:
+        """The values of each panel, then where they come from."""
+        label = self.data.definition.score.label
+        for panel in self.data.panels:
+            yield Table(
+                [
+                    {
+                        "model": spec,
+                        label: self.data.scores.values[spec].value,
+                        panel.panel.label: value.value,
+                    }
+                    for spec, value in panel.chosen.values.items()
+                ],
+                title=panel.panel.label,
+            )
+        yield caption(self.data)
+
+    def rows(self) -> list[Row]:
+        """One row for each point: its model, score and cost, in the units of the store."""
+        return [row for panel in self.data.panels for row in self._points(panel)]
+
+    def _points(self, panel: PanelData) -> Iterator[Row]:
+        chosen, scores = panel.chosen, self.data.scores
+        # Published MACs are in the published convention, whatever convention ours are in.
+        published = "macs_paper" if panel.panel.quantity == MACS else chosen.quantity
+        for quantity, provenance, device, values in (
+            (chosen.quantity, chosen.provenance, chosen.device, chosen.values),
+            (published, "published", None, panel.overlay),
+        ):
+            for spec, value in values.items():
+                yield {
+                    "spec": spec,
+                    scores.quantity: scores.values[spec].value,
+                    "quantity": quantity,
+                    **asdict(value),
+                    "provenance": provenance,
+                    "device": device,
+                }
+
+    def to_dict(self) -> dict[str, object]:
+        """Title, caption, points and files."""
+        return {
+            "name": self.name,
+            "title": self.data.definition.title,
+            "caption": caption(self.data),
+            "points": self.rows(),
+            "paths": [str(path) for path in self.paths],
+        }
+
+    def _repr_html_(self) -> str:
+        image = self.image("svg").decode()
+        return image[image.index("<svg") :]
+
+
+def plot(
+    figure: str | Path,
+    *,
+    store: str | Path | None = None,
+    out: str | Path | None = None,
+    formats: Iterable[str] = tuple(ImageFormat),
+    device: str | None = None,
+    precision: str | None = None,
+    macs: str = Convention.exact,
+    overlay: bool = False,
+) -> TradeoffFigure:
+    """Draw a trade-off figure from a results store, and write it into a folder if one is given.
+
+    Timings come from one device and one setting; by default from those that cover most models.
+
+    Args:
+        figure: name of a shipped figure (``paper-1``), or a YAML file.
+        store: the results store; ``results/effbench.sqlite`` by default.
+        out: folder of the image files, made if missing; none are written by default.
+        formats: of the files: ``png``, ``svg``, ``pdf``.
+        device: draw timings of this device only; a part of its name that no other has is enough.
+        precision: draw timings in this precision only, e.g. ``fp16``.
+        macs: convention of the MACs: ``exact``, or ``paper`` as in the published figures.
+        overlay: add the published points as hollow markers.
+
+    Raises:
+        UsageError: no such figure, device, format or convention, or a definition with problems.
+        MissingResults: the store lacks values that the figure needs.
+        EffbenchError: the store can't be read, or the files can't be written.
+    """
+    wanted = [_choice(ImageFormat, form) for form in formats]
+    data = select(
+        newest_rows(store),
+        load_figure(str(figure)),
+        macs=_choice(Convention, macs),
+        device=device,
+        precision=precision,
+        overlay=overlay,
+    )
+    name, drawn = Path(figure).stem, draw(data)
+    paths = [] if out is None else save(drawn, Path(out), name, wanted)
+    return TradeoffFigure(name, data, drawn, tuple(paths))
+
+
+def _choice(kind: type[Choice], name: str) -> Choice:
+    try:
+        return kind(name)
+    except ValueError as error:
+        known = ", ".join(kind)
+        raise UsageError(f"there is no '{name}'{nearest(name, kind)}\nChoices: {known}") from error
