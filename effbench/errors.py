@@ -6,6 +6,7 @@ exception is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -62,6 +63,12 @@ class Stopped(EffbenchError):
 
 class EffbenchWarning(UserWarning):
     """Something worth knowing that does not stop the job."""
+
+
+def show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """One line on stderr, for ``warnings.showwarning``."""
+    label = "note" if issubclass(category, EffbenchWarning) else f"warning ({category.__name__})"
+    print(f"{label}: {message}", file=sys.stderr)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

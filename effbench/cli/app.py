@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,7 +24,7 @@ from effbench.cli import (
     train,
 )
 from effbench.cli.progress import showing_downloads
-from effbench.errors import EffbenchError, EffbenchWarning
+from effbench.errors import EffbenchError, show_warning
 from effbench.version import VERSION
 
 app = typer.Typer(
@@ -65,14 +65,9 @@ def _root(
     """Register the options that stand before every command."""
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    label = "note" if issubclass(category, EffbenchWarning) else f"warning ({category.__name__})"
-    print(f"{label}: {message}", file=sys.stderr)
-
-
 def main() -> None:
     """Run the command line; exit code 2 for wrong usage, 1 for a failed job, 130 for an interrupt."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     # Threads that spin while they wait make a busy machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.output import Format, note, write, write_sections, write_table
+from effbench.cli.output import Format, note, write, write_sections
 from effbench.cli.progress import TrainingProgress
 from effbench.errors import CheckpointError, EffbenchError, Stopped, TrainingError, UsageError
 
@@ -193,6 +193,6 @@ def _estimate(plan: Plan, hardware: Hardware) -> None:
 
     if not first_process():
         follow()
-    rows = estimate(plan, hardware)
+    found = estimate(plan, hardware)
     if first_process():
-        write_table(rows, title=f"{plan.spec} by {plan.recipe_name}, estimated")
+        write_sections(found.sections())

@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+import psutil
 
 from effbench.errors import EffbenchError
 
@@ -45,12 +48,14 @@ def in_batches(
 
 
 def end_with_parent() -> None:
-    """Without this, workers of a killed parent would wait for work for ever."""
+    """End this process when the one that started it ends; else it would wait for ever."""
+    parent, started_by = multiprocessing.parent_process(), os.getppid()
 
     def watch() -> None:
-        parent = multiprocessing.parent_process()
         if parent is not None:
             parent.join()
-            os._exit(1)
+        while parent is None and os.getppid() == started_by and psutil.pid_exists(started_by):
+            time.sleep(1.0)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,22 +122,24 @@ def follow_plan(
     from effbench.results.store import Store
     from effbench.train.feed.training_data import open_data
     from effbench.train.processes import ending_together, first_process, follow
-    from effbench.train.start import about, build_training, fit_run, make_fabric
+    from effbench.train.start import about, build_training, fit_run, make_fabric, threads
     from effbench.train.training_result import TrainingResult
 
     first = first_process()
     if not first:
         follow()
     kept = Store(store, create=True) if store is not None and first else nullcontext()
-    with kept as results, _threads(hardware.threads):
+    with kept as results, threads(hardware.threads):
         data = open_data(plan)
-        module = build_training(plan, data)
+        run = Run(folder, plan)
+        module = build_training(plan, data, run.last if resume and run.last.is_file() else None)
         fabric = make_fabric(hardware, plan, folder)
-        run = Run.create(folder, plan, about(plan, hardware)) if first and not resume else Run(folder, plan)
+        if first and not resume:
+            Run.create(folder, plan, about(plan, hardware))
         with run.owned() if first else nullcontext(), ending_together(fabric):
             fabric.launch()
             follower = progress if first and progress is not None else Progress()
-            fit = fit_run(run, data, fabric, follower, workers=hardware.workers, module=module)
+            fit = fit_run(run, data, module, fabric, follower, workers=hardware.workers)
         result = TrainingResult.of(fit)
         if results is not None:
             results.add(result.measurements)
@@ -153,16 +155,3 @@ def check_installed() -> None:
     missing = [name for name in ("lightning", "h5py") if find_spec(name) is None]
     if missing:
         raise EffbenchError(f"training needs {' and '.join(missing)}: pip install 'effbench[train]'")
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """So many threads of torch; as many as before at the end."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

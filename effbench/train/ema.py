@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
-import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class WeightAverage:
@@ -16,7 +16,7 @@ class WeightAverage:
     Buffers, such as the statistics of batch normalisation, are copied, not averaged.
 
     Args:
-        model: what ``update`` and ``swapped`` will be called with; frozen weights are copied too.
+        model: what ``update`` and ``swapped`` will be called with; frozen weights are kept too.
         decay: of the average, per update.
 
     Source: Polyak and Juditsky 1992, with exponential weights.
@@ -24,45 +24,38 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self._averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._averaged.n_averaged.fill_(1)
 
-    @torch.no_grad()
+    @property
+    def average(self) -> Mapping[str, Tensor]:
+        """Averaged weights and copied buffers by name."""
+        return self._averaged.module.state_dict()
+
     def update(self, model: nn.Module) -> None:
         """Takes in the model's present weights, once after each optimiser step."""
-        trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
-        for name, value in model.state_dict().items():
-            if name in trained:
-                self.average[name].lerp_(value, 1 - self.decay)
-            else:
-                self.average[name].copy_(value)
+        self._averaged.update_parameters(model)
 
     @contextmanager
     def swapped(self, model: nn.Module) -> Iterator[None]:
         """The model has the average inside, and its own weights and buffers back after it."""
         own = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        _fill(model.state_dict(), self.average)
+        model.load_state_dict(self.average)
         try:
             yield
         finally:
-            _fill(model.state_dict(), own)
+            model.load_state_dict(own)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Decay and averaged weights (``average`` is a model's ``state_dict``)."""
+    def state_dict(self) -> dict[str, object]:
+        """Decay and averaged weights."""
         return {"decay": self.decay, "average": dict(self.average)}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Goes on from what ``state_dict`` gave.
 
         Raises:
-            ValueError: it is of a model with other weights.
+            RuntimeError: it is of a model with other weights.
         """
-        if state["average"].keys() != self.average.keys():
-            raise ValueError("the average is of a model with other weights")
-        self.decay = float(state["decay"])
-        _fill(self.average, state["average"])
-
-
-@torch.no_grad()
-def _fill(into: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    for name, value in into.items():
-        value.copy_(values[name])
+        self._averaged.module.load_state_dict(cast(Mapping[str, Tensor], state["average"]))
+        self.decay = cast(float, state["decay"])
+        self._averaged.multi_avg_fn = get_ema_multi_avg_fn(self.decay)

@@ -2,28 +2,82 @@
 
 from __future__ import annotations
 
-import resource
 import time
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 
+from effbench.machine.resident import ResidentPeak
+from effbench.measure.timing import synchronise
+from effbench.shown import Row, Shown, Table
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
 from effbench.train.plan import Hardware, Plan
 from effbench.train.progress import Progress
 from effbench.train.runs import Run
-from effbench.train.start import build_training, make_fabric
+from effbench.train.start import build_training, make_fabric, threads
 
 STEPS, VALIDATION_BATCHES = 2, 2
 
 
-def estimate(plan: Plan, hardware: Hardware) -> list[dict[str, Any]]:
-    """Quantities of a training for a table; leaves nothing behind.
+@dataclass(frozen=True)
+class TrainingEstimate(Shown):
+    """What a training would take.
+
+    Attributes:
+        spec: canonical model spec.
+        recipe: its name.
+        device: kind of the device, whose memory ``peak_bytes`` is.
+        epochs: of the recipe.
+        epoch_items: training items of an epoch.
+        epoch_steps: optimiser steps of an epoch.
+        load_seconds: of loading the batches of a step.
+        step_seconds: of front-end, network and optimiser in a step.
+        validation_seconds: of one validation, without the scoring.
+        validations: their number.
+        total_seconds: of the whole training. Workers load while the device computes; without them one waits
+            for the other.
+        peak_bytes: memory that was held at most.
+    """
+
+    spec: str
+    recipe: str
+    device: str
+    epochs: int
+    epoch_items: int
+    epoch_steps: int
+    load_seconds: float
+    step_seconds: float
+    validation_seconds: float
+    validations: int
+    total_seconds: float
+    peak_bytes: int
+
+    def sections(self) -> Iterable[Table | str]:
+        values = {
+            "training items per epoch": f"{self.epoch_items:,}",
+            "optimiser steps": f"{self.epochs * self.epoch_steps:,} ({self.epoch_steps:,} an epoch)",
+            "loading, per step": f"{self.load_seconds:.3f} s",
+            "front-end, network and optimiser, per step": f"{self.step_seconds:.3f} s",
+            "one validation, without scoring": _duration(self.validation_seconds),
+            f"{self.epochs} epochs and {self.validations} validations": _duration(self.total_seconds),
+            f"peak memory ({self.device})": f"{self.peak_bytes / 2**20:,.0f} MiB",
+        }
+        rows = [{"quantity": name, "value": value} for name, value in values.items()]
+        yield Table(rows, f"{self.spec} by {self.recipe}, estimated")
+
+    def rows(self) -> Sequence[Row]:
+        return [self.to_dict()]
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def estimate(plan: Plan, hardware: Hardware) -> TrainingEstimate:
+    """What a training would take; leaves nothing behind.
 
     Raises:
         EffbenchError: whatever would stop the training itself.
@@ -32,26 +86,32 @@ def estimate(plan: Plan, hardware: Hardware) -> list[dict[str, Any]]:
     fabric = make_fabric(replace(hardware, loggers=()), plan, None)
     fabric.launch()
     module = build_training(plan, data)
-    with TemporaryDirectory(prefix="effbench-") as folder:
+    with (
+        TemporaryDirectory(prefix="effbench-") as folder,
+        threads(hardware.threads),
+        ResidentPeak() as resident,
+    ):
         fit = Fit(data, module, fabric, Run(Path(folder), plan), Progress(), workers=hardware.workers)
         load, step = _time_steps(fit)
-        memory = _peak_memory(fabric)
         validation = _time_validation(fit)
-    steps_per_epoch = fit.total_steps // plan.recipe.epochs
-    # Workers load while the device computes; without them one waits for the other.
-    each = max(load, step) if hardware.workers else load + step
+    on_gpu = fabric.device.type == "cuda"
     epochs, every = plan.recipe.epochs, plan.recipe.validation.every
     validations = epochs // every + (epochs % every != 0)
-    total = epochs * steps_per_epoch * each + validations * validation
-    return [
-        {"quantity": "training items per epoch", "value": f"{data.sampler().epoch_items:,}"},
-        {"quantity": "optimiser steps", "value": f"{fit.total_steps:,} ({steps_per_epoch:,} an epoch)"},
-        {"quantity": "loading, per step", "value": f"{load:.3f} s"},
-        {"quantity": "front-end, network and optimiser, per step", "value": f"{step:.3f} s"},
-        {"quantity": "one validation, without scoring", "value": _duration(validation)},
-        {"quantity": f"{epochs} epochs and {validations} validations", "value": _duration(total)},
-        {"quantity": f"peak memory ({fabric.device.type})", "value": f"{memory / 2**20:,.0f} MiB"},
-    ]
+    each = max(load, step) if hardware.workers else load + step
+    return TrainingEstimate(
+        spec=plan.spec,
+        recipe=plan.recipe_name,
+        device=fabric.device.type,
+        epochs=epochs,
+        epoch_items=data.sampler().epoch_items,
+        epoch_steps=fit.total_steps // epochs,
+        load_seconds=load,
+        step_seconds=step,
+        validation_seconds=validation,
+        validations=validations,
+        total_seconds=fit.total_steps * each + validations * validation,
+        peak_bytes=torch.cuda.max_memory_allocated(fabric.device) if on_gpu else resident.peak,
+    )
 
 
 def _time_steps(fit: Fit) -> tuple[float, float]:
@@ -66,7 +126,7 @@ def _time_steps(fit: Fit) -> tuple[float, float]:
             break
         loaded = time.perf_counter()
         fit.take_step(window)
-        _synchronise(fit.fabric)
+        synchronise(fit.fabric.device)
         load, step = loaded - began, time.perf_counter() - loaded
     return load, step
 
@@ -82,20 +142,8 @@ def _time_validation(fit: Fit) -> float:
             done += 1
             if done == VALIDATION_BATCHES:
                 break
-    _synchronise(fit.fabric)
+    synchronise(fit.fabric.device)
     return (time.perf_counter() - began) * len(loader) / max(1, done)
-
-
-def _synchronise(fabric: Fabric) -> None:
-    if fabric.device.type == "cuda":
-        torch.cuda.synchronize(fabric.device)
-
-
-def _peak_memory(fabric: Fabric) -> int:
-    """Bytes: what the allocator held on a GPU, or what the process has had resident."""
-    if fabric.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(fabric.device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _duration(seconds: float) -> str:

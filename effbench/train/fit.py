@@ -78,7 +78,7 @@ class Fit:
         self.optimizer = make_optimizer(module.detector, self.recipe)
         self._stepper = cast(_FabricOptimizer, fabric.setup_optimizers(self.optimizer))
         self.rates = {group["name"]: float(group["lr"]) for group in self.optimizer.param_groups}
-        self.average = WeightAverage(module, self.recipe.ema) if self.recipe.ema else None
+        self.average = WeightAverage(module.detector, self.recipe.ema) if self.recipe.ema else None
         self.batches = len(self.samplers[0])
         self.position = Position(batches=self.batches)
         self.accumulate = max(1, self.recipe.batch.effective // (self.recipe.batch.size * self.world))
@@ -167,7 +167,7 @@ class Fit:
         self._stepper.step()
         self._stepper.zero_grad()
         if self.average is not None:
-            self.average.update(self.module)
+            self.average.update(self.module.detector)
         self.position.step += 1
         self.position.batch += len(window)
         if self.fabric.device.type == "cpu" or self.position.step % LOOK_EVERY == 0:
@@ -214,7 +214,7 @@ class Fit:
 
     def _validate(self) -> Scored:
         """Score the weights, or their average, and keep them if they are the best."""
-        with nullcontext() if self.average is None else self.average.swapped(self.module):
+        with nullcontext() if self.average is None else self.average.swapped(self.module.detector):
             scored = self.validator(self.model, self.module.detector)
             self.conditions = dict(scored.evaluation.conditions)
             value = scored.value(self.recipe.validation.metric)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TypeVar, cast
 
 import torch
-from lightning.pytorch import LightningModule
 from pydantic import BaseModel
 from torch import Tensor, nn
 
@@ -44,7 +43,7 @@ def augmentation_of(recipe: Recipe) -> Augmentation:
     )
 
 
-class DetectorTraining(LightningModule):
+class DetectorTraining(nn.Module):
     """A detector with the loss of a recipe.
 
     ``prepare`` makes examples of clips (front-end, augmentation, the teacher's labels; no gradient), and

@@ -10,17 +10,18 @@ import subprocess
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from effbench.data.pool import end_with_parent
 from effbench.errors import EffbenchError, Stopped
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-#: Seconds that others have to end by themselves, and between two looks for the process that started this one.
-PATIENCE, STOPPING, POLL = 3.0, 30.0, 1.0
+#: Seconds that the others have to end by themselves: after an error, and after a request to stop.
+AFTER_ERROR, AFTER_REQUEST = 3.0, 30.0
 
 _LOST = re.compile(r"gloo|nccl|connection|socket|store|peer", re.IGNORECASE)
 
@@ -39,14 +40,30 @@ def follow() -> None:
     warnings.simplefilter("ignore")
     # An interrupt from the keyboard reaches all processes: until the training begins, the first one acts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
+    end_with_parent()
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL)
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+@contextmanager
+def stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Whether an interrupt has come, which ``tell`` is called at; the second one interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def note_it(*_: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before_term)
+        tell()
+
+    before = signal.signal(signal.SIGINT, note_it)
+    before_term = signal.signal(signal.SIGTERM, note_it)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before_term)
 
 
 @contextmanager
@@ -61,7 +78,7 @@ def ending_together(fabric: Fabric) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _end(fabric, STOPPING if isinstance(error, Stopped) else PATIENCE)
+        _end(fabric, AFTER_REQUEST if isinstance(error, Stopped) else AFTER_ERROR)
         if fabric.world_size > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
             if not first_process():
                 os._exit(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.files import replacing
+from effbench.files import replacing, reporting_write_errors
 from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.recipe import Recipe
 
 RECIPE, ABOUT = "recipe.yaml", "run.json"
 METRICS, CURVES = "metrics.csv", "curves.png"
-BEST, LAST = "best.pt", "last.pt"
+BEST, LAST, LOCK = "best.pt", "last.pt", ".lock"
 
 #: Begins the name of the folder that holds the logits during a validation.
 LOGITS = ".validation-"
@@ -149,12 +149,16 @@ class Run:
         Raises:
             UsageError: one does.
         """
-        with (self.folder / ABOUT).open("rb") as file:
+        lock = FileLock(self.folder / LOCK)
+        with reporting_write_errors(self.folder / LOCK):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                lock.acquire(timeout=0)
+            except Timeout:
                 raise UsageError(f"{self.folder} is being trained by another process") from None
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def _cell(value: float | None) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric import Fabric
 from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 from lightning.fabric.strategies.ddp import DDPStrategy
@@ -25,6 +23,7 @@ from effbench.train.feed.training_data import TrainingData
 from effbench.train.fit import Fit
 from effbench.train.module import DetectorTraining
 from effbench.train.plan import Hardware, Plan
+from effbench.train.processes import stop_requests
 from effbench.train.progress import Progress
 from effbench.train.runs import Run
 
@@ -86,13 +85,13 @@ def _logger(name: str, plan: Plan, folder: Path) -> Any:
     raise UsageError(f"unknown logger '{name}'\nLoggers: tensorboard, wandb, or none.")
 
 
-def build_detector(plan: Plan, data: TrainingData) -> SoundEventDetector:
-    """The student, initialised as the recipe says.
+def build_detector(plan: Plan, data: TrainingData, begin: Path | None = None) -> SoundEventDetector:
+    """The student, with the weights of the file ``begin``, or as the recipe says.
 
     Raises:
         CheckpointError: the weights can't be found, or do not fit.
     """
-    start = plan.recipe.initialise
+    start = begin or plan.recipe.initialise
     return build_model(
         plan.spec,
         n_classes=len(data.classes),
@@ -122,14 +121,14 @@ def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
     return chosen.detector
 
 
-def build_training(plan: Plan, data: TrainingData) -> DetectorTraining:
-    """What a plan trains.
+def build_training(plan: Plan, data: TrainingData, begin: Path | None = None) -> DetectorTraining:
+    """What a plan trains; ``begin`` is the last checkpoint of a run that goes on.
 
     Raises:
         CheckpointError: weights can't be found, or do not fit.
         UsageError: a recipe that the model can't follow.
     """
-    return DetectorTraining(build_detector(plan, data), plan.recipe, build_teacher(plan, data))
+    return DetectorTraining(build_detector(plan, data, begin), plan.recipe, build_teacher(plan, data))
 
 
 def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
@@ -139,55 +138,41 @@ def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
 
 
 @contextmanager
-def _stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Whether an interrupt has come, which ``tell`` is called at; the second one interrupts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def note_it(*_: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, before_term)
-        tell()
-
-    before = signal.signal(signal.SIGINT, note_it)
-    before_term = signal.signal(signal.SIGTERM, note_it)
+def threads(count: int | None) -> Iterator[None]:
+    """So many threads of torch on the CPU, or as they are; as many as before at the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
     try:
-        yield asked.is_set
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, before_term)
+        torch.set_num_threads(before)
 
 
 def fit_run(
     run: Run,
     data: TrainingData,
+    module: DetectorTraining,
     fabric: Fabric,
     progress: Progress,
     *,
     workers: int = 0,
-    module: DetectorTraining | None = None,
 ) -> Fit:
     """Train a run from where it stands to its end.
 
     Args:
         run: new, or stopped.
         data: of its plan.
+        module: what ``build_training`` made of the plan.
         fabric: launched.
         progress: follows.
         workers: loading processes of each process.
-        module: what ``build_training`` made of the plan, where it was called already.
 
     Raises:
         EffbenchError: see ``Fit.fit``.
     """
     if fabric.is_global_zero:
         run.tidy()
-    module = module or build_training(run.plan, data)
-    with _stop_requests(progress.stopping) as stop, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="It is recommended to use .self.log", module="lightning.*")
+    with stop_requests(progress.stopping) as stop:
         fit = Fit(data, module, fabric, run, progress, workers=workers, stop=stop)
         fit.resume()
         fit.fit()

@@ -94,7 +94,16 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Pos
         weights = {_PREFIX + key: tensor for key, tensor in content["state_dict"].items()}
         distributed.set_model_state_dict(module, weights, options=_FROM_WHOLE)
         distributed.set_optimizer_state_dict(module, optimizer, training["optimizer"], options=_FROM_WHOLE)
-        return Position(**training["position"]), training
+        return Position(**training["position"]), _without_prefix(training)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:_SHOWN]
         raise CheckpointError(f"{path} is of another training, or damaged: {reason}") from None
+
+
+def _without_prefix(training: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Files that name the averaged weights as those of the module around the detector are read, too."""
+    if "average" not in training:
+        return training
+    kept = training["average"]
+    average = {key.removeprefix(_PREFIX): tensor for key, tensor in kept["average"].items()}
+    return {**training, "average": {**kept, "average": average}}

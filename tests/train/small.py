@@ -1,5 +1,8 @@
 """Trainings that take seconds, without the command line."""
 
+import os
+import signal
+
 from effbench import build_model
 from effbench.models.checkpoints import write_checkpoint
 from effbench.spec import ModelSpec
@@ -8,7 +11,7 @@ from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Run
-from effbench.train.start import fit_run, make_fabric
+from effbench.train.start import build_training, fit_run, make_fabric
 
 MODEL = "fmn01"
 CPU = Hardware(device="cpu", loggers=())
@@ -40,6 +43,27 @@ main()
 """
 
 
+class InterruptAt(Progress):
+    """Interrupts this process at a step, and notes what it is told."""
+
+    def __init__(self, step=None):
+        self.at, self.told = step, []
+
+    def began(self, run, position, total):
+        self.told.append(("began", position.step, total))
+
+    def stopping(self):
+        self.told.append(("stopping",))
+
+    def step(self, position, loss, clips_per_second, total):
+        self.told.append(("step", position.step, total))
+        if position.step == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def validated(self, position, scored, *, best):
+        self.told.append(("validated", position.epoch))
+
+
 def planned(recipe, data, *overrides, model=MODEL, **sources):
     """Plan of a recipe, made tiny."""
     spec = ModelSpec.parse(model)
@@ -58,7 +82,7 @@ def finished(run):
     data = open_data(run.plan)
     fabric = make_fabric(CPU, run.plan, None)
     fabric.launch()
-    return fit_run(run, data, fabric, Progress())
+    return fit_run(run, data, build_training(run.plan, data), fabric, Progress())
 
 
 def save_model(path, classes, *, model=MODEL, seed=1):

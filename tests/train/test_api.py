@@ -1,7 +1,6 @@
 """``effbench.train`` from Python: what it returns, keeps and refuses."""
 
 import json
-import os
 import signal
 
 import pytest
@@ -12,7 +11,7 @@ from effbench.errors import Stopped, UsageError
 from effbench.models.checkpoints import read_checkpoint
 from effbench.results.store import Store
 from effbench.train.api import train
-from effbench.train.progress import Progress
+from tests.train.small import InterruptAt
 
 pytest.importorskip("lightning")
 
@@ -35,27 +34,6 @@ def trained(data, runs, *changes, **options):
         loggers=(),
         **options,
     )
-
-
-class InterruptAt(Progress):
-    """Interrupts this process at a step, and notes what it is told."""
-
-    def __init__(self, step=None):
-        self.at, self.told = step, []
-
-    def began(self, run, position, total):
-        self.told.append(("began", position.step, total))
-
-    def stopping(self):
-        self.told.append(("stopping",))
-
-    def step(self, position, loss, clips_per_second, total):
-        self.told.append(("step", position.step, total))
-        if position.step == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def validated(self, position, scored, *, best):
-        self.told.append(("validated", position.epoch))
 
 
 def test_a_result_shows_its_scores_and_its_rows_are_those_of_the_store(data, tmp_path):

@@ -75,6 +75,7 @@ def test_a_training_leaves_everything_and_a_finished_one_is_not_repeated(effbenc
         "last.pt",
         "curves.png",
         "tensorboard",
+        ".lock",
     }
     frame = Store(tmp_path / "s.sqlite").read()
     assert set(frame["quantity"]) == {"psds1", "psds1_penalised", "pauroc"}
@@ -172,7 +173,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):
     assert effbench("train", "--resume", folder, "--no-store", "--logger", "none")[0] == 0
     for name in ("last.pt", "best.pt"):
         assert_same_weights(weights(folder / name), weights(tmp_path / "runs" / "whole" / name))
-    assert not list(folder.glob(".*"))
+    assert [path.name for path in folder.glob(".*")] == [".lock"]
     losses = [[row["loss"] for row in Run.open(run).rows()] for run in (folder, folder.with_name("whole"))]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 6
@@ -242,6 +243,6 @@ def test_a_full_disk_is_an_error_and_the_earlier_checkpoint_stays(effbench, data
     assert "File too large" in err or "can't be written" in err
     assert f"Go on with: effbench train --resume {folder}" in err
     assert (folder / "last.pt").read_bytes() == before
-    assert not list(folder.glob(".*"))
+    assert [path.name for path in folder.glob(".*")] == [".lock"]
     assert effbench("train", "--resume", folder, "--no-store", "--logger", "none")[0] == 0
     assert len(Run.open(folder).rows()) == 4

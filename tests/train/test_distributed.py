@@ -116,7 +116,7 @@ def test_two_processes_see_each_clip_once_an_epoch(data, two):
 @pytest.mark.slow
 def test_two_processes_validate_and_save_as_one_and_one_goes_on(data, two, tmp_path):
     assert {path.name for path in two.folder.iterdir()} == {
-        "recipe.yaml", "run.json", "metrics.csv", "best.pt", "last.pt", "curves.png",
+        "recipe.yaml", "run.json", "metrics.csv", "best.pt", "last.pt", "curves.png", ".lock",
     }  # fmt: skip
     position = read_content(two.last)["training"]["position"]
     # 5 items, batches of two or less on each of two processes.

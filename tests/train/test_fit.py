@@ -148,6 +148,17 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(plan, uninterrupted
     assert_same_run(run, uninterrupted)
 
 
+def test_an_average_under_the_names_of_an_earlier_version_is_gone_on_with(plan, uninterrupted, tmp_path):
+    run = begun(tmp_path / "run", plan)
+    fitted(run, stop_at=3)
+    content = read_content(run.last)
+    kept = content["training"]["average"]
+    kept["average"] = {f"detector.{name}": value for name, value in kept["average"].items()}
+    torch.save(content, run.last)
+    fitted(run)
+    assert_same_run(run, uninterrupted)
+
+
 def test_another_seed_gives_another_run(data, uninterrupted, tmp_path):
     run = begun(tmp_path / "run", planned(data, *EVERYTHING, "seed=1", model="fmn01+attn-16"))
     fitted(run)
@@ -172,7 +183,7 @@ def test_the_best_weights_are_the_average_that_was_scored(uninterrupted):
     assert position["best_epoch"] == first
     if position["best_epoch"] == position["epoch"]:
         for key, value in best.state.items():
-            assert torch.equal(value, last["average"]["average"][f"detector.{key}"])
+            assert torch.equal(value, last["average"]["average"][key])
 
 
 def test_a_frozen_backbone_stays_as_it_was(data, uninterrupted, tmp_path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import signal
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from effbench.data.pool import end_with_parent
-from effbench.errors import EffbenchError, EffbenchWarning
+from effbench.errors import EffbenchError, show_warning
 from effbench.train.feed.pieces import Item, Pieces
 from effbench.train.feed.samplers import Draw
 
@@ -225,9 +224,4 @@ def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
     # An interrupt from the keyboard reaches the whole group; the parent ends its workers when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warnings.showwarning = _show_warning
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    label = "note" if issubclass(category, EffbenchWarning) else f"warning ({category.__name__})"
-    print(f"{label}: {message}", file=sys.stderr)
+    warnings.showwarning = show_warning

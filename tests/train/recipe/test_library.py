@@ -107,9 +107,11 @@ def test_recipe_takes_its_steps_on_a_small_set(name, sets):
         overrides.append("data.weak_split=train")
         sources["weak_data"] = sets["audioset"]
     data = sets["hear" if name.startswith("dcase") else "audioset"]
-    rows = estimate(planned(name, data, *overrides, **sources), CPU)
-    values = {row["quantity"]: row["value"] for row in rows}
-    assert values["training items per epoch"] == {"hear": "10", "audioset": "20"}[data.name]
+    found = estimate(planned(name, data, *overrides, **sources), CPU)
+    assert found.epoch_items == {"hear": 10, "audioset": 20}[data.name]
+    assert min(found.load_seconds, found.step_seconds, found.validation_seconds) > 0
+    assert found.total_seconds > found.epochs * found.epoch_steps * found.step_seconds
+    assert found.peak_bytes > 2**26
 
 
 def test_every_problem_of_a_recipe_is_shown_with_where_it_is(tmp_path):
