@@ -1,22 +1,20 @@
-"""``effbench evaluate``: how well events are found."""
+"""``effbench evaluate``: how well sound events are detected."""
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from effbench.cli.output import Format, note, write_csv, write_json, write_sections
-from effbench.cli.progress import status
+from effbench.cli.output import Format, note, write_result, write_sections
+from effbench.cli.progress import counting
 from effbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from effbench.evaluate.evaluation import Evaluation
-    from effbench.infer.score_files import ScoreSet
+    from effbench.evaluate.protocol import EvaluationOptions
+    from effbench.evaluate.scoring import Engine
 
 
 def evaluate(
@@ -82,126 +80,68 @@ def evaluate(
     given = scores is not None and ground_truth is not None and model is None and data is None
     if own == given:
         raise UsageError("give --model with --data, or --scores with --ground-truth")
-    from effbench.evaluate.protocol import evaluate_scores, plan_of
-    from effbench.results.store import Store
+    from effbench.evaluate.api import evaluate as run
+    from effbench.evaluate.protocol import EvaluationOptions
+    from effbench.results.store import DEFAULT_STORE
 
-    plan = plan_of(protocol, metric)
+    chosen = cast("Engine", engine)
     if plot is not None:
-        _check_plot(plot, engine, metric or plan.metrics)
-    results = Store(store, create=True) if keep and own else None
-    options: dict[str, Any] = {
-        "protocol": protocol,
-        "metrics": metric,
-        "engine": engine,
-        "median_window": median_window,
-        "threshold": threshold,
-    }
-    if own:
-        assert model is not None
-        assert data is not None
-        place = {"split": split, "layout": layout, "audio": audio}
-        run = {
-            "batch_size": batch_size,
-            "device": device,
-            "precision": precision,
-            "work": work,
-            "overlap": plan.overlap,
-        }
-        found, truth, seconds, facts = _inferred(model, checkpoint, data, place, run)
-    else:
-        assert scores is not None
-        assert ground_truth is not None
-        found, truth, seconds, facts = _read(scores, ground_truth, durations)
-    evaluation = evaluate_scores(
-        found.scores,
-        truth,
-        seconds,
-        classes=found.classes,
-        probabilities=found.probabilities,
-        timestamps=found.timestamps,
-        **options,
-    )
+        _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
+    kept = (store or DEFAULT_STORE) if keep and own else None
+    with counting("clips") as progress:
+        evaluation = run(
+            model,
+            data=data,
+            checkpoint=checkpoint,
+            split=split,
+            layout=layout,
+            audio=audio,
+            scores=scores,
+            ground_truth=ground_truth,
+            durations=durations,
+            protocol=protocol,
+            metrics=metric,
+            engine=chosen,
+            median_window=median_window,
+            threshold=threshold,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            work=work,
+            store=kept,
+            progress=progress,
+        )
     _write(evaluation, form, per_class=per_class)
     if plot is not None:
-        _plot(evaluation, plot, facts)
-    if results is not None:
-        with results:
-            _store(evaluation, results, facts)
-
-
-def _inferred(
-    spec: str, checkpoint: str | None, data: Path, place: Mapping[str, Any], run: Mapping[str, Any]
-) -> tuple[ScoreSet, Any, Any, dict[str, Any]]:
-    """Logits of the model on the data set, its ground truth and durations."""
-    from effbench.data.datasets import open_dataset
-    from effbench.infer.dataset import infer
-    from effbench.infer.inference import Inference
-    from effbench.models.chosen import choose_model
-
-    inference = Inference(run["device"], run["precision"], run["batch_size"], run["overlap"])
-    dataset = open_dataset(data, place["layout"], split=place["split"], audio=place["audio"])
-    chosen = choose_model(spec, checkpoint)
-    if chosen.checkpoint is None:
-        note("note: no --checkpoint, so the weights are untrained: the values are those of chance")
-    # Another checkpoint of the same model, or other windows, have a folder of their own.
-    origin = f"{chosen.record()} {data.resolve()} {run['overlap']}"
-    tag = blake2b(origin.encode(), digest_size=4).hexdigest()
-    name = f"{chosen.spec}_{data.resolve().name}_{dataset.split}_{tag}"
-    folder = run["work"] or Path("results/scores") / name
-    with status(len(dataset)) as progress:
-        scores = infer(dataset, chosen, folder, inference, advance=progress.advance)
-    facts = {"data": data.resolve().name, "split": dataset.split, **chosen.record()}
-    return scores.score_set(), dataset.ground_truth(), dataset.durations(), facts
-
-
-def _read(
-    scores: Path, ground_truth: Path, durations: Path | None
-) -> tuple[ScoreSet, Any, Any, dict[str, Any]]:
-    """Anybody's scores, ground truth and durations."""
-    from effbench.data.ground_truth import read_ground_truth
-    from effbench.data.tables import read_durations
-    from effbench.infer.score_files import last_times, read_scores
-
-    found = read_scores(scores)
-    seconds = read_durations(durations) if durations else last_times(found)
-    return found, read_ground_truth(ground_truth), seconds, {"data": ground_truth.name, "model": str(scores)}
+        _plot(evaluation, plot)
+    if kept is not None:
+        note(f"kept in {kept}")
 
 
 def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:
-    if form is Format.json:
-        write_json(evaluation.to_dict())
-    elif form is Format.csv:
-        write_csv((evaluation.by_class if per_class else evaluation).rows())
-    else:
+    if form is Format.table:
         write_sections([evaluation.table(), *(evaluation.by_class.sections() if per_class else ())])
+    else:
+        write_result(evaluation.by_class if per_class and form is Format.csv else evaluation, form)
     for remark in evaluation.notes:
         note(f"note: {remark}")
 
 
-def _check_plot(path: Path, engine: str, metrics: Sequence[str]) -> None:
-    from effbench.plots.choices import ImageFormat
+def _check_plot(path: Path, options: EvaluationOptions) -> None:
+    from effbench.plots.psd_roc import image_format
 
-    if "psds1" not in metrics or engine != "effbench":
+    if "psds1" not in options.names or options.engine != "effbench":
         raise UsageError("--plot draws the curves of psds1 by the effbench engine: ask for that metric")
-    if path.suffix[1:] not in [form.value for form in ImageFormat]:
-        raise UsageError(f"'{path}' can't be drawn: a figure ends in .png, .svg or .pdf")
+    image_format(path)
 
 
-def _plot(evaluation: Evaluation, path: Path, facts: Mapping[str, Any]) -> None:
+def _plot(evaluation: Evaluation, path: Path) -> None:
     from effbench.evaluate.psds.metric import PsdsResult
     from effbench.plots.psd_roc import save_psd_roc
 
-    title = f"{facts['model']} on {facts['data']}, PSDS1 {100 * evaluation.values['psds1'].value:.2f} %"
+    subject = f"{evaluation.origin['model']} on {evaluation.origin['data']}"
     result = evaluation.results["psds1"]
     assert isinstance(result, PsdsResult)
+    title = f"{subject}, PSDS1 {100 * result.macro:.2f} %"
     save_psd_roc(result.curves, result.mean_curve, path, title=title)
     note(f"curves in {path}")
-
-
-def _store(evaluation: Evaluation, results: Any, facts: Mapping[str, Any]) -> None:
-    from effbench.machine.environment import environment
-
-    conditions = {name: value for name, value in facts.items() if name != "model"}
-    rows = evaluation.measurements(str(facts["model"]), conditions=conditions, environment=environment("cpu"))
-    results.add(rows)
-    note(f"kept in {results.path}")

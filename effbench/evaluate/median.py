@@ -37,8 +37,8 @@ def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray
     if scores.ndim != 2:
         raise UsageError(f"scores have shape {scores.shape}; expected (frames, classes)")
     if not isinstance(window, Sequence | np.ndarray):
-        return _filter(scores, _checked_window(window))
-    windows = np.array([_checked_window(frames) for frames in window])
+        return _filter(scores, checked_window(window))
+    windows = np.array([checked_window(frames) for frames in window])
     if windows.shape != scores.shape[1:]:
         raise UsageError(f"{len(windows)} median windows for {scores.shape[1]} classes")
     result = np.empty_like(scores)
@@ -47,7 +47,12 @@ def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray
     return result
 
 
-def _checked_window(window: float) -> int:
+def checked_window(window: float) -> int:
+    """A median window.
+
+    Raises:
+        UsageError: it is not a whole number of frames, 1 or more.
+    """
     if window != int(window) or window < 1:
         raise UsageError(f"a median window is a whole number of frames, 1 or more, not {window}")
     return int(window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,10 +12,11 @@ from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
+from effbench.evaluate.median import checked_window
 from effbench.evaluate.metrics import METRICS
 from effbench.evaluate.one_pass import run_metrics
 from effbench.evaluate.protocol_view import FilteredScores
-from effbench.evaluate.scoring import Decoding, Engine, Scoring
+from effbench.evaluate.scoring import Decoding, Engine, Scoring, check_engine
 from effbench.grid import FRAME_SECONDS
 
 
@@ -47,12 +48,6 @@ class Protocol:
     overlap: bool = True
     expected_classes: int | None = None
 
-    def decoding(self, probabilities: bool, threshold: float | None) -> Decoding:
-        """How scores become events, at a threshold on their own scale if one is given."""
-        if threshold is None:
-            threshold = 1 / (1 + math.exp(-self.threshold)) if probabilities else self.threshold
-        return Decoding(threshold, self.frame_centres, self.min_seconds)
-
 
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
@@ -72,6 +67,105 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What is computed from scores, and how.
+
+    Attributes:
+        protocol: key of ``PROTOCOLS``.
+        metrics: keys of ``METRICS``; the protocol's own by default.
+        engine: of PSDS and pAUROC.
+        median_window: frames, instead of the protocol's.
+        threshold: on the scale of the scores, instead of the protocol's.
+        bootstrap: of the intervals.
+
+    Raises:
+        UsageError: an unknown protocol, metric or engine (the nearest is named), or an impossible window.
+    """
+
+    protocol: str = "paper"
+    metrics: Sequence[str] | None = None
+    engine: Engine = "effbench"
+    median_window: int | None = None
+    threshold: float | None = None
+    bootstrap: ClipBootstrap = field(default_factory=ClipBootstrap)
+
+    def __post_init__(self) -> None:
+        _check_name("protocol", self.protocol, PROTOCOLS)
+        for name in self.metrics or ():
+            _check_name("metric", name, METRICS)
+        check_engine(self.engine)
+        checked_window(self.window)
+
+    @property
+    def plan(self) -> Protocol:
+        """The protocol."""
+        return PROTOCOLS[self.protocol]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics."""
+        return self.plan.metrics if self.metrics is None else tuple(self.metrics)
+
+    @property
+    def window(self) -> int:
+        """Frames of the median filter."""
+        return self.plan.median_window if self.median_window is None else self.median_window
+
+    def decoding(self, probabilities: bool) -> Decoding:
+        """How scores become events."""
+        plan, threshold = self.plan, self.threshold
+        if threshold is None:
+            threshold = 1 / (1 + math.exp(-plan.threshold)) if probabilities else plan.threshold
+        return Decoding(threshold, plan.frame_centres, plan.min_seconds)
+
+    def evaluate(
+        self,
+        scores: Scores,
+        ground_truth: GroundTruth,
+        durations: Durations,
+        *,
+        classes: Sequence[str],
+        probabilities: bool,
+        frame_seconds: float = FRAME_SECONDS,
+        timestamps: Timestamps = None,
+    ) -> Evaluation:
+        """The evaluation of frame scores: see ``evaluate_scores``."""
+        view = FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), self.window)
+        if self.plan.scored_only:
+            view, ground_truth = view.scored(ground_truth)
+        inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
+        missing = 0.5 if probabilities else 0.0
+        scoring = Scoring(inputs, self.engine, self.bootstrap, missing, self.decoding(probabilities))
+        computed = run_metrics(inputs, [METRICS[name].metric(scoring) for name in self.names])
+        conditions: dict[str, object] = {
+            "protocol": self.protocol,
+            "engine": self.engine,
+            "median_window": self.window,
+            "clips": len(inputs.clips),
+            "classes": len(inputs.classes),
+        }
+        if scoring.decoded.by_clip:
+            conditions["threshold"] = scoring.decoding.threshold
+        return Evaluation(
+            protocol=self.protocol,
+            engine=self.engine,
+            clips=len(inputs.clips),
+            classes=len(inputs.classes),
+            events=len(inputs.events),
+            values={name: value for result in computed for name, value in result.values().items()},
+            results=dict(zip(self.names, computed, strict=True)),
+            conditions=conditions,
+            notes=tuple(_notes(self.plan, inputs, len(scores))),
+        )
+
+
+def _check_name(kind: str, name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
+        choices = ", ".join(known)
+        raise UsageError(f"unknown {kind} '{name}'{nearest(name, known)}\n{kind.capitalize()}s: {choices}.")
 
 
 def evaluate_scores(
@@ -115,58 +209,18 @@ def evaluate_scores(
     Raises:
         UsageError: an unknown protocol or metric, or inputs that don't fit together.
     """
-    plan = plan_of(protocol, metrics)
-    names = plan.metrics if metrics is None else tuple(metrics)
-    window = plan.median_window if median_window is None else median_window
-    view = FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), window)
-    if plan.scored_only:
-        view, ground_truth = view.scored(ground_truth)
-    inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
-    scoring = Scoring(
-        inputs,
-        engine,
-        ClipBootstrap(resamples, seed),
-        missing=0.5 if probabilities else 0.0,
-        decoding=plan.decoding(probabilities, threshold),
+    options = EvaluationOptions(
+        protocol, metrics, engine, median_window, threshold, ClipBootstrap(resamples, seed)
     )
-    computed = run_metrics(inputs, [METRICS[name].metric(scoring) for name in names])
-    results = dict(zip(names, computed, strict=True))
-    return Evaluation(
-        protocol=plan.name,
-        engine=engine,
-        clips=len(inputs.clips),
-        classes=len(inputs.classes),
-        events=len(inputs.events),
-        values={name: value for result in computed for name, value in result.values().items()},
-        results=results,
-        conditions={
-            "protocol": plan.name,
-            "engine": engine,
-            "median_window": window,
-            "clips": len(inputs.clips),
-            "classes": len(inputs.classes),
-            **({"threshold": scoring.decoding.threshold} if scoring.decoded.by_clip else {}),
-        },
-        notes=tuple(_notes(plan, inputs, len(scores))),
+    return options.evaluate(
+        scores,
+        ground_truth,
+        durations,
+        classes=classes,
+        probabilities=probabilities,
+        frame_seconds=frame_seconds,
+        timestamps=timestamps,
     )
-
-
-def plan_of(protocol: str, metrics: Sequence[str] | None) -> Protocol:
-    """Protocol of a name, once the metrics asked for are known as well.
-
-    Raises:
-        UsageError: an unknown protocol or metric; names the nearest.
-    """
-    if protocol not in PROTOCOLS:
-        raise UsageError(
-            f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}\nProtocols: {', '.join(PROTOCOLS)}."
-        )
-    for name in metrics or ():
-        if name not in METRICS:
-            raise UsageError(
-                f"unknown metric '{name}'{nearest(name, METRICS)}\nMetrics: {', '.join(METRICS)}."
-            )
-    return PROTOCOLS[protocol]
 
 
 def _notes(plan: Protocol, inputs: ScoringInputs, given: int) -> Iterator[str]:

@@ -59,8 +59,7 @@ class Scoring:
     decoding: Decoding = field(default_factory=lambda: Decoding(0.0))
 
     def __post_init__(self) -> None:
-        if self.engine not in get_args(Engine):
-            raise UsageError(f"unknown engine '{self.engine}'; expected {' or '.join(get_args(Engine))}")
+        check_engine(self.engine)
 
     @cached_property
     def decoded(self) -> DecodedEvents:
@@ -76,6 +75,16 @@ class Scoring:
     def reference(self) -> ReferenceScorer:
         """The reference's tables, for all metrics that it computes."""
         return ReferenceScorer(self.inputs)
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that there is not.
+
+    Raises:
+        UsageError: naming those that there are.
+    """
+    if engine not in get_args(Engine):
+        raise UsageError(f"unknown engine '{engine}'; expected {' or '.join(get_args(Engine))}")
 
 
 class DecodedEvents:
