@@ -14,7 +14,7 @@ from effbench.machine.description import Environment
 from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
 from effbench.measure.sweep import MemoryGuard, sweep
 from effbench.measure.timing import Budget, Timing, time_calls
-from effbench.results.intervals import Estimate, median_interval
+from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _time_batch(
 ) -> Throughput:
     call, compile_seconds = make_call(detector, setting, batch_size)
     timing = time_calls(call, setting.torch_device, budget)
-    rate = median_interval(timing.samples).map(lambda seconds: batch_size / seconds)
+    rate = bootstrap(timing.samples).map(lambda seconds: batch_size / seconds)
     return Throughput(rate.value, rate.low, rate.high, batch_size, setting, timing, compile_seconds)
 
 

@@ -75,7 +75,7 @@ def measure_speeds(
                 ratios[spec] = ratios[spec] + ratio if spec in ratios else ratio
             if done < effort.min_rounds:
                 continue
-            narrow = [spec for spec in pending if ratios[spec].estimate.spread <= effort.spread]
+            narrow = [spec for spec in pending if ratios[spec].estimate.relative_width <= effort.spread]
             pending = [spec for spec in pending if spec not in narrow]
             for spec in narrow if done < effort.max_rounds else [*narrow, *pending]:
                 if progress is not None:

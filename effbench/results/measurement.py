@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -74,20 +74,20 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One value of one quantity of one model.
+    """One value of one quantity of one model; its attributes, in order, are the columns of a row.
 
     Attributes:
         spec: canonical model spec.
         quantity: a key of ``UNITS``.
         value: in the unit that ``UNITS`` gives.
-        provenance: ``measured`` (on a machine, by this program) or ``published``.
-        source: program and version, or the publication.
         low: lower end of the 95 % interval, if any.
         high: upper end of the 95 % interval, if any.
+        provenance: ``measured`` (on a machine, by this program) or ``published``.
+        source: program and version, or the publication.
         device: name of the processor or accelerator that was timed; ``None`` where it does not matter.
         conditions: what the value depends on: precision, batch_size, threads, compiled, seconds, seed, …
         samples: every single timing, seconds.
-        environment: the machine and software (``effbench.machine.environment``).
+        environment: the machine and software (``effbench.machine.description``).
         commit: of the working tree that measured, ``+dirty`` where it had changes.
         created: UTC, ISO 8601.
     """
@@ -95,10 +95,11 @@ class Measurement:
     spec: str
     quantity: str
     value: float
-    provenance: Provenance
-    source: str
+    _: KW_ONLY
     low: float | None = None
     high: float | None = None
+    provenance: Provenance
+    source: str
     device: str | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict)
     samples: tuple[float, ...] = ()
@@ -135,7 +136,7 @@ class Measurement:
             environment = environment.to_dict()
         if details:
             environment = {**(environment or {}), **details}
-        estimate = value if isinstance(value, Estimate) else Estimate(float(value), math.nan, math.nan)
+        estimate = value if isinstance(value, Estimate) else Estimate(float(value))
         return cls(
             spec=spec,
             quantity=quantity,

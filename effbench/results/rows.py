@@ -6,161 +6,140 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import pandas as pd
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from effbench.errors import EffbenchError, StoreError
 from effbench.results.measurement import UNITS, Measurement
 from effbench.spec import ModelSpec
 
-#: Columns of the store and of every exported file, in order.
-COLUMNS = (
-    "spec",
-    "quantity",
-    "value",
-    "unit",
-    "low",
-    "high",
-    "provenance",
-    "source",
-    "device",
-    "conditions",
-    "samples",
-    "environment",
-    "commit",
-    "created",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A row as it is stored: numbers, texts, and JSON of what has structure.
+Row = Mapping[str, str | float | None]
+
+_NAMES = tuple(field.name for field in fields(Measurement))
+_AFTER_VALUE = _NAMES.index("value") + 1
+
+#: Columns of the store and of every exported file, in order: what a measurement holds, and its unit.
+COLUMNS = (*_NAMES[:_AFTER_VALUE], "unit", *_NAMES[_AFTER_VALUE:])
 
 #: Conditions that a data frame also shows as columns of their own, ``None`` where a row has none.
 CONDITIONS = ("precision", "batch_size", "threads", "compiled", "part", "seconds", "figure")
 
 _NUMBERS = ("value", "low", "high")
-_JSON = ("conditions", "samples", "environment")
-_REQUIRED = ("spec", "quantity", "value", "unit", "provenance", "source", "created")
+_JSON: Mapping[str, type[Any]] = {"conditions": dict, "samples": list, "environment": dict}
+_OPTIONAL = ("low", "high", "device", "conditions", "samples", "environment", "commit")
 
 
-def encode(measurement: Measurement) -> dict[str, Any]:
+def encode(measurement: Measurement) -> Row:
     """Row of a measurement: numbers stay numbers, what has structure becomes canonical JSON.
 
     Raises:
         StoreError: a number that is not finite, a condition that JSON can't hold, or no source.
     """
-    row: dict[str, Any] = {
-        "spec": str(ModelSpec.parse(measurement.spec)),
-        "quantity": measurement.quantity,
-        "value": float(measurement.value),
-        "unit": measurement.unit,
-        "low": None if measurement.low is None else float(measurement.low),
-        "high": None if measurement.high is None else float(measurement.high),
-        "provenance": measurement.provenance,
-        "source": measurement.source,
-        "device": measurement.device or None,
-        "commit": measurement.commit or None,
-        "created": measurement.created,
-    }
-    what = f"{row['quantity']} of {row['spec']}"
+    spec = str(ModelSpec.parse(measurement.spec))
+    refused = f"{measurement.quantity} of {spec} can't be stored: "
     if not measurement.source:
-        raise StoreError(f"{what} can't be stored: it names no source")
+        raise StoreError(refused + "it names no source")
+    row = {name: getattr(measurement, name) for name in COLUMNS}
+    row |= {"spec": spec, "device": measurement.device or None, "commit": measurement.commit or None}
     for name in _NUMBERS:
         if row[name] is not None and not math.isfinite(row[name]):
-            raise StoreError(f"{what} can't be stored: its {name} is {row[name]}")
+            raise StoreError(f"{refused}its {name} is {row[name]}")
+        row[name] = None if row[name] is None else float(row[name])
+    row["samples"] = [float(sample) for sample in measurement.samples]
     try:
-        row["conditions"] = _dump(dict(measurement.conditions))
-        row["samples"] = _dump([float(sample) for sample in measurement.samples])
-        row["environment"] = None if measurement.environment is None else _dump(dict(measurement.environment))
+        for name, kind in _JSON.items():
+            row[name] = None if row[name] is None else _dump(kind(row[name]))
     except (TypeError, ValueError) as error:
-        raise StoreError(f"{what} can't be stored: {error}") from error
-    return {name: row[name] for name in COLUMNS}
+        raise StoreError(f"{refused}{error}") from error
+    return row
 
 
-def decode(row: Mapping[str, Any]) -> Measurement:
+def decode(row: Mapping[str, object]) -> Measurement:
     """Measurement of a row as ``encode`` makes it, or as text read back from a CSV file ("" means absent).
 
     Raises:
         StoreError: a value that is missing, unreadable, or in another unit.
     """
-    cells: dict[str, Any] = {name: None if row[name] == "" else row[name] for name in COLUMNS}
-    for name in _REQUIRED:
-        if cells[name] is None:
+    cells: dict[str, Any] = {name: row[name] for name in COLUMNS if row[name] not in (None, "")}
+    for name in COLUMNS:
+        if name not in cells and name not in _OPTIONAL:
             raise StoreError(f"{name} is missing")
-    for name in _NUMBERS:
-        cells[name] = _number(name, cells[name])
-    for name in _JSON:
-        cells[name] = _load(name, cells[name])
-    unit = cells.pop("unit")
-    if unit != UNITS.get(cells["quantity"], unit):
-        raise StoreError(f"unit of {cells['quantity']} is {UNITS[cells['quantity']]}, not {unit}")
+    unit, quantity = cells.pop("unit"), cells["quantity"]
+    if unit != UNITS.get(quantity, unit):
+        raise StoreError(f"unit of {quantity} is {UNITS[quantity]}, not {unit}")
     if cells["provenance"] not in ("measured", "published"):
         raise StoreError(f"provenance is 'measured' or 'published', not '{cells['provenance']}'")
+    for name in cells.keys() & _NUMBERS:
+        cells[name] = _number(name, cells[name])
+    for name in cells.keys() & _JSON:
+        cells[name] = _structure(name, cells[name])
     try:
         cells["spec"] = str(ModelSpec.parse(cells["spec"]))
-        return Measurement(
-            **{**cells, "conditions": cells["conditions"] or {}, "samples": cells["samples"] or ()}
-        )
-    except (EffbenchError, ValueError, TypeError) as error:
+        return Measurement(**cells)
+    except (EffbenchError, ValueError) as error:
         raise StoreError(str(error).splitlines()[0]) from error
 
 
-def uid(row: Mapping[str, Any]) -> str:
+def content_hash(row: Row) -> str:
     """Identity of an encoded row, made from its whole content: equal rows, and only they, share it."""
     return hashlib.sha256(_dump([row[name] for name in COLUMNS]).encode()).hexdigest()[:32]
 
 
-def to_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Data frame of encoded rows: ``COLUMNS`` with dicts and tuples in place of JSON, then ``CONDITIONS``.
 
     Numbers are float64 with NaN where absent; every other column is of dtype object, ``None`` where absent.
     """
+    import pandas as pd
+
     records = [_record(row) for row in rows]
-    columns: dict[str, pd.Series[Any]] = {}
-    for name in (*COLUMNS, *CONDITIONS):
-        dtype = "float64" if name in _NUMBERS else "object"
-        columns[name] = pd.Series([record[name] for record in records], dtype=dtype)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(
+        {
+            name: pd.Series(
+                [record[name] for record in records], dtype="float64" if name in _NUMBERS else "object"
+            )
+            for name in (*COLUMNS, *CONDITIONS)
+        }
+    )
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
-    conditions = json.loads(row["conditions"])
-    return {
-        **{name: row[name] for name in COLUMNS},
-        "conditions": conditions,
-        "samples": tuple(json.loads(row["samples"])),
-        "environment": None if row["environment"] is None else json.loads(row["environment"]),
-        **{name: conditions.get(name) for name in CONDITIONS},
-    }
+def _record(row: Row) -> dict[str, object]:
+    structures = {name: _structure(name, text) for name in _JSON if isinstance(text := row[name], str)}
+    conditions = structures["conditions"]
+    return {**row, **structures, **{name: conditions.get(name) for name in CONDITIONS}}
 
 
-def _dump(value: Any) -> str:
+def _dump(value: object) -> str:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     """Plain value of a NumPy scalar; anything else that JSON does not know is refused."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value).__name__} {value!r} can't be written as JSON")
 
 
-def _number(name: str, cell: Any) -> float | None:
-    if cell is None:
-        return None
+def _number(name: str, cell: str | float) -> float:
     try:
         return float(cell)
     except ValueError as error:
         raise StoreError(f"{name} is not a number: '{cell}'") from error
 
 
-def _load(name: str, cell: Any) -> Any:
-    if cell is None:
-        return None
+def _structure(name: str, text: str) -> Any:
+    """What a JSON cell holds: a dict, or the tuple of a list."""
     try:
-        value = json.loads(cell)
+        value = json.loads(text)
     except ValueError as error:
         raise StoreError(f"{name} is not JSON: {error}") from error
-    wanted = list if name == "samples" else dict
-    if not isinstance(value, wanted):
-        raise StoreError(f"{name} is not a JSON {'list' if wanted is list else 'object'}")
-    return tuple(value) if wanted is list else value
+    kind = _JSON[name]
+    if not isinstance(value, kind):
+        raise StoreError(f"{name} is not a JSON {'list' if kind is list else 'object'}")
+    return tuple(value) if kind is list else value

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from effbench.errors import StoreError
 from effbench.models import zoo
 from effbench.resources import share
+from effbench.results.exchange import read_lines
 from effbench.results.measurement import Measurement
 from effbench.results.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "benchmarks/measurements"
 PUBLISHED = "published.csv"
@@ -33,15 +35,7 @@ def published_measurements(path: Path | None = None) -> list[Measurement]:
         StoreError: a file that can't be read, or a bad line in it (named by its number).
     """
     path = share(f"{FOLDER}/{PUBLISHED}") if path is None else path
-    found: list[Measurement] = []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            for cells in reader:
-                found += _point(path, reader.line_num, cells)
-    except OSError as error:
-        raise StoreError(f"'{path}' can't be read: {error.strerror or error}") from error
-    return found
+    return [row for point in read_lines(path, _point, _TEXT, others=True) for row in point]
 
 
 def published_scores() -> list[Measurement]:
@@ -88,22 +82,17 @@ def newest_rows(path: Path | str | None = None) -> pd.DataFrame:
         return store.latest()
 
 
-def _point(path: Path, line: int, cells: dict[str, str]) -> list[Measurement]:
-    try:
-        return [
-            Measurement(
-                spec=cells["spec"],
-                quantity=quantity,
-                value=float(cells[quantity]),
-                provenance="published",
-                source=cells["source"],
-                conditions={"figure": int(cells["figure"]), "note": cells["note"]},
-                created=PUBLISHED_ON,
-            )
-            for quantity in cells
-            if quantity not in _TEXT
-        ]
-    except KeyError as error:
-        raise StoreError(f"'{path}' lacks the column {error}") from error
-    except (ValueError, TypeError) as error:
-        raise StoreError(f"'{path}', line {line}: {error}") from error
+def _point(cells: Mapping[str, str]) -> list[Measurement]:
+    return [
+        Measurement(
+            spec=cells["spec"],
+            quantity=quantity,
+            value=float(cells[quantity]),
+            provenance="published",
+            source=cells["source"],
+            conditions={"figure": int(cells["figure"]), "note": cells["note"]},
+            created=PUBLISHED_ON,
+        )
+        for quantity in cells
+        if quantity not in _TEXT
+    ]

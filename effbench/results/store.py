@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from effbench.errors import StoreError
 from effbench.results import exchange, rows, schema
 from effbench.results.measurement import Measurement, Provenance
 from effbench.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Where results go unless told otherwise; its folder is made when needed.
 DEFAULT_STORE = Path("results/effbench.sqlite")
@@ -34,13 +35,29 @@ _NEWEST = (
 _ALL = f"SELECT {_FIELDS} FROM measurements WHERE true"
 
 _REASONS = {
-    "SQLITE_NOTADB": "is not a results store: it is no SQLite database",
+    "SQLITE_NOTADB": "is not a results store: it is not an SQLite database",
     "SQLITE_BUSY": f"is locked: another process has been writing for more than {BUSY_SECONDS:.0f} s",
     "SQLITE_READONLY": "can't be written: the file or its folder is read-only",
     "SQLITE_CANTOPEN": "can't be opened: check that it is a file in a folder that you may write to",
     "SQLITE_FULL": "can't be written: the disk is full",
     "SQLITE_CORRUPT": "is damaged: restore it from a copy, or start a new store",
 }
+
+
+class Selection(TypedDict, total=False):
+    """Which rows are asked for: those that fit all that is given.
+
+    Attributes:
+        specs: of these models.
+        quantities: these, e.g. ``("parameters", "macs_exact")``.
+        provenance: ``measured`` or ``published`` ones.
+        device: that were timed on this device.
+    """
+
+    specs: str | ModelSpec | Iterable[str | ModelSpec] | None
+    quantities: str | Iterable[str] | None
+    provenance: Provenance | None
+    device: str | None
 
 
 class Store:
@@ -82,55 +99,30 @@ class Store:
         encoded = [rows.encode(measurement) for measurement in measurements]
         with self._readable_errors(), self._transaction():
             before = self._connection.total_changes
-            self._connection.executemany(_INSERT, [{**row, "uid": rows.uid(row)} for row in encoded])
+            self._connection.executemany(_INSERT, [{**row, "uid": rows.content_hash(row)} for row in encoded])
             return self._connection.total_changes - before
 
-    def read(
-        self,
-        *,
-        specs: Iterable[str | ModelSpec] | None = None,
-        quantities: Iterable[str] | None = None,
-        provenance: Provenance | None = None,
-        device: str | None = None,
-    ) -> pd.DataFrame:
+    def read(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """Rows in the order in which they came, as ``effbench.results.rows.to_frame`` describes them.
 
-        Args:
-            specs: only of these models.
-            quantities: only these, e.g. ``("parameters", "macs_exact")``.
-            provenance: only ``measured`` or only ``published`` rows.
-            device: only rows that were timed on this device.
+        Example: ``store.read(specs=["fmn10"], quantities=["parameters", "macs_exact"])``
         """
-        return rows.to_frame(self._select(_ALL, specs, quantities, provenance, device))
+        return rows.to_frame(self._rows(_ALL, selection))
 
-    def latest(
-        self,
-        *,
-        specs: Iterable[str | ModelSpec] | None = None,
-        quantities: Iterable[str] | None = None,
-        provenance: Provenance | None = None,
-        device: str | None = None,
-    ) -> pd.DataFrame:
+    def latest(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """As ``read``, but of rows that differ in value and date only, the newest one."""
-        return rows.to_frame(self._select(_NEWEST, specs, quantities, provenance, device))
+        return rows.to_frame(self._rows(_NEWEST, selection))
 
-    def export(
-        self,
-        path: Path | str,
-        *,
-        specs: Iterable[str | ModelSpec] | None = None,
-        quantities: Iterable[str] | None = None,
-        provenance: Provenance | None = None,
-        device: str | None = None,
-    ) -> int:
+    def export(self, path: Path | str, **selection: Unpack[Selection]) -> int:
         """Write rows, chosen as for ``read``, to a ``.csv`` or ``.parquet`` file, whole or not at all.
 
-        Returns: number of rows written.
+        Returns:
+            Number of rows written.
 
         Raises:
             StoreError: another suffix, or a file that can't be written.
         """
-        selected = self._select(_ALL, specs, quantities, provenance, device)
+        selected = self._rows(_ALL, selection)
         exchange.write_rows(Path(path), selected)
         return len(selected)
 
@@ -149,6 +141,9 @@ class Store:
         """Close the file; the store can't be used afterwards."""
         self._connection.close()
 
+    def __repr__(self) -> str:
+        return f"<Store {self.path}>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -157,27 +152,11 @@ class Store:
     ) -> None:
         self.close()
 
-    def _select(
-        self,
-        query: str,
-        specs: Iterable[str | ModelSpec] | None,
-        quantities: Iterable[str] | None,
-        provenance: str | None,
-        device: str | None,
-    ) -> list[dict[str, Any]]:
-        wanted = {
-            "spec": _listed(specs, lambda spec: str(ModelSpec.parse(spec))),
-            "quantity": _listed(quantities, str),
-            "provenance": _listed(provenance, str),
-            "device": _listed(device, str),
-        }
-        values: list[str] = []
-        for name, choices in wanted.items():
-            if choices is not None:
-                query += f" AND {name} IN ({', '.join('?' * len(choices))})"
-                values += choices
+    def _rows(self, query: str, selection: Selection) -> list[rows.Row]:
+        condition, values = _condition(**selection)
         with self._readable_errors():
-            return [dict(row) for row in self._connection.execute(f"{query} ORDER BY id", values)]
+            found = self._connection.execute(f"{query} AND {condition} ORDER BY id", values)
+            return [dict(row) for row in found]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -203,11 +182,25 @@ class Store:
             raise StoreError(f"'{self.path}' {reason}") from error
 
 
-def _listed(choice: Any, convert: Callable[[Any], str]) -> list[str] | None:
-    """One value or several as a list; ``None`` stays (no restriction)."""
-    if choice is None:
-        return None
-    return [convert(choice)] if isinstance(choice, (str, ModelSpec)) else [convert(item) for item in choice]
+def _condition(
+    *,
+    specs: str | ModelSpec | Iterable[str | ModelSpec] | None = None,
+    quantities: str | Iterable[str] | None = None,
+    provenance: Provenance | None = None,
+    device: str | None = None,
+) -> tuple[str, list[str]]:
+    """A selection in SQL, and the values of its place holders."""
+    wanted = {"quantity": quantities, "provenance": provenance, "device": device}
+    if specs is not None:
+        listed = [specs] if isinstance(specs, (str, ModelSpec)) else specs
+        wanted["spec"] = [str(ModelSpec.parse(spec)) for spec in listed]
+    conditions, values = ["true"], []
+    for column, choice in wanted.items():
+        if choice is not None:
+            choices = [choice] if isinstance(choice, str) else list(choice)
+            conditions.append(f"{column} IN ({', '.join('?' * len(choices))})")
+            values += choices
+    return " AND ".join(conditions), values
 
 
 def _prepare(path: Path, create: bool) -> None:
@@ -219,9 +212,7 @@ def _prepare(path: Path, create: bool) -> None:
     if path.is_file():
         return
     if not create:
-        raise StoreError(
-            f"there is no results store '{path}'; 'effbench study run paper' fills one (--store FILE)"
-        )
+        raise StoreError(f"there is no results store '{path}'; 'effbench study run paper' fills one")
     if path == DEFAULT_STORE:
         path.parent.mkdir(parents=True, exist_ok=True)
     elif not path.parent.is_dir():

@@ -83,6 +83,34 @@ def test_records_tell_absent_sections_from_known_ones(here: Environment, gpu: En
     assert "temperature_c" not in state  # which nobody can tell
 
 
+def test_a_record_of_a_gpu_is_read_without_loss(gpu: Environment) -> None:
+    card = {
+        "clock_memory_mhz": 2619.0,
+        "clock_sm_max_mhz": 1980.0,
+        "clock_sm_mhz": 1980.0,
+        "compute_capability": "9.0",
+        "cuda": "13.0",
+        "cudnn": 91900,
+        "driver": "580.159.04",
+        "memory_bytes": 85017493504,
+        "memory_others_bytes": 552402944,
+        "mig": "Disabled",
+        "multiprocessors": 132,
+        "name": "NVIDIA H100 80GB HBM3",
+        "persistence": "Enabled",
+        "power_limit_w": 700.0,
+        "power_w": 78.76,
+        "temperature_c": 40.0,
+        "tf32_convolutions": True,
+        "tf32_matrix_products": False,
+        "throttling": ["power cap"],
+        "utilisation_percent": 1.0,
+        "visible_gpus": 1,
+    }
+    record = gpu.to_dict() | {"gpu": card}
+    assert Environment.from_dict(record).to_dict() == record
+
+
 def test_records_of_other_versions_are_read_as_far_as_they_go() -> None:
     record = {"software": {"torch": "2.13.0", "newer": 1}, "timing": {"iterations": 9}, "cpu": {}}
     assert Environment.from_dict(record) == Environment(software=Software(torch="2.13.0"))

@@ -152,7 +152,7 @@ def test_asking_for_timings_that_do_not_exist_is_an_error() -> None:
 
 def trained(spec: str, value: float, **conditions: object) -> Measurement:
     """A score that was measured under some conditions."""
-    return Measurement(spec, "psds1", value, "measured", "effbench", conditions=conditions)
+    return Measurement(spec, "psds1", value, provenance="measured", source="effbench", conditions=conditions)
 
 
 def test_measured_scores_come_from_one_data_set() -> None:

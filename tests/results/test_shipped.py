@@ -58,7 +58,7 @@ def test_a_bad_published_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="line 2: could not convert"):
         published_measurements(file)
     file.write_text("figure,spec,psds1,note\n1,fmn10,4,\n")
-    with pytest.raises(StoreError, match="lacks the column 'source'"):
+    with pytest.raises(StoreError, match="its header lacks source"):
         published_measurements(file)
     with pytest.raises(StoreError, match="can't be read"):
         published_measurements(tmp_path / "none.csv")

@@ -47,7 +47,15 @@ print("ready", flush=True)
 for batch in range(batches):
     with Store(path, create=True) as store:
         store.add(
-            Measurement("fmn10", "throughput", batch * size + i, "measured", "me", device=name, created="1")
+            Measurement(
+                "fmn10",
+                "throughput",
+                batch * size + i,
+                provenance="measured",
+                source="me",
+                device=name,
+                created="1",
+            )
             for i in range(size)
         )
 """
@@ -90,7 +98,7 @@ def test_rows_are_chosen_by_model_quantity_provenance_and_device(path: Path) -> 
                 BASE,
                 replace(BASE, device="GPU B"),
                 replace(BASE, spec="fmn20", provenance="published", device=None),
-                Measurement("fmn20", "parameters", 13_359_222, "measured", "test"),
+                Measurement("fmn20", "parameters", 13_359_222, provenance="measured", source="test"),
             ]
         )
         assert set(store.read(specs=["FMN10+transformer:256"]).device) == {"GPU A", "GPU B"}
@@ -98,6 +106,14 @@ def test_rows_are_chosen_by_model_quantity_provenance_and_device(path: Path) -> 
         assert list(store.read(provenance="published").spec) == ["fmn20"]
         assert list(store.read(device="GPU B", quantities=["throughput"]).device) == ["GPU B"]
         assert store.read(specs=[]).empty
+        assert list(store.read(specs="fmn20", quantities="parameters").value) == [13_359_222]
+        with pytest.raises(TypeError, match="unexpected keyword argument 'spec'"):
+            store.read(spec="fmn20")  # type: ignore[call-arg]
+
+
+def test_a_store_names_its_file(path: Path) -> None:
+    with Store(path, create=True) as store:
+        assert repr(store) == f"<Store {path}>"
 
 
 def test_latest_keeps_the_newest_of_rows_under_equal_conditions(path: Path) -> None:
@@ -325,6 +341,22 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     connection.close()
 
 
+def test_a_newer_effbench_that_is_faster_to_the_lock_is_noticed(path: Path) -> None:
+    ours = sqlite3.connect(path, isolation_level=None)
+
+    def overtake(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            with sqlite3.connect(path) as theirs:
+                theirs.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                theirs.execute("PRAGMA user_version = 99")
+
+    ours.set_trace_callback(overtake)
+    with pytest.raises(StoreError, match="written by a newer effbench"):
+        schema.migrate(ours)
+    assert schema.version(ours) == 99
+    ours.close()
+
+
 def test_a_newer_layout_is_refused(path: Path) -> None:
     Store(path, create=True).close()
     with sqlite3.connect(path) as connection:
@@ -337,7 +369,7 @@ def test_a_newer_layout_is_refused(path: Path) -> None:
 def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     note = tmp_path / "notes.txt"
     note.write_text("shopping list\n" * 100)
-    with pytest.raises(StoreError, match="it is no SQLite database"):
+    with pytest.raises(StoreError, match="it is not an SQLite database"):
         Store(note, create=True)
     assert note.read_text() == "shopping list\n" * 100
 

@@ -16,7 +16,7 @@ from effbench.data.clips import FileAudio
 from effbench.data.decoding import can_seek, mono_blocks
 from effbench.data.sound_files import open_sound
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
-from effbench.results.intervals import median_interval
+from effbench.results.intervals import bootstrap
 from effbench.train.feed.loader import collate, make_loader
 from effbench.train.feed.pieces import Item, Pieces
 from effbench.train.feed.samplers import Draw, EpochBatches
@@ -124,7 +124,7 @@ def measure_loader(
         end = time.perf_counter() + seconds
         while len(rates) < MIN_RUNS or time.perf_counter() < end:
             rates.append(_run(batches, seconds / _RUNS))
-    estimate = median_interval(rates)
+    estimate = bootstrap(rates)
     tensors = (first.waveform, first.labels, first.pseudo, first.weak)
     batch_bytes = sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor)) / len(first)
     return LoaderRate(
