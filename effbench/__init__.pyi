@@ -12,6 +12,7 @@ from .models.build import build_model as build_model
 from .models.checkpoints import load_checkpoint as load_checkpoint
 from .models.detector import Predictions as Predictions
 from .models.detector import SoundEventDetector as SoundEventDetector
+from .plots.api import plot as plot
 from .results.store import Store as Store
 from .spec import ModelSpec as ModelSpec
 

@@ -65,7 +65,7 @@ def recognise(path: str | Path, layout: str | None = None) -> tuple[str, Mapping
             return name, splits
     known = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
     lines = [f"{name}: {known[name].description}" for name in known]
-    raise DataError("\n".join([f"{path}: no data set of a known layout", *lines]))
+    raise DataError("\n".join([f"{path} is not a data set of a known layout", *lines]))
 
 
 def open_dataset(

@@ -78,7 +78,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             skip_blank_lines=False,
         )
     except (ValueError, UnicodeError, pd.errors.ParserError) as error:
-        raise DataError(f"{path}: no readable table ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{path} is not a readable table ({str(error).splitlines()[0]})") from error
     table = pd.DataFrame({column: table[column].fillna("").str.strip() for column in columns})
     table.index = pd.RangeIndex(2, len(table) + 2)
     return table.loc[(table != "").any(axis=1)]

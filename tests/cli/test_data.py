@@ -93,12 +93,12 @@ def test_harmless_problems_fail_only_when_strict(effbench, small):
     ("arguments", "code", "message"),
     [
         (("check", "none"), 1, "error: none: no such file or folder"),
-        (("check", "."), 1, "error: .: no data set of a known layout"),
+        (("check", "."), 1, "error: . is not a data set of a known layout"),
         (("check", ".", "--layout", "desd"), 2, "error: unknown layout 'desd'; did you mean 'desed'?"),
         (("synth", "set", "--snr", 9, 3), 2, "error: the SNR range must be two numbers"),
         (("synth", "set", "--layout", "wsj"), 2, "error: unknown layout 'wsj'"),
         (("synth", "a_file"), 1, "error: a_file: File exists"),
-        (("check", "a_file"), 1, "error: a_file: no data set of a known layout"),
+        (("check", "a_file"), 1, "error: a_file is not a data set of a known layout"),
     ],
 )
 def test_mistakes_end_in_one_clear_line(effbench, tmp_path, arguments, code, message):

@@ -232,7 +232,7 @@ def test_splits_must_be_named_where_there_are_several(tmp_path):
         open_dataset(tmp_path, split="test")
     with pytest.raises(UsageError, match="unknown layout 'desd'; did you mean 'desed'"):
         open_dataset(tmp_path, "desd")
-    with pytest.raises(DataError, match="no data set of a known layout\nhear: "):
+    with pytest.raises(DataError, match="is not a data set of a known layout\nhear: "):
         open_dataset(tmp_path, "hear")
 
 

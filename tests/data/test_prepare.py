@@ -71,7 +71,7 @@ def test_a_stopped_conversion_continues_with_the_missing_shards(source, out):
 
     with pytest.raises(Stop):
         prepare(source, out, shard_clips=2, progress=stop)
-    with pytest.raises(DataError, match="no data set"):
+    with pytest.raises(DataError, match="is not a data set"):
         open_dataset(out)
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.arrow")}
     assert [path.name for path in made] == ["data-00000-of-00003.arrow"]
@@ -101,7 +101,7 @@ def test_folders_of_the_first_version_open_too():
 def test_a_split_that_lacks_a_shard_is_not_there(source, out):
     prepare(source, out, shard_clips=2)
     (out / "train" / "data-00001-of-00003.arrow").unlink()
-    with pytest.raises(DataError, match="no data set"):
+    with pytest.raises(DataError, match="is not a data set"):
         open_dataset(out)
 
 
