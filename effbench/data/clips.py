@@ -104,7 +104,7 @@ def _plain(event: Event) -> tuple[float, float, str]:
 class DataSet(Sequence[Clip], Shown):
     """Clips in order of their ids, one split of a data set.
 
-    ``missing`` are ids that have labels and no audio, and are no clips; ``problems`` were met in the tables.
+    ``missing`` are ids that have labels and no audio, and are not clips; ``problems`` were met in the tables.
     """
 
     path: Path

@@ -18,9 +18,9 @@ from effbench.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = (".tsv", ".csv", ".txt")
+TABLE_SUFFIXES = (".tsv", ".csv", ".txt")
 _NO_AUDIO = {
-    *TABLES,
+    *TABLE_SUFFIXES,
     ".json",
     ".jsonl",
     ".yaml",
@@ -48,7 +48,9 @@ def header(path: Path) -> tuple[str, list[str]]:
 
 def tables_with(folder: Path, *columns: str) -> list[Path]:
     """Tables in ``folder`` whose header has the columns, by name."""
-    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLES and path.is_file())
+    found = (
+        path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+    )
     return [path for path in found if not path.name.startswith(".") and set(columns) <= set(header(path)[1])]
 
 
@@ -133,7 +135,7 @@ def read_durations(path: Path) -> dict[str, float]:
 def find_durations(folder: Path, split: str) -> dict[str, float]:
     """Durations of a split from ``<split>_durations.csv`` or the like; empty where there is no such file."""
     candidates = [
-        path for path in sorted(folder.iterdir()) if path.suffix in TABLES and "duration" in path.stem
+        path for path in sorted(folder.iterdir()) if path.suffix in TABLE_SUFFIXES and "duration" in path.stem
     ]
     named = [path for path in candidates if path.stem.replace("_durations", "") == split]
     if not named:
