@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from effbench.errors import EffbenchError, UnknownModel
+from effbench.config import Strict, load
+from effbench.errors import UnknownModel
 from effbench.resources import share
 from effbench.spec import ModelSpec
 
@@ -22,11 +21,7 @@ Training = Literal["ssl", "weak", "strong", "advanced-kd"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Published(_Strict):
+class Published(Strict):
     """What the publication states for one training: PSDS1 in %, learning rates."""
 
     psds1: float
@@ -34,7 +29,7 @@ class Published(_Strict):
     sequence_lr: float | None = None
 
 
-class Card(_Strict):
+class Card(Strict):
     """One combination: checkpoint files, their hashes and published figures per training, and options."""
 
     checkpoint: dict[Training, str] = Field(default_factory=dict)
@@ -43,7 +38,7 @@ class Card(_Strict):
     options: dict[str, int] = Field(default_factory=dict)
 
 
-class CardFile(_Strict):
+class CardFile(Strict):
     """One YAML file of cards that share a release, a source, and its month (``2025-03``)."""
 
     release: str
@@ -52,7 +47,7 @@ class CardFile(_Strict):
     cards: dict[str, Card]
 
 
-class OptionRule(_Strict):
+class OptionRule(Strict):
     """An option of a sequence model and the dimensions it is for."""
 
     heads: int | None = None
@@ -75,7 +70,7 @@ class OptionRule(_Strict):
         return self.model_dump(include={"heads", "head_dim"}, exclude_none=True)
 
 
-class SequenceCard(_Strict):
+class SequenceCard(Strict):
     """A sequence model: its label in figures and how options follow from the dimension."""
 
     label: str
@@ -90,7 +85,7 @@ class SequenceCard(_Strict):
         return next((rule.options for rule in self.rules if rule.applies(dim)), None)
 
 
-class Model(_Strict):
+class Model(Strict):
     """A card together with its spec and where its files lie."""
 
     spec: ModelSpec
@@ -100,25 +95,10 @@ class Model(_Strict):
     month: str
 
 
-def _load(path: Path, kind: TypeAdapter[CardFile] | TypeAdapter[dict[str, SequenceCard]]) -> object:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        return kind.validate_python(yaml.load(path.read_text(encoding="utf-8"), loader))
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise EffbenchError(
-            "\n".join([f"model card {path} has {len(problems)} problem(s)", *problems])
-        ) from None
-    except yaml.YAMLError as error:
-        raise EffbenchError(f"model card {path} is not valid YAML\n{error}") from None
-
-
 @cache
 def sequence_cards() -> dict[str, SequenceCard]:
     """The sequence models, in the publication's order."""
-    cards = _load(share("models") / "sequences.yaml", TypeAdapter(dict[str, SequenceCard]))
-    assert isinstance(cards, dict)
-    return cards
+    return load(share("models") / "sequences.yaml", dict[str, SequenceCard], "model card")
 
 
 @cache
@@ -128,8 +108,7 @@ def models() -> dict[ModelSpec, Model]:
     for path in sorted(share("models").glob("*.yaml")):
         if path.name == "sequences.yaml":
             continue
-        cards = _load(path, TypeAdapter(CardFile))
-        assert isinstance(cards, CardFile)
+        cards = load(path, CardFile, "model card")
         for name, card in cards.cards.items():
             spec = ModelSpec.parse(name)
             found[spec] = Model(

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from effbench.config import Strict, find, load, shipped
 from effbench.errors import EffbenchError, UsageError, nearest
-from effbench.resources import share
 from effbench.results.measurement import UNITS
 from effbench.spec import ModelSpec
 
@@ -27,10 +17,6 @@ FOLDER = "plots"
 
 #: Stands for ``macs_exact`` or ``macs_paper``, whichever convention is asked for.
 MACS = "macs"
-
-
-class FigureError(UsageError):
-    """A figure that is not known, or whose definition is wrong."""
 
 
 def _spec(text: str) -> str:
@@ -70,11 +56,7 @@ Colour = Annotated[str, AfterValidator(_colour)]
 Marker = Annotated[str, AfterValidator(_marker)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Series(_Strict):
+class Series(Strict):
     """Models that belong together: one line, drawn in the order in which they are listed."""
 
     label: str = Field(min_length=1)
@@ -83,7 +65,7 @@ class Series(_Strict):
     specs: tuple[Spec, ...] = Field(min_length=1)
 
 
-class Reference(_Strict):
+class Reference(Strict):
     """A model to compare with: a marker, and a dashed line at its score."""
 
     label: str = Field(min_length=1)
@@ -92,7 +74,7 @@ class Reference(_Strict):
     spec: Spec
 
 
-class Score(_Strict):
+class Score(Strict):
     """What the shared vertical axis shows.
 
     Attributes:
@@ -105,10 +87,10 @@ class Score(_Strict):
     quantity: Quantity
     provenance: Literal["measured", "published"]
     label: str
-    conditions: dict[str, Any] = Field(default_factory=dict)
+    conditions: dict[str, object] = Field(default_factory=dict)
 
 
-class Panel(_Strict):
+class Panel(Strict):
     """One horizontal axis: a cost on a logarithmic scale, cheap on the left.
 
     Attributes:
@@ -121,10 +103,10 @@ class Panel(_Strict):
     quantity: Quantity
     label: str
     reversed: bool = False
-    conditions: dict[str, Any] = Field(default_factory=dict)
+    conditions: dict[str, object] = Field(default_factory=dict)
 
 
-class FigureDefinition(_Strict):
+class FigureDefinition(Strict):
     """A trade-off figure: stacked panels with one score on the vertical axis.
 
     Attributes:
@@ -177,58 +159,18 @@ class FigureDefinition(_Strict):
         return {reference.spec: reference.label for reference in self.references}[spec]
 
 
-def figure_names() -> tuple[str, ...]:
+def figure_names() -> list[str]:
     """Names of the figures that ship with effbench."""
-    return tuple(sorted(path.stem for path in share(FOLDER).glob("*.yaml")))
+    return shipped(FOLDER)
 
 
 def load_figure(name: str) -> FigureDefinition:
-    """Definition of a shipped figure, or of a YAML file (a name that ends in ``.yaml``).
+    """Definition of a shipped figure, or of a YAML file.
 
     Raises:
-        FigureError: an unknown name (with the nearest), or a definition with problems (all of them).
+        UsageError: no such figure (names the nearest), or one with problems (all of them are listed).
     """
-    if name.endswith((".yaml", ".yml")):
-        return read_figure(Path(name))
-    if name not in figure_names():
-        known = ", ".join(figure_names())
-        raise FigureError(
-            f"unknown figure '{name}'{nearest(name, figure_names())}\nFigures: {known}; or give a YAML file."
-        )
-    return read_figure(share(f"{FOLDER}/{name}.yaml"))
-
-
-def read_figure(path: Path) -> FigureDefinition:
-    """Definition in a YAML file.
-
-    Raises:
-        FigureError: a file that can't be read, or a definition with problems (all of them are named).
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FigureError(f"figure '{path}' can't be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FigureError(f"figure '{path}' is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise FigureError(f"figure '{path}' is empty or no mapping of keys to values")
-    try:
-        return FigureDefinition.model_validate(data)
-    except ValidationError as error:
-        problems = list(_problems(error))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise FigureError("\n".join([f"figure '{path}' has {count}", *problems])) from error
-
-
-def _problems(error: ValidationError) -> Iterator[str]:
-    found = error.errors()
-    for problem in found:
-        if any(other["loc"][: len(problem["loc"])] == problem["loc"] != other["loc"] for other in found):
-            continue  # a part is wrong already, and said to be
-        place = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        message = "unknown key" if problem["type"] == "extra_forbidden" else message[:1].lower() + message[1:]
-        yield f"{place}: {message}" if place else message
+    return load(find(name, FOLDER, "figure"), FigureDefinition, "figure", UsageError)
 
 
 def _refuse_repeats(what: str, names: Iterable[str]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
+from effbench.config import Strict, load
 from effbench.errors import UsageError
 from effbench.files import replacing
 from effbench.results.intervals import Estimate
@@ -17,11 +18,11 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Exact(Strict):
+    model_config = ConfigDict(strict=True)
 
 
-class Speed(_Strict):
+class Speed(_Exact):
     """How many times as fast as the reference workload a model is.
 
     Attributes:
@@ -44,7 +45,7 @@ class Speed(_Strict):
         return Estimate(self.ratio, self.low, self.high)
 
 
-class Entry(_Strict):
+class Entry(_Exact):
     """One model: what must stay equal, and its speed where that was measured."""
 
     parameters: Count
@@ -53,10 +54,10 @@ class Entry(_Strict):
     speed: Speed | None = None
 
 
-class Conditions(_Strict):
+class Conditions(_Exact):
     """What the speeds depend on besides the model."""
 
-    hardware: dict[str, Any]
+    hardware: dict[str, object]
     device: str
     threads: Annotated[int, Field(ge=1)]
     clip_seconds: Positive
@@ -64,7 +65,7 @@ class Conditions(_Strict):
     torch: str
 
 
-class Baseline(_Strict):
+class Baseline(_Exact):
     """Everything that a check needs.
 
     Attributes:
@@ -88,20 +89,11 @@ def read_baseline(path: Path) -> Baseline:
     """The baseline in a file.
 
     Raises:
-        UsageError: there is no such file, or what it holds is no baseline.
+        UsageError: there is no such file, or it is not a baseline.
     """
-    try:
-        return Baseline.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UsageError(f"no baseline at {path}; make one with 'effbench regress save'") from None
-    except OSError as error:
-        raise UsageError(f"can't read the baseline {path}: {error.strerror}") from error
-    except ValidationError as error:
-        first, *others = error.errors()
-        where = ".".join(map(str, first["loc"]))
-        more = f" (and {len(others)} more)" if others else ""
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
-        raise UsageError(f"{path} is no baseline of effbench regress: {reason}{more}") from error
+    if not path.exists():
+        raise UsageError(f"no baseline at {path}; make one with 'effbench regress save'")
+    return load(path, Baseline, "baseline", UsageError)
 
 
 def write_baseline(baseline: Baseline, path: Path) -> None:

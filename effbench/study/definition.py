@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.config import Strict, find, load, shipped
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
-from effbench.resources import share
 from effbench.spec import ModelSpec
 
 Precision = Literal["fp32", "bf16", "fp16"]
+FOLDER = "benchmarks"
+
 Part = Literal["network", "frontend", "both"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ComplexityTask(_Strict):
+class ComplexityTask(Strict):
     """Parameters and MACs.
 
     Attributes:
@@ -34,7 +29,7 @@ class ComplexityTask(_Strict):
     seconds: Annotated[float, Field(gt=0)] = CLIP_SECONDS
 
 
-class ThroughputTask(_Strict):
+class ThroughputTask(Strict):
     """Throughput, latency and memory.
 
     Attributes:
@@ -58,14 +53,14 @@ class ThroughputTask(_Strict):
     seconds: Annotated[float, Field(gt=0)] = CLIP_SECONDS
 
 
-class Tasks(_Strict):
+class Tasks(Strict):
     """What is measured of each model."""
 
     complexity: ComplexityTask | None = None
     throughput: ThroughputTask | None = None
 
 
-class Study(_Strict):
+class Study(Strict):
     """A grid of models and tasks.
 
     Attributes:
@@ -85,7 +80,7 @@ class Study(_Strict):
 
 def study_names() -> list[str]:
     """Names of the studies that ship with effbench."""
-    return sorted(path.stem for path in share("benchmarks").glob("*.yaml"))
+    return shipped(FOLDER)
 
 
 def load_study(name: str) -> Study:
@@ -93,20 +88,6 @@ def load_study(name: str) -> Study:
 
     Raises:
         UsageError: no such study; names the nearest.
-        EffbenchError: the file has problems; all of them are listed.
+        EffbenchError: the file can't be read, or has problems; all of them are listed.
     """
-    path = share("benchmarks") / f"{name}.yaml" if name in study_names() else Path(name)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        names = study_names()
-        known = ", ".join(names)
-        raise UsageError(
-            f"no study '{name}'{nearest(name, names)}\nStudies: {known}, or the path of a YAML file."
-        )
-    try:
-        return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
-        noun = "problem" if len(problems) == 1 else "problems"
-        raise EffbenchError("\n".join([f"study {path} has {len(problems)} {noun}", *problems])) from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise EffbenchError(f"study {path} can't be read: {' '.join(str(error).split())}") from None
+    return load(find(name, FOLDER, "study"), Study, "study")

@@ -76,7 +76,7 @@ def test_report_writes_its_pages_and_prints_where(effbench: Run, store: Path, tm
         (("report", "paper", "--store", "."), 1, "'.' is a folder"),
         (("plot", "paper-1", "--device", "H100"), 2, "no timings on 'H100'"),
         (("plot", "paper-1", "--precision", "int8"), 1, "with part network, precision int8"),
-        (("plot", "mine.yaml"), 2, "figure 'mine.yaml' can't be read"),
+        (("plot", "mine.yaml"), 2, "figure mine.yaml can't be read"),
         (("report", "paper", "--out", "results/effbench.sqlite"), 1, "can't be written"),
     ],
 )

@@ -52,5 +52,5 @@ def test_a_bad_baseline_is_one_line(effbench, tmp_path):
     (tmp_path / "bad.json").write_text("{]")
     done = effbench("regress", "check", "--baseline", "bad.json")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: bad.json is no baseline of effbench regress: ")
+    assert done.stderr.startswith("error: baseline bad.json can't be read: ")
     assert done.stderr.count("\n") == 1

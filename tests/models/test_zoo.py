@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from effbench.config import load
 from effbench.errors import EffbenchError, UnknownModel
 from effbench.models import zoo
 from effbench.spec import SEQUENCES, TRANSFORMERS, ModelSpec
@@ -92,8 +93,8 @@ def test_published_options(spec, options):
 def test_bad_card_lists_its_problems(text, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    with pytest.raises(EffbenchError, match=r"bad\.yaml"):
-        zoo._load(path, zoo.TypeAdapter(zoo.CardFile))
+    with pytest.raises(EffbenchError, match=r"bad\.yaml (has|can't be read)"):
+        load(path, zoo.CardFile, "model card")
 
 
 def test_the_zoo_does_not_import_torch():

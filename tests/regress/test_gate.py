@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -218,14 +219,14 @@ def test_speeds_from_two_machines_never_share_a_file(baseline: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "EOF"),
-        ("[]", "object"),
-        ("{}", "created: Field required (and "),
-        ('{"schema_version": 2}', "schema_version: Input should be 1"),
-        ("\0\1", "is no baseline"),
+        ("", "is not a mapping"),
+        ("[]", "is not a mapping"),
+        ("{}", "has 5 problems\ncreated: is missing\n"),
+        ('{"schema_version": 2}', "schema_version: 2: input should be 1"),
+        ("\0\1", "can't be read: "),
     ],
 )
-def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, content: str, said: str) -> None:
+def test_a_bad_file_is_refused_with_what_is_wrong(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "broken.json"
     path.write_text(content)
     for command in (check, save):
@@ -233,7 +234,6 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, content
             command(path)
         assert said in str(caught.value)
         assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
     assert path.read_text() == content
 
 
@@ -252,14 +252,14 @@ def test_impossible_values_in_a_baseline_are_refused(
     baseline: Path, keys: tuple[str, ...], value: Any
 ) -> None:
     edit(baseline, *keys, to=value)
-    with pytest.raises(UsageError, match=f"is no baseline.*{keys[-1]}"):
+    with pytest.raises(UsageError, match=rf"has 1 problem\n{re.escape('.'.join(keys))}: "):
         read_baseline(baseline)
 
 
 def test_a_folder_or_a_missing_file_is_no_baseline(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="effbench regress save"):
         check(tmp_path / "absent.json")
-    with pytest.raises(UsageError, match="can't read"):
+    with pytest.raises(UsageError, match="can't be read: Is a directory"):
         check(tmp_path)
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from effbench.errors import EffbenchError, UsageError, nearest
+from effbench.config import check, find, parse, read, shipped
+from effbench.errors import EffbenchError, UsageError
 from effbench.models import zoo
-from effbench.resources import share
 from effbench.spec import ModelSpec
 from effbench.train.recipe.recipe import Recipe
+
+FOLDER = "train"
 
 
 def recipe_names() -> list[str]:
     """Names of the recipes that ship with effbench."""
-    return sorted(path.stem for path in share("train").glob("*.yaml"))
+    return shipped(FOLDER)
 
 
 def load_recipe(name: str, spec: ModelSpec | None = None, overrides: Iterable[str] = ()) -> Recipe:
@@ -33,66 +30,26 @@ def load_recipe(name: str, spec: ModelSpec | None = None, overrides: Iterable[st
         UsageError: no such recipe, or an override that is none or that the recipe refuses.
         EffbenchError: the file can't be read, or has problems; all of them are listed.
     """
-    content = _read(name, ())
     given = list(overrides)
-    changes = _parse(given)
-    content = _merge(content, changes)
+    changes = _changes(given)
+    content = _merge(_read(name, ()), changes)
     if spec is not None:
         content = _merge(_with_card_rates(content, spec), changes)
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {_reason(e)}" for e in error.errors()]
-        count = f"{len(problems)} problem" + "s" * (len(problems) != 1)
-        kind = UsageError if given else EffbenchError
-        given_too = f" (with --set {' '.join(given)})" if given else ""
-        raise kind("\n".join([f"recipe {name} has {count}{given_too}", *problems])) from None
+    if given:
+        return check(content, Recipe, f"recipe {name} with {' '.join(given)}", UsageError)
+    return check(content, Recipe, f"recipe {name}")
 
 
-def _reason(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = [*Recipe.model_fields, *_section_fields(error["loc"])]
-        return f"unknown key{nearest(str(error['loc'][-1]), known)}"
-    value = error.get("input")
-    plain = isinstance(value, str | int | float | bool) and error["type"] != "value_error"
-    return f"{value!r}: {message[0].lower()}{message[1:]}" if plain else message
-
-
-def _section_fields(location: tuple[Any, ...]) -> list[str]:
-    """Keys of the section that a problem lies in."""
-    section: Any = Recipe
-    for name in location[:-1]:
-        field = section.model_fields.get(name)
-        kinds = getattr(field.annotation, "__args__", (field.annotation,)) if field else ()
-        section = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
-        if section is None:
-            return []
-    return list(section.model_fields)
-
-
-def _read(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+def _read(name: str, seen: tuple[str, ...]) -> dict[str, object]:
     """Content of a recipe over that of the recipe which it extends."""
-    names = recipe_names()
-    path = share("train") / f"{name}.yaml" if name in names else Path(name)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        known = ", ".join(names)
-        raise UsageError(
-            f"no recipe '{name}'{nearest(name, names)}\nRecipes: {known}, or the path of a YAML file."
-        )
     if name in seen:
-        raise EffbenchError(f"recipe {path} extends itself: {' -> '.join([*seen, name])}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise EffbenchError(f"recipe {path} can't be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise EffbenchError(f"recipe {path} holds no keys and values")
+        raise EffbenchError(f"recipe {name} extends itself: {' -> '.join([*seen, name])}")
+    content = read(find(name, FOLDER, "recipe"), "recipe")
     base = content.pop("extends", None)
     return content if base is None else _merge(_read(str(base), (*seen, name)), content)
 
 
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
     merged = dict(base)
     for key, value in changes.items():
         below = merged.get(key)
@@ -102,36 +59,26 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _parse(overrides: Iterable[str]) -> dict[str, Any]:
+def _changes(overrides: Iterable[str]) -> dict[str, object]:
     """Nested keys and values of ``section.key=value`` texts."""
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     for text in overrides:
         path, equals, value = text.partition("=")
         keys = path.strip().split(".")
         if not equals or not all(keys):
-            raise UsageError(f"--set {text}: expected section.key=value, e.g. optimizer.lr=3e-3")
+            raise UsageError(f"{text}: expected section.key=value, e.g. optimizer.lr=3e-3")
         try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UsageError(f"--set {text}: '{value}' is no YAML value") from None
-        nested: Any = _number(parsed)
+            nested = parse(value)
+        except ValueError:
+            raise UsageError(f"{text}: '{value}' is not a YAML value") from None
         for key in reversed(keys):
             nested = {key: nested}
+        assert isinstance(nested, dict)
         content = _merge(content, nested)
     return content
 
 
-def _number(value: Any) -> Any:
-    """YAML takes 3e-3 for text: a number without a point."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _with_card_rates(content: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
+def _with_card_rates(content: dict[str, object], spec: ModelSpec) -> dict[str, object]:
     """The learning rates of the publication: the model's own, else those of its backbone."""
     optimizer = content.get("optimizer")
     training = optimizer.get("card") if isinstance(optimizer, dict) else None

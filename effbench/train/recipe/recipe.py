@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from effbench.config import Strict
 from effbench.grid import CLIP_SECONDS
-from effbench.train.recipe.augmentation import Augment, Fraction, Strict
+from effbench.train.recipe.augmentation import Augment, Fraction
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
