@@ -14,9 +14,9 @@ import torch
 
 import effbench
 from effbench.data.audio import stream_audio
+from effbench.detect.decoding import Decoding
 from effbench.detect.inputs import Source
-from effbench.detect.job import Settings
-from effbench.detect.run import detect
+from effbench.detect.run import detect_files
 from effbench.infer.inference import Inference
 from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import cut
@@ -79,7 +79,7 @@ def test_end_to_end(benchmark, source, overlap):
     ratios, of_plain = [], []
 
     def turn():
-        whole = seconds(lambda: list(detect([source], scorer, Settings())))
+        whole = seconds(lambda: list(detect_files([source], scorer, Decoding())))
         ratios.append(seconds(bare) / whole)
         of_plain.append(seconds(plain) / whole)
 
@@ -101,8 +101,8 @@ def test_overlap_against_hard_cuts(benchmark, source):
     ratios = []
 
     def turn():
-        cross_faded = seconds(lambda: list(detect([source], fading, Settings())))
-        ratios.append(cross_faded / seconds(lambda: list(detect([source], cutting, Settings()))))
+        cross_faded = seconds(lambda: list(detect_files([source], fading, Decoding())))
+        ratios.append(cross_faded / seconds(lambda: list(detect_files([source], cutting, Decoding()))))
 
     benchmark.pedantic(turn, rounds=3 * ROUNDS, warmup_rounds=1)
     benchmark.extra_info["overlap / hard cuts"] = ratios[1:]

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.output import note, write_table
-from effbench.cli.parsing import check_thresholds, median_frames, select_classes
+from effbench.cli.output import note
+from effbench.cli.parsing import median_frames, probabilities
 from effbench.cli.progress import Status, status
-from effbench.detect.output import EventFormat
-from effbench.errors import EffbenchError
-from effbench.version import VERSION
+from effbench.detect.formats import EventFormat
+from effbench.errors import EffbenchError, UsageError
 
 if TYPE_CHECKING:
-    from effbench.detect.destinations import Destinations
+    from effbench.detect.decoding import Decoding
+    from effbench.detect.detected import Failure
     from effbench.detect.inputs import Source
-    from effbench.detect.job import Settings
-    from effbench.detect.run import Failure
+    from effbench.detect.outputs import Outputs
     from effbench.infer.scorer import FrameScorer
-    from effbench.models.chosen import ChosenModel
 
 
 def detect(
@@ -80,36 +79,41 @@ def detect(
 
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
-    from effbench.detect.destinations import Destinations
+    from effbench.detect.decoding import Decoding
     from effbench.detect.inputs import find
-    from effbench.detect.job import Settings
+    from effbench.detect.outputs import Destinations
+    from effbench.infer.inference import Inference
 
-    limits = check_thresholds(threshold or [0.5])
-    frames = median_frames(median_window)
+    limits, window = probabilities("--threshold", threshold or [0.5]), median_frames(median_window)
     sources = find(audio)
-    destinations = Destinations.choose(len(sources), form=form, out=out, scores=scores, plot=plot)
-    chosen = _model(model, checkpoint)
-    settings = Settings(
-        thresholds=limits,
-        median_window=frames,
-        top=top,
-        min_duration=min_duration,
-        classes=select_classes(classes or [], chosen.class_names),
-        overlap=overlap,
-        names=chosen.class_names,
-    )
-    scorer = _scorer(chosen, settings, device, precision, batch_size, threads)
-    record = {"effbench": VERSION, **chosen.record()}
-    with ExitStack() as stack:
-        run = record | {"options": settings.record() | {"precision": precision}}
-        destinations.open(stack, run=run, labels=settings.labels, overwrite=overwrite)
-        todo = [source for source in sources if not destinations.done(source)]
-        if destinations.folder is not None:
+    with _naming_options():
+        places = Destinations.choose(len(sources), form=form, out=out, scores=scores, plot=plot)
+    inference = Inference(device, precision, batch_size, overlap)
+    import torch
+
+    from effbench.detect.run import run_record
+    from effbench.infer.scorer import FrameScorer
+    from effbench.models.chosen import choose_model
+
+    chosen = choose_model(model, checkpoint)
+    if chosen.checkpoint is None:
+        note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
+    wanted = None if classes is None else tuple(classes)
+    decoding = Decoding(limits, window, top, min_duration, wanted, chosen.class_names)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
+    run = run_record(chosen, decoding, inference)
+    with _naming_options(), places.open(run, decoding.labels, overwrite=overwrite) as outputs:
+        todo = [source for source in sources if not outputs.done(source)]
+        if outputs.folder is not None:
             note(f"{_files(len(sources))}, {len(sources) - len(todo)} of them done before")
-        failures = _detect(todo, scorer, settings, destinations, single=len(sources) == 1)
-        destinations.finish(failures, _table)
-    if destinations.folder is not None:
+        failures = _detect(todo, scorer, decoding, outputs, single=len(sources) == 1)
+        outputs.finish(failures)
+    if outputs.folder is not None:
         note(f"results in {out}")
+    elif places.form is EventFormat.table and outputs.held and not any(map(len, outputs.held)):
+        note("no events")
     if len(failures) == 1 == len(sources):
         raise EffbenchError(failures[0].message)
     if failures:
@@ -120,69 +124,50 @@ def _files(count: int) -> str:
     return f"{count:,} file{'s' * (count != 1)}"
 
 
-def _model(spec: str, checkpoint: str | None) -> ChosenModel:
-    from effbench.models.chosen import choose_model
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """Says which option it is that can't be followed."""
+    from effbench.detect.formats import BadDestination
+    from effbench.detect.result_folder import OtherRun
 
-    chosen = choose_model(spec, checkpoint)
-    if chosen.checkpoint is None:
-        note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
-    return chosen
-
-
-def _scorer(
-    chosen: ChosenModel,
-    settings: Settings,
-    device: str,
-    precision: str,
-    batch_size: int | None,
-    threads: int | None,
-) -> FrameScorer:
-    """The model where it is to run."""
-    import torch
-
-    from effbench.infer.inference import Inference
-    from effbench.infer.scorer import FrameScorer
-
-    inference = Inference(device, precision, batch_size, settings.overlap)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return FrameScorer(chosen.detector, inference, probabilities=True, columns=settings.columns)
+    try:
+        yield
+    except OtherRun as error:
+        raise UsageError(f"{error}\nUse another folder, or --overwrite to make them all again.") from None
+    except BadDestination as error:
+        raise UsageError(f"--{error.what}: {error}") from None
 
 
 def _detect(
-    sources: list[Source],
-    scorer: FrameScorer,
-    settings: Settings,
-    destinations: Destinations,
-    *,
-    single: bool,
+    sources: list[Source], scorer: FrameScorer, decoding: Decoding, outputs: Outputs, *, single: bool
 ) -> list[Failure]:
     """Detect and keep the events; files that could not be used are said at once and returned.
 
     The failure of a single file is left to be the command's.
     """
-    from effbench.detect import run
+    from effbench.detect.detected import Failure
+    from effbench.detect.run import detect_files
 
     failures = []
     with status(len(sources)) as bar:
         progress = _Progress(bar)
-        results = run.detect(
+        results = detect_files(
             sources,
             scorer,
-            settings,
-            listen=destinations.listeners,
+            decoding,
+            listen=outputs.listeners,
             on_damage=lambda message: bar.line(f"note: {message}"),
             on_seconds=lambda source, seconds: progress.at(source.name, seconds),
         )
         with closing(results):
             for result in results:
-                if isinstance(result, run.Failure):
+                if isinstance(result, Failure):
                     failures.append(result)
                     if not single:
                         progress.at(result.name, 0)
                         bar.line(f"failed: {result.message}")
                 else:
-                    destinations.keep(result)
+                    outputs.keep(result)
     return failures
 
 
@@ -198,11 +183,3 @@ class _Progress:
             self.name = name
             self.bar.start(name)
         self.bar.bar.update(self.bar.task, description=f"{name} {int(seconds) // 60}:{int(seconds) % 60:02d}")
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        note("no events")
-        return
-    digits = {"onset": 2, "offset": 2, "score": 3}
-    write_table([row | {key: f"{row[key]:.{count}f}" for key, count in digits.items()} for row in rows])

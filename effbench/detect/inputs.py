@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -35,8 +35,8 @@ class Source:
     audio: Path | bytes
 
 
-def find(arguments: Sequence[str]) -> list[Source]:
-    """The sources of files, folders (recursively), globs and ``-``, each once, in order.
+def find(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
+    """The sources of files, folders (recursively), globs and ``-`` (standard input), each once, in order.
 
     A file that does not exist is a source as well: it fails when it is read, and the others go on.
 
@@ -44,7 +44,8 @@ def find(arguments: Sequence[str]) -> list[Source]:
         UsageError: a folder without audio, or a glob without a match.
     """
     found: dict[Path | bytes, str] = {}
-    for argument in arguments:
+    for given in paths:
+        argument = os.fspath(given)
         if argument == STANDARD_INPUT:
             found.setdefault(sys.stdin.buffer.read(), "stdin")
             continue

@@ -1,244 +1,113 @@
-"""Figures of what was heard: log-mel spectrogram, score tracks of the foremost classes, and their events."""
+"""Figures of files: a listener that keeps their filtered scores and draws them once the events are known."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
 from effbench.data.audio import audio_info, stream_audio
-from effbench.detect.events import Detection
+from effbench.detect.detected import DetectedFile
+from effbench.detect.figure import MOST_CLASSES, Part, save
+from effbench.detect.formats import BadDestination
 from effbench.detect.inputs import Source
-from effbench.detect.spool import Spool
-from effbench.errors import UsageError
-from effbench.files import replacing
-from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
+from effbench.grid import FRAMES_PER_SECOND
 from effbench.infer.windows import Floats
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 IMAGE_SUFFIXES = (".png", ".svg")
 #: Longest stretch of audio in one figure, seconds.
 PART_SECONDS = 60
-MOST_CLASSES = 10
 _PART_FRAMES = PART_SECONDS * FRAMES_PER_SECOND
-_COLOURS = (
-    *("#3b6fb6", "#d1742f", "#2f8f6b", "#a8497a", "#7a68c4"),
-    *("#8a7a2e", "#2c93a8", "#c2504a", "#5f7f3a", "#6d6d6d"),
-)
-_WIDTH_INCHES, _SPECTROGRAM_INCHES, _TRACK_INCHES = 9.0, 1.9, 0.36
-_LONGEST_NAME = 32
-_TICKS_HERTZ = (125, 500, 1000, 2000, 4000)
 
 
-class PlotListener:
-    """Draws a source once its events are known; long audio in parts of a minute.
+@contextmanager
+def draw_file(source: Source, path: Path, *, parts: bool) -> Iterator[FigureListener]:
+    """Draws a source at its end; long audio in parts of a minute.
 
     Args:
         source: the audio; it is decoded once more for the spectrogram.
         path: the image; parts are ``<name>.1m.png`` and so on, after the minute that they begin with.
         parts: whether there may be several.
-    """
 
-    def __init__(self, source: Source, path: Path, *, parts: bool) -> None:
+    Raises:
+        BadDestination: the audio is too long for one figure.
+        EffbenchError: an image can't be written.
+    """
+    # On disk, so that memory does not grow with the audio.
+    with tempfile.TemporaryFile() as frames:
+        yield FigureListener(source, path, FrameFile(frames), parts=parts)
+
+
+class FigureListener:
+    """What ``draw_file`` opens."""
+
+    def __init__(self, source: Source, path: Path, frames: FrameFile, *, parts: bool) -> None:
         self.source, self.path, self.parts = source, path, parts
-        self._spool = Spool()
+        self._frames = frames
         self._check(audio_info(source.audio, name=source.name).duration)
 
-    def raw(self, scores: Floats) -> None:
+    def on_scores(self, scores: Floats) -> None:
         """Figures show filtered scores, which the thresholds apply to."""
 
-    def filtered(self, scores: Floats) -> None:
-        self._spool.add(scores)
+    def on_filtered(self, scores: Floats) -> None:
+        self._frames.add(scores)
         # The length in a header may be wrong.
-        self._check(self._spool.frames / FRAMES_PER_SECOND)
+        self._check(self._frames.count / FRAMES_PER_SECOND)
 
-    def finish(self, detection: Detection) -> None:
-        count = max(1, -(-self._spool.frames // _PART_FRAMES))
+    def on_end(self, file: DetectedFile) -> None:
+        count = max(1, -(-self._frames.count // _PART_FRAMES))
         audio = stream_audio(
             self.source.audio, block_seconds=PART_SECONDS, name=self.source.name, on_damage=lambda _: None
         )
-        chosen = foremost(detection)
+        classes = top_classes(file)
         for number, samples in zip(range(count), audio, strict=False):
-            part = Part(
-                title=self.source.name,
-                start=number * PART_SECONDS,
-                samples=samples,
-                scores=self._spool.read(number * _PART_FRAMES, _PART_FRAMES),
-                detection=detection,
-                classes=chosen,
-            )
+            scores = self._frames.read(number * _PART_FRAMES, _PART_FRAMES)
             path = self.path if count == 1 else self.path.with_suffix(f".{number}m{self.path.suffix}")
-            save(part, path)
-        self._spool.close()
-
-    def abort(self) -> None:
-        self._spool.close()
+            save(Part(file, number * PART_SECONDS, samples, scores, classes), path)
 
     def _check(self, seconds: float) -> None:
         if not self.parts and seconds > PART_SECONDS:
-            raise UsageError(
+            raise BadDestination(
+                "plot",
                 f"{self.source.name} is longer than the {PART_SECONDS} s that one figure shows readably: "
-                f"--plot FOLDER draws a figure for every minute"
+                "give a folder, for a figure of every minute",
             )
 
 
-@dataclass(frozen=True)
-class Part:
-    """At most a minute of one file.
+class FrameFile:
+    """Frames in an open binary file.
 
-    Attributes:
-        title: name of the file.
-        start: seconds of the file before it.
-        samples: its audio.
-        scores: (frames, all classes) of its frames, filtered.
-        detection: events of the whole file.
-        classes: indices of the classes to draw.
+    Args:
+        file: new and empty.
     """
 
-    title: str
-    start: float
-    samples: Floats
-    scores: Floats
-    detection: Detection
-    classes: Sequence[int]
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._width = 0
+        self.count = 0
 
-    @property
-    def end(self) -> float:
-        """Seconds of the file up to its end."""
-        return self.start + len(self.samples) / SAMPLE_RATE
+    def add(self, scores: Floats) -> None:
+        """The next frames, (frames, classes)."""
+        self._file.write(np.ascontiguousarray(scores).data)
+        self._width = scores.shape[1]
+        self.count += len(scores)
 
-    def spans(self, label: int, threshold: int) -> list[tuple[float, float]]:
-        """Onset and length of each event of a class and a threshold (by index) that shows at all."""
-        records = self.detection.records
-        onset, offset = (records[name] / FRAMES_PER_SECOND for name in ("onset", "offset"))
-        shown = (onset < self.end) & (offset > self.start)
-        shown &= (records["label"] == label) & (records["threshold"] == threshold)
-        return [(float(a), float(b - a)) for a, b in zip(onset[shown], offset[shown], strict=True)]
+    def read(self, first: int, count: int) -> Floats:
+        """At most ``count`` frames from ``first`` on."""
+        count = max(0, min(count, self.count - first))
+        self._file.seek(first * self._width * 4)
+        data = self._file.read(count * self._width * 4)
+        self._file.seek(0, 2)
+        return np.frombuffer(data, np.float32).reshape(count, self._width)
 
 
-def foremost(detection: Detection) -> list[int]:
-    """Classes to draw: those with events, else all, by their highest scores; the first is the foremost."""
-    heard = np.unique(detection.records["label"])
-    pool = heard if len(heard) else np.arange(len(detection.labels))
-    order = np.argsort(-detection.peaks[pool], kind="stable")[:MOST_CLASSES]
+def top_classes(file: DetectedFile) -> list[int]:
+    """Classes to draw, the highest peak first: those with events, or all where there are none."""
+    active = np.unique(file.records["label"])
+    pool = active if len(active) else np.arange(len(file.labels))
+    order = np.argsort(-file.peaks[pool], kind="stable")[:MOST_CLASSES]
     return [int(index) for index in pool[order]]
-
-
-def save(part: Part, path: Path) -> None:
-    """Draw and write an image, which appears when it is complete.
-
-    Raises:
-        EffbenchError: it can't be written.
-    """
-    from effbench.plots.draw import style
-
-    image = io.BytesIO()
-    with style():
-        metadata: dict[str, None] = {"Software": None} if path.suffix == ".png" else {"Date": None}
-        draw(part).savefig(image, format=path.suffix[1:].lower(), metadata=metadata)
-    with replacing(path) as temporary:
-        temporary.write_bytes(image.getvalue())
-
-
-def draw(part: Part) -> Figure:
-    """Spectrogram above, one track a class below, all on the same axis of seconds."""
-    from matplotlib.figure import Figure
-
-    tracks = max(1, len(part.classes))
-    above, below = 0.34, 0.5
-    height = above + _SPECTROGRAM_INCHES + 0.1 + tracks * _TRACK_INCHES + below
-    figure = Figure(figsize=(_WIDTH_INCHES, height))
-    names = [_shown(part.detection.labels[index]) for index in part.classes]
-    left = max(0.62, 0.2 + 0.067 * max(map(len, names), default=0)) / _WIDTH_INCHES
-    grid = figure.add_gridspec(
-        1 + tracks,
-        1,
-        height_ratios=[_SPECTROGRAM_INCHES + 0.1] + [_TRACK_INCHES] * tracks,
-        hspace=0.0,
-        left=left,
-        right=0.985,
-        top=1 - above / height,
-        bottom=below / height,
-    )
-    top = figure.add_subplot(grid[0])
-    _draw_spectrogram(top, part)
-    for row, index in enumerate(part.classes):
-        axes = figure.add_subplot(grid[row + 1], sharex=top)
-        _draw_track(axes, part, index, _COLOURS[row % len(_COLOURS)], last=row == len(part.classes) - 1)
-    top.set_xlim(part.start, max(part.end, part.start + 1 / FRAMES_PER_SECOND))
-    figure.text(left, 1 - 0.2 / height, part.title, fontsize=10, va="center", weight="bold")
-    listed = ", ".join(f"{threshold:g}" for threshold in part.detection.thresholds)
-    key = f"curves: score, 0 to 1    bars: events above {listed}"
-    figure.text(0.985, 1 - 0.2 / height, key, ha="right", va="center", color="#666666")
-    return figure
-
-
-def _draw_spectrogram(axes: Axes, part: Part) -> None:
-    import torch
-
-    from effbench.models.frontends.filters import kaldi_mel
-    from effbench.models.frontends.log_mel import LogMelFrontend
-
-    frontend = LogMelFrontend()
-    samples = np.pad(part.samples, (0, max(0, frontend.min_samples - len(part.samples))))
-    with torch.inference_mode():
-        image = frontend(torch.from_numpy(samples)[None])[0, 0].numpy()
-    top_mel = kaldi_mel(7000.0)
-    low, high = np.percentile(image, [5, 99.8])
-    axes.imshow(
-        image,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest" if image.shape[1] < 2000 else "antialiased",
-        cmap="magma",
-        vmin=low,
-        vmax=max(high, low + 1e-3),
-        extent=(part.start, part.start + image.shape[1] * 0.01, 0, top_mel),
-    )
-    axes.set_yticks([kaldi_mel(hertz) for hertz in _TICKS_HERTZ])
-    axes.set_yticklabels([f"{hertz / 1000:g}" for hertz in _TICKS_HERTZ])
-    axes.set_ylabel("frequency (kHz)")
-    axes.grid(visible=False)
-    axes.tick_params(axis="x", bottom=False, labelbottom=False)
-
-
-def _draw_track(axes: Axes, part: Part, index: int, colour: str, *, last: bool) -> None:
-    """Score from 0 to 1 as a filled curve, thresholds as dotted lines, events as bars beneath."""
-    scores = part.scores[:, index]
-    # Steps, since a score holds for the 40 ms of its frame.
-    edges = part.start + np.arange(len(scores) + 1) / FRAMES_PER_SECOND
-    axes.stairs(scores, edges, fill=True, color=colour, alpha=0.25, linewidth=0)
-    axes.stairs(scores, edges, baseline=None, color=colour, linewidth=0.9)
-    thresholds = part.detection.thresholds
-    for level, threshold in enumerate(thresholds):
-        axes.axhline(threshold, color="#999999", linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-        bottom, height = -0.34, 0.2
-        inset = level * height / (2 * len(thresholds))
-        axes.broken_barh(
-            part.spans(index, level),
-            (bottom + inset, height - 2 * inset),
-            color=colour,
-            alpha=0.35 + 0.65 * (level + 1) / len(thresholds) if len(thresholds) > 1 else 1.0,
-            linewidth=0,
-        )
-    axes.set_ylim(-0.42, 1.2)
-    axes.set_yticks([])
-    axes.grid(visible=False)
-    axes.spines["left"].set_visible(False)
-    axes.spines["bottom"].set_color("#888888" if last else "#e4e4e4")
-    name = _shown(part.detection.labels[index])
-    axes.text(-0.012, 0.36, name, transform=axes.transAxes, ha="right", va="center", color=colour)
-    axes.tick_params(axis="x", bottom=last, labelbottom=last)
-    if last:
-        axes.set_xlabel("time (s)")
-
-
-def _shown(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1].rstrip(" ,") + "…"

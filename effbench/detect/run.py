@@ -1,73 +1,84 @@
-"""From audio to events: a thread decodes, batches of windows pass the model, frames become events."""
+"""From audio to events: windows are scored in batches, and each file's frames become its events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing
+from itertools import chain, groupby
 
 from effbench.data.audio import stream_audio
-from effbench.detect.events import Detection
+from effbench.detect.decoder import FileDecoder, FrameListener
+from effbench.detect.decoding import Decoding
+from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.inputs import Source
-from effbench.detect.job import Job, Listener, Settings
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
-from effbench.infer.batches import WindowScorer, score_windows
+from effbench.infer.batches import ScoredWindow, WindowScorer, score_windows
+from effbench.infer.inference import Inference
 from effbench.infer.windows import Window, cut
+from effbench.models.chosen import ChosenModel
+from effbench.version import VERSION
+
+Listeners = Iterable[AbstractContextManager[FrameListener]]
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be used, and why in one line."""
-
-    name: str
-    message: str
+class _Unreadable(EffbenchError):
+    """The audio of one file can't be decoded from here on."""
 
 
-def detect(
+def detect_files(
     sources: Iterable[Source],
     scorer: WindowScorer,
-    settings: Settings,
+    decoding: Decoding,
     *,
-    listen: Callable[[Source], Sequence[Listener]] | None = None,
-    on_damage: Callable[[str], None] | None = None,
-    on_seconds: Callable[[Source, float], None] | None = None,
-) -> Generator[Detection | Failure, None, None]:
+    listen: Callable[[Source], Listeners] = lambda _: (),
+    on_damage: Callable[[str], None] = lambda _: None,
+    on_seconds: Callable[[Source, float], None] = lambda *_: None,
+) -> Generator[DetectedFile | Failure, None, None]:
     """Events of each source, in order, as soon as it is complete; what can't be used becomes a ``Failure``.
 
     Memory depends on the batch size, not on how long the audio is or how many files there are.
 
     Args:
         sources: the audio.
-        scorer: the model; its columns must be those of ``settings``.
-        settings: how scores become events.
-        listen: makes what follows the frames of a source, such as a writer of scores.
+        scorer: gives probabilities of the classes of ``decoding``.
+        decoding: how scores become events.
+        listen: opens what follows the frames of a source, such as a writer of scores. It is left with an
+            exception where the file, or the whole run, fails, and is to leave nothing behind then.
         on_damage: told of a file that is used only up to some damage.
         on_seconds: told how much of a source is done.
     """
-    windows = _windows(sources, scorer, on_damage or (lambda _: None))
-    job: Job | None = None
-    with closing(score_windows(windows, scorer)) as steps:
-        try:
-            for (_, source), step in steps:
-                if isinstance(step, EffbenchError):
-                    if job is not None:
-                        job.abort()
-                        job = None
-                    yield Failure(source.name, str(step))
-                    continue
-                if job is None:
-                    job = Job(source, settings, listen(source) if listen else ())
-                job.add(*step)
-                if on_seconds is not None:
-                    on_seconds(source, (step.window.start + len(step.scores)) / FRAMES_PER_SECOND)
-                if step.window.last:
-                    detection = job.finish()
-                    job = None
-                    yield detection
-        finally:
-            if job is not None:
-                job.abort()
+    with closing(score_windows(_windows(sources, scorer, on_damage), scorer)) as scored:
+        for (_, source), steps in groupby(scored, key=lambda item: item[0]):
+            try:
+                file = _detect(source, (_window(step) for _, step in steps), decoding, listen, on_seconds)
+            except _Unreadable as error:
+                yield Failure(source.name, str(error))
+            else:
+                yield file
+
+
+def _detect(
+    source: Source,
+    windows: Iterator[ScoredWindow],
+    decoding: Decoding,
+    listen: Callable[[Source], Listeners],
+    on_seconds: Callable[[Source, float], None],
+) -> DetectedFile:
+    first = next(windows)  # Nothing is opened for a file that can't be.
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(listener) for listener in listen(source)]
+        decoder = FileDecoder(source.name, decoding, listeners)
+        for window, scores in chain([first], windows):
+            decoder.add(window, scores)
+            on_seconds(source, (window.start + len(scores)) / FRAMES_PER_SECOND)
+        return decoder.finish()
+
+
+def _window(step: ScoredWindow | EffbenchError) -> ScoredWindow:
+    if isinstance(step, EffbenchError):
+        raise step
+    return step
 
 
 def _windows(
@@ -81,6 +92,12 @@ def _windows(
             for window in cut(blocks, overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
                 yield (number, source), window
         except EffbenchError as error:
-            yield (number, source), error
+            yield (number, source), _Unreadable(str(error))
         except OSError as error:
-            yield (number, source), EffbenchError(f"{label}: {error.strerror or error}")
+            yield (number, source), _Unreadable(f"{label}: {error.strerror or error}")
+
+
+def run_record(chosen: ChosenModel, decoding: Decoding, inference: Inference) -> dict[str, object]:
+    """What identifies a run: program, model, checkpoint and every option that the events depend on."""
+    options = decoding.record() | {"overlap": inference.overlap, "precision": inference.precision}
+    return {"effbench": VERSION, **chosen.record(), "options": options}

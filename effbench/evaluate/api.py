@@ -182,7 +182,7 @@ def _infer(
 
     scores = infer(dataset, chosen, folder, inference, advance=advance)
     origin = {"data": dataset.path.resolve().name, "split": dataset.split, **chosen.record()}
-    return _Evaluated(scores.score_set(), dataset.ground_truth(), dataset.durations(), origin)
+    return _Evaluated(scores, dataset.ground_truth(), dataset.durations(), origin)
 
 
 def _read(scores: Path, ground_truth: Path, durations: str | Path | None) -> _Evaluated:

@@ -11,7 +11,8 @@ from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SAMPLES
 from effbench.infer.batches import WindowScorer, clip_scores
 from effbench.infer.inference import Inference
-from effbench.infer.score_files import ScoreFolder
+from effbench.infer.score_files import ScoreSet
+from effbench.infer.score_folder import ScoreFolder
 from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel
@@ -36,7 +37,7 @@ def infer(
     inference: Inference,
     *,
     advance: Callable[[int], None] = lambda count: None,
-) -> ScoreFolder:
+) -> ScoreSet:
     """Logits of every clip of a data set in a folder; clips that are there already are left out.
 
     Args:
@@ -59,7 +60,7 @@ def infer(
     for name, logits in dataset_scores(dataset, todo, FrameScorer(chosen.detector, inference)):
         scores.add(name, logits)
         advance(1)
-    return scores
+    return ScoreSet(scores, scores.classes, None, probabilities=False)
 
 
 def classes_of(chosen: ChosenModel, dataset: DataSet) -> tuple[str, ...]:

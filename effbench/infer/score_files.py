@@ -1,30 +1,35 @@
-"""Frame scores in files: anybody's tables (Parquet, TSV, CSV), and the arrays that inference leaves behind.
+"""Frame scores in files: our Parquet tables, anybody's tables, and the arrays that inference leaves behind.
 
 A table has the columns ``onset`` and ``offset`` (seconds) and one column a class; one file a clip, named
-after it, or one file for all with a column ``filename``. This is what ``effbench detect --scores`` and
-sed_scores_eval write.
+after it, or one file for all with a column ``filename``. This is what detection and sed_scores_eval write.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
-from effbench.grid import FRAME_SECONDS
+from effbench.grid import FRAME_SECONDS, FRAMES_PER_SECOND
+from effbench.infer.score_folder import ABOUT, ScoreFolder
+from effbench.infer.windows import Floats
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+Array = NDArray[np.floating]
 TABLES = (".parquet", ".tsv", ".csv")
 _BOUNDS = ("onset", "offset")
-_ABOUT = "scores.json"
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,9 @@ class ScoreSet:
         probabilities: whether the scores lie between 0 and 1, rather than being logits.
     """
 
-    scores: Mapping[str, NDArray[Any]]
+    scores: Mapping[str, Array]
     classes: tuple[str, ...]
-    timestamps: Mapping[str, NDArray[Any]] | None
+    timestamps: Mapping[str, Array] | None
     probabilities: bool
 
 
@@ -51,8 +56,9 @@ def read_scores(path: Path) -> ScoreSet:
         UsageError: no such path, or nothing in it that holds scores.
         EffbenchError: a file that can't be read, or classes that differ from file to file.
     """
-    if (path / _ABOUT).is_file():
-        return ScoreFolder.open(path).score_set()
+    if (path / ABOUT).is_file():
+        folder = ScoreFolder.open(path)
+        return ScoreSet(folder, folder.classes, None, probabilities=False)
     if path.is_file():
         return _one_table(path)
     files = sorted(f for f in path.glob("*") if f.suffix.lower() in TABLES) if path.is_dir() else []
@@ -62,14 +68,14 @@ def read_scores(path: Path) -> ScoreSet:
     return ScoreSet(tables, tables.classes, tables.timestamps, probabilities=tables.look_like_probabilities())
 
 
-def last_times(found: ScoreSet) -> dict[str, float]:
+def last_times(given: ScoreSet) -> dict[str, float]:
     """Where the scores of each clip end, in seconds."""
-    if found.timestamps is not None:
-        return {clip: float(found.timestamps[clip][-1]) for clip in found.scores}
-    return {clip: len(scores) * FRAME_SECONDS for clip, scores in found.scores.items()}
+    if given.timestamps is not None:
+        return {clip: float(given.timestamps[clip][-1]) for clip in given.scores}
+    return {clip: len(scores) * FRAME_SECONDS for clip, scores in given.scores.items()}
 
 
-class _Tables(Mapping[str, NDArray[Any]]):
+class _Tables(Mapping[str, Array]):
     """Arrays of the tables of a folder; the last one is held, because its times are asked for, too."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
@@ -93,7 +99,7 @@ class _Tables(Mapping[str, NDArray[Any]]):
         values = self[next(iter(self.files))]
         return bool(((values >= 0) & (values <= 1)).all())
 
-    def __getitem__(self, clip: str) -> NDArray[Any]:
+    def __getitem__(self, clip: str) -> Array:
         return self.frame(clip)[list(self.classes)].to_numpy()
 
     def __iter__(self) -> Iterator[str]:
@@ -103,13 +109,13 @@ class _Tables(Mapping[str, NDArray[Any]]):
         return len(self.files)
 
 
-class _Times(Mapping[str, NDArray[Any]]):
+class _Times(Mapping[str, Array]):
     """Boundaries of the frames of each table."""
 
     def __init__(self, tables: _Tables) -> None:
         self.tables = tables
 
-    def __getitem__(self, clip: str) -> NDArray[Any]:
+    def __getitem__(self, clip: str) -> Array:
         return _bounds(self.tables.frame(clip))
 
     def __iter__(self) -> Iterator[str]:
@@ -119,11 +125,13 @@ class _Times(Mapping[str, NDArray[Any]]):
         return len(self.tables)
 
 
-def _bounds(frame: pd.DataFrame) -> NDArray[Any]:
+def _bounds(frame: pd.DataFrame) -> Array:
     return np.append(frame["onset"].to_numpy(float), frame["offset"].to_numpy(float)[-1:])
 
 
 def _read_table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
     try:
         if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
@@ -134,7 +142,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     missing = [name for name in _BOUNDS if name not in frame.columns]
     if missing or frame.empty:
         raise EffbenchError(
-            f"{path} is no table of frame scores: " + (f"no {missing[0]}" if missing else "empty")
+            f"{path} is not a table of frame scores: " + (f"no {missing[0]}" if missing else "empty")
         )
     return frame
 
@@ -150,72 +158,66 @@ def _one_table(path: Path) -> ScoreSet:
     return ScoreSet(scores, classes, {clip: _bounds(rows) for clip, rows in groups.items()}, probabilities)
 
 
-class ScoreFolder(Mapping[str, NDArray[np.float32]]):
-    """Logits of many clips, a file each, written as they come; a killed run goes on where it stopped.
+@contextmanager
+def open_score_file(
+    path: Path, labels: Sequence[str], *, filenames: bool, about: str = ""
+) -> Iterator[ScoreFile]:
+    """A Parquet file of probabilities, which appears when the block ends well.
+
+    Columns: ``filename`` (where wanted), ``onset`` and ``offset`` of the frame in seconds (float64), then one
+    float32 column a class, named as it is.
 
     Args:
-        path: the folder.
-        classes: names of the columns.
-        made_by: what computed them (model, checkpoint, data); other scores are refused.
+        path: the file; its folder must exist.
+        labels: names of the class columns.
+        filenames: whether there is a column ``filename``, for a file of several sources.
+        about: text to keep in the file's metadata.
+
+    Raises:
+        EffbenchError: it can't be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [("filename", pa.dictionary(pa.int32(), pa.string()))] if filenames else []
+    fields += [("onset", pa.float64()), ("offset", pa.float64())]
+    fields += [(label, pa.float32()) for label in labels]
+    schema = pa.schema(fields, metadata={"effbench": about})
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            use_dictionary=["filename"] if filenames else False,
+            use_byte_stream_split=schema.names[-len(labels) :],
+            write_statistics=False,
+        ) as writer,
+    ):
+        yield ScoreFile(writer, schema)
+
+
+class ScoreFile:
+    """A Parquet file of frame scores that is being written.
+
+    Args:
+        writer: open.
+        schema: its columns.
     """
 
-    def __init__(self, path: Path, classes: Sequence[str], made_by: Mapping[str, Any]) -> None:
-        self.path, self.classes, self.made_by = path, tuple(classes), dict(made_by)
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._writer, self._schema = writer, schema
 
-    @classmethod
-    def create(cls, path: Path, classes: Sequence[str], made_by: Mapping[str, Any]) -> ScoreFolder:
-        """A new folder, or one that was begun for the same.
+    def write(self, name: str, first_frame: int, scores: Floats, end: float | None = None) -> None:
+        """A row group: consecutive frames of one source; the last ends at ``end`` (seconds), where given."""
+        import pyarrow as pa
 
-        Raises:
-            EffbenchError: the folder holds the scores of something else, or can't be made.
-        """
-        folder = cls(path, classes, made_by)
-        if (path / _ABOUT).exists():
-            begun = cls.open(path)
-            if begun.made_by != folder.made_by or begun.classes != folder.classes:
-                raise EffbenchError(f"{path} holds scores of another model or data set: give another folder")
-            return begun
-        with replacing(path / _ABOUT, make_folder=True) as temporary:
-            temporary.write_text(json.dumps({"classes": folder.classes, "made_by": folder.made_by}))
-        return folder
-
-    @classmethod
-    def open(cls, path: Path) -> ScoreFolder:
-        """An existing folder.
-
-        Raises:
-            EffbenchError: it is no score folder.
-        """
-        try:
-            about = json.loads((path / _ABOUT).read_text())
-            return cls(path, about["classes"], about["made_by"])
-        except (OSError, ValueError, KeyError) as error:
-            raise EffbenchError(f"{path} is no folder of scores: {error}") from None
-
-    def add(self, clip: str, logits: NDArray[np.float32]) -> None:
-        """Keep the logits (frames, classes) of one clip; the file appears when it is complete."""
-        with replacing(self._file(clip)) as temporary, temporary.open("wb") as file:
-            np.save(file, logits)
-
-    def score_set(self) -> ScoreSet:
-        """What is scored."""
-        return ScoreSet(self, self.classes, None, probabilities=False)
-
-    def __contains__(self, clip: object) -> bool:
-        return isinstance(clip, str) and self._file(clip).is_file()
-
-    def __getitem__(self, clip: str) -> NDArray[np.float32]:
-        try:
-            array: NDArray[np.float32] = np.load(self._file(clip))
-        except FileNotFoundError:
-            raise KeyError(clip) from None
-        return array
-
-    def __iter__(self) -> Iterator[str]:
-        return (file.stem for file in sorted(self.path.glob("*.npy")))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _file(self, clip: str) -> Path:
-        return self.path / f"{clip}.npy"
+        bounds = np.arange(first_frame, first_frame + len(scores) + 1) / FRAMES_PER_SECOND
+        if end is not None:
+            bounds[-1] = end
+        columns = [pa.array(bounds[:-1]), pa.array(bounds[1:])]
+        columns += [pa.array(column) for column in np.ascontiguousarray(scores.T)]
+        if self._schema.names[0] == "filename":
+            index = pa.array(np.zeros(len(scores), np.int32))
+            columns.insert(0, pa.DictionaryArray.from_arrays(index, pa.array([name])))
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))

@@ -31,6 +31,11 @@ class ChosenModel:
     checkpoint: str | None
     classes: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, detector: SoundEventDetector) -> ChosenModel:
+        """A detector that was built elsewhere; its classes are known if there are the published 447."""
+        return cls(detector, type(detector).__name__, None, _published_classes(detector))
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """A name for every output: ``classes``, or numbers."""
@@ -54,11 +59,15 @@ def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
     path = locate_checkpoint(parsed, checkpoint)
     stored = read_checkpoint(path)
     detector = build_model(parsed, checkpoint=stored)
-    published = strong_classes().names
-    known = published if len(published) == detector.strong_head.out_features else ()
-    classes = stored.classes or known
+    classes = stored.classes or _published_classes(detector)
     name = path.name if Path(checkpoint).name == path.name else checkpoint
     return ChosenModel(detector, str(parsed), f"{name} (sha256 {digest(path)})", classes)
+
+
+def _published_classes(detector: SoundEventDetector) -> tuple[str, ...]:
+    """The AudioSet-strong classes, where there are as many outputs."""
+    published = strong_classes().names
+    return published if len(published) == detector.strong_head.out_features else ()
 
 
 def digest(path: Path) -> str:

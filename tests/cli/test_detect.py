@@ -222,7 +222,8 @@ def test_figures(detect, files, tmp_path):
     heard.write(tmp_path / "long.wav", 61)
     refused = detect("long.wav", "--plot", "long.png")
     assert refused.returncode == 2
-    assert "--plot FOLDER" in refused.stderr
+    assert "--plot: long.wav is longer than the 60 s" in refused.stderr
+    assert "give a folder" in refused.stderr
     assert detect("long.wav", "--plot", "figures", "--top", 2).returncode == 0
     drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert drawn == ["long.wav.0m.png", "long.wav.1m.png"]
@@ -252,7 +253,7 @@ def test_median_window_in_frames_or_seconds(detect, files):
         (["a.wav", "--scores", "x.h5"], 2, ".parquet"),
         (["a.wav", "--plot", "x.gif"], 2, ".png"),
         (["a.wav", "b.wav", "--plot", "x.png"], 2, "use a folder"),
-        (["a.wav", "b.wav", "--format", "audacity"], 2, "--out FOLDER"),
+        (["a.wav", "b.wav", "--format", "audacity"], 2, "--out: Audacity labels belong to one audio file"),
         (["a.wav", "--out", "folder", "--scores", "x.parquet"], 2, "--scores"),
         (["a.wav", "--out", "folder", "--format", "table"], 2, "folder"),
         (["a.wav", "--out", "missing/x.csv"], 1, "missing"),

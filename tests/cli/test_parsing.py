@@ -2,8 +2,9 @@
 
 import pytest
 
-from effbench.cli.parsing import check_thresholds, median_frames, select_classes
+from effbench.cli.parsing import median_frames, probabilities
 from effbench.data.vocabulary import strong_classes
+from effbench.detect.decoding import Decoding, select_classes
 from effbench.detect.inputs import find
 from effbench.errors import UsageError
 from tests.detect import heard
@@ -41,10 +42,21 @@ def test_unknown_class_suggests():
 
 
 def test_thresholds_are_sorted_probabilities():
-    assert check_thresholds([0.5, 0.1, 0.5]) == (0.1, 0.5)
+    assert probabilities("--threshold", [0.5, 0.1, 0.5]) == Decoding((0.5, 0.1, 0.5)).thresholds == (0.1, 0.5)
     for wrong in (1.0, -0.1, float("nan")):
-        with pytest.raises(UsageError):
-            check_thresholds([wrong])
+        with pytest.raises(UsageError, match=r"^--threshold: a threshold must be"):
+            probabilities("--threshold", [wrong])
+        with pytest.raises(UsageError, match=r"^a threshold must be"):
+            Decoding((wrong,))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"thresholds": ()}, {"median_window": 0}, {"top": 0}, {"min_duration": -1.0}, {"classes": ("Speach",)}],
+)
+def test_decoding_that_can_t_be_is_refused_where_it_is_made(options):
+    with pytest.raises(UsageError):
+        Decoding(**options)
 
 
 def test_files_of_one_name_are_told_apart(tmp_path):

@@ -8,9 +8,9 @@ from scipy import ndimage
 
 import effbench
 from effbench.data.vocabulary import strong_classes
+from effbench.detect.decoding import Decoding
 from effbench.detect.inputs import Source
-from effbench.detect.job import Settings
-from effbench.detect.run import detect
+from effbench.detect.run import detect_files
 from effbench.infer.inference import Inference
 from effbench.infer.scorer import FrameScorer
 from tests.detect import heard
@@ -36,8 +36,8 @@ def published_events(logits, seconds):
 
 def our_events(path, model):
     scorer = FrameScorer(model, Inference(overlap=False), probabilities=True)
-    (detection,) = detect([Source(path.name, path)], scorer, Settings(THRESHOLDS))
-    return {(e.onset, e.offset, e.label, e.threshold) for e in detection.events()}
+    (file,) = detect_files([Source(path.name, path)], scorer, Decoding(THRESHOLDS))
+    return {(e.onset, e.offset, e.label, e.threshold) for e in file}
 
 
 @pytest.mark.parametrize("name", ["fmn04", "fmn10", "fmn06+gru-160"])

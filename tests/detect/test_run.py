@@ -9,9 +9,10 @@ import torch
 from scipy import ndimage, special
 
 from effbench.data.audio import read_audio
+from effbench.detect.decoding import Decoding
+from effbench.detect.detected import Failure
 from effbench.detect.inputs import Source
-from effbench.detect.job import Settings
-from effbench.detect.run import Failure, detect
+from effbench.detect.run import detect_files
 from effbench.infer.inference import Inference
 from effbench.infer.prefetch import prefetch
 from effbench.infer.scorer import FrameScorer
@@ -25,17 +26,21 @@ class Collector:
     def __init__(self):
         self.raw_blocks, self.filtered_blocks, self.ended = [], [], None
 
-    def raw(self, scores):
+    def __enter__(self):
+        return self
+
+    def on_scores(self, scores):
         self.raw_blocks.append(scores.copy())
 
-    def filtered(self, scores):
+    def on_filtered(self, scores):
         self.filtered_blocks.append(scores.copy())
 
-    def finish(self, detection):
+    def on_end(self, file):
         self.ended = "finished"
 
-    def abort(self):
-        self.ended = "aborted"
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.ended = "aborted"
 
     @property
     def scores(self):
@@ -46,7 +51,7 @@ class Collector:
         return np.concatenate(self.filtered_blocks)
 
 
-def run(paths, settings, **options):
+def run(paths, decoding, **options):
     """Results and collectors of files."""
     collectors = {}
 
@@ -55,8 +60,8 @@ def run(paths, settings, **options):
         return [collectors[source.name]]
 
     sources = [Source(path.name, path) for path in paths]
-    scorer = scorer_of(columns=settings.columns, **options)
-    return list(detect(sources, scorer, settings, listen=listen)), collectors
+    scorer = scorer_of(columns=decoding.columns, **options)
+    return list(detect_files(sources, scorer, decoding, listen=listen)), collectors
 
 
 def scorer_of(spec="fmn04", columns=None, **options):
@@ -78,7 +83,7 @@ def whole(path, overlap):
 def test_batches_across_files_change_nothing(tmp_path, overlap):
     lengths = {"long.wav": 31.3, "ten.flac": 10.0, "short.wav": 1.234, "same.wav": 1.234, "tiny.wav": 0.001}
     paths = [heard.write(tmp_path / name, seconds) for name, seconds in lengths.items()]
-    results, collected = run(paths, Settings((0.5,)), overlap=overlap, batch_size=3)
+    results, collected = run(paths, Decoding((0.5,)), overlap=overlap, batch_size=3)
     assert [result.name for result in results] == list(lengths)
     for path, result in zip(paths, results, strict=True):
         scores = whole(path, overlap)
@@ -96,7 +101,7 @@ def test_batches_across_files_change_nothing(tmp_path, overlap):
 def test_frames_follow_the_audio(tmp_path, seconds):
     path = heard.write(tmp_path / "a.wav", max(seconds, 1 / 16_000))
     samples = len(read_audio(path))
-    (result,), collected = run([path], Settings())
+    (result,), collected = run([path], Decoding())
     assert result.samples == samples
     assert len(collected["a.wav"].scores) == len(collected["a.wav"].smooth) == -(-samples // 640)
 
@@ -118,8 +123,8 @@ def test_an_event_across_a_border_is_one_event(tmp_path):
 
     path = heard.write(tmp_path / "a.wav", 60)
     source = Source("a", path)
-    (cross_faded,) = detect([source], Steady(overlap=True), Settings())
-    (hard,) = detect([source], Steady(overlap=False), Settings())
+    (cross_faded,) = detect_files([source], Steady(overlap=True), Decoding())
+    (hard,) = detect_files([source], Steady(overlap=False), Decoding())
     assert len(cross_faded) == 1
     assert len(hard) == 6
 
@@ -132,9 +137,9 @@ def test_bad_file_fails_alone(tmp_path):
     samples = heard.audio(45).copy()
     samples[600_000] = np.nan
     soundfile.write(hostile, samples, 16_000, subtype="FLOAT")
-    results, collected = run([bad, good, hostile, tmp_path / "gone.wav", good], Settings(), batch_size=1)
+    results, collected = run([bad, good, hostile, tmp_path / "gone.wav", good], Decoding(), batch_size=1)
     kinds = [type(result).__name__ for result in results]
-    assert kinds == ["Failure", "Detection", "Failure", "Failure", "Detection"]
+    assert kinds == ["Failure", "DetectedFile", "Failure", "Failure", "DetectedFile"]
     assert "nan.wav" in results[2].message
     assert "\n" not in results[2].message
     assert collected["nan.wav"].ended == "aborted"
@@ -151,7 +156,7 @@ def test_leaving_early_aborts_the_file_and_ends_the_thread(tmp_path):
 
     before = threading.active_count()
     sources = [Source(path.name, path) for path in paths]
-    running = detect(sources, scorer_of(batch_size=6), Settings(), listen=listen)
+    running = detect_files(sources, scorer_of(batch_size=6), Decoding(), listen=listen)
     next(running)
     running.close()
     assert collectors[0].ended == "finished"
@@ -161,23 +166,23 @@ def test_leaving_early_aborts_the_file_and_ends_the_thread(tmp_path):
 
 def test_selection_keeps_what_was_asked_for(tmp_path):
     path = heard.write(tmp_path / "a.wav", 20)
-    (everything,), _ = run([path], Settings((0.3, 0.6)))
+    (everything,), _ = run([path], Decoding((0.3, 0.6)))
     assert {event.threshold for event in everything} == {0.3, 0.6}
-    (top,), _ = run([path], Settings((0.3, 0.6), top=3))
+    (top,), _ = run([path], Decoding((0.3, 0.6), top=3))
     best = {everything.labels[i] for i in np.argsort(-everything.peaks, kind="stable")[:3]}
     assert set(top) == {event for event in everything if event.label in best}
-    (lasting,), _ = run([path], Settings((0.3, 0.6), min_duration=0.4))
+    (lasting,), _ = run([path], Decoding((0.3, 0.6), min_duration=0.4))
     kept = {e for e in everything if round(e.offset - e.onset, 6) >= 0.4 or e.offset == 20.0}
     assert set(lasting) <= kept
     assert len(lasting) >= 0.95 * len(kept)
     name = everything.labels[7]
-    (one,), _ = run([path], Settings((0.3, 0.6), classes=(name,)))
+    (one,), _ = run([path], Decoding((0.3, 0.6), classes=(name,)))
     assert list(one) == [event for event in everything if event.label == name]
 
 
 def test_peak_of_an_event_is_its_highest_filtered_score(tmp_path):
     path = heard.write(tmp_path / "a.wav", 33)
-    (result,), collected = run([path], Settings((0.5,)))
+    (result,), collected = run([path], Decoding((0.5,)))
     smooth = collected["a.wav"].smooth
     for record in result.records[:: max(1, len(result) // 200)]:
         expected = smooth[record["onset"] : record["offset"], record["label"]].max()

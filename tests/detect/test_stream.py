@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from effbench.detect.events import EventDecoder
-from effbench.detect.stream import StreamingMedian
+from effbench.detect.decoder import EventDecoder, StreamingMedian
 from effbench.evaluate.median import median_filter
 from effbench.grid import CLIP_FRAMES, CLIP_SAMPLES, FRAME_SAMPLES
 from effbench.infer.windows import HOP_FRAMES, Blend, cut, frames_of

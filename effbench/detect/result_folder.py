@@ -6,15 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from effbench.detect.events import Detection
+from effbench.detect.detected import DetectedFile
+from effbench.detect.formats import BadDestination, EventFormat, write_events
 from effbench.detect.inputs import Source
-from effbench.detect.output import EventFormat, write_events
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import EffbenchError
 from effbench.files import replacing
 
 MANIFEST = "effbench-detect.json"
+
+
+class OtherRun(BadDestination):
+    """A folder whose results were made in another way; says what differs."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +36,29 @@ class ResultFolder:
 
     path: Path
     form: EventFormat
-    run: Mapping[str, Any]
+    run: Mapping[str, object]
     others: tuple[tuple[Path, str], ...] = ()
 
     def prepare(self, *, overwrite: bool = False) -> None:
         """Make the folder, or see that its results were made alike.
 
         Raises:
-            UsageError: they were not, and are not to be overwritten; says what differs.
-            EffbenchError: the folder can't be written.
+            OtherRun: they were not, and are not to be overwritten.
+            EffbenchError: the folder can't be written, or what it says of its results is damaged.
         """
         manifest = self.path / MANIFEST
         try:
             if manifest.is_file() and not overwrite:
                 self._compare(json.loads(manifest.read_text(encoding="utf-8")))
                 return
-            with replacing(manifest, make_folder=True) as temporary:
-                temporary.write_text(json.dumps(self.run, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise EffbenchError(f"'{manifest}' can't be read: {error.strerror or error}") from None
         except ValueError:
-            raise EffbenchError(f"{manifest} is damaged: use --overwrite or another folder") from None
+            raise EffbenchError(f"{manifest} is damaged: use another folder, or overwrite it") from None
+        with replacing(manifest, make_folder=True) as temporary:
+            temporary.write_text(json.dumps(self.run, indent=2) + "\n", encoding="utf-8")
 
-    def _compare(self, earlier: Mapping[str, Any]) -> None:
+    def _compare(self, earlier: Mapping[str, object]) -> None:
         before, now = _flat(earlier), _flat(json.loads(json.dumps(self.run)))
         changed = [
             f"{key.replace('_', '-')}: {json.dumps(before.get(key))} before, {json.dumps(now.get(key))} now"
@@ -63,17 +66,11 @@ class ResultFolder:
             if before.get(key) != now.get(key)
         ]
         if changed:
-            raise UsageError(
-                "\n".join(
-                    [
-                        f"the results in '{self.path}' were made in another way",
-                        *changed,
-                        "Use another folder, or --overwrite to make them all again.",
-                    ]
-                )
+            raise OtherRun(
+                "out", "\n".join([f"the results in '{self.path}' were made in another way", *changed])
             )
 
-    def result_of(self, source: Source | Detection) -> Path:
+    def result_of(self, source: Source | DetectedFile) -> Path:
         """The file with the events of a source."""
         return self.path / f"{source.name}{self.form.suffix}"
 
@@ -91,19 +88,20 @@ class ResultFolder:
         except OSError:
             return False
 
-    def write(self, detection: Detection) -> Path:
+    def write(self, file: DetectedFile) -> None:
         """Write one file's events."""
-        path = self.result_of(detection)
         with (
-            replacing(path, make_folder=True) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
+            replacing(self.result_of(file), make_folder=True) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as stream,
         ):
-            write_events([detection], self.form, file, run=self.run)
-        return path
+            write_events([file], self.form, stream, run=self.run)
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(values: Mapping[str, object]) -> dict[str, object]:
+    """What results depend on: all but the version, whose successors go on where it stopped."""
+    flat: dict[str, object] = {}
     for key, value in values.items():
+        if key == "effbench":
+            continue
         flat |= value if isinstance(value, Mapping) else {key: value}
     return flat

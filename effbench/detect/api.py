@@ -1,0 +1,143 @@
+"""Detection from Python: one call, an iterator of files with their events."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from effbench.detect.decoding import Decoding
+from effbench.detect.detected import DetectedFile
+from effbench.detect.inputs import Source, find
+from effbench.detect.run import detect_files
+from effbench.errors import EffbenchError, EffbenchWarning, UsageError
+from effbench.infer.inference import Inference
+from effbench.infer.scorer import FrameScorer
+from effbench.infer.windows import Floats
+from effbench.models.chosen import ChosenModel, choose_model
+from effbench.models.detector import SoundEventDetector
+
+AudioPath = str | os.PathLike[str]
+
+
+def detect(
+    paths: AudioPath | Iterable[AudioPath],
+    *,
+    model: str | SoundEventDetector = "fmn10",
+    checkpoint: AudioPath | None = None,
+    thresholds: float | Sequence[float] = 0.5,
+    median_window: int = 9,
+    top: int | None = None,
+    min_duration: float = 0.0,
+    classes: str | Sequence[str] | None = None,
+    overlap: bool = True,
+    device: str = "cpu",
+    precision: str = "fp32",
+    batch_size: int | None = None,
+    keep_scores: bool = False,
+    errors: Literal["raise", "warn"] = "raise",
+) -> Iterator[DetectedFile]:
+    """Events in audio files of any length, file by file, as soon as each is done.
+
+    Paths, model and options are checked at once; audio is read as the results are asked for. Memory does not
+    depend on how long or how many the files are, unless scores are kept.
+
+    Example:
+        for file in effbench.detect("recordings", checkpoint="strong", thresholds=(0.2, 0.5)):
+            print(file.name, file.events)
+
+    Args:
+        paths: files, folders (searched recursively) and globs: one, or several.
+        model: spec, or a detector in eval mode, whose classes are numbered where they are not the 447 of
+            AudioSet-strong.
+        checkpoint: ``strong``, ``advanced-kd``, a file or a run folder; without, the weights are untrained.
+        thresholds: probabilities that events exceed; every event carries its own.
+        median_window: frames of the median filter, 40 ms each; 1 for none.
+        top: only the classes with the highest peaks in a file, so many.
+        min_duration: shortest event that is kept, seconds.
+        classes: names or globs of the classes that are kept, all by default.
+        overlap: cross-faded windows, or hard cuts every 10 s.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        batch_size: windows per call of the model; 2 on a CPU and 32 on a GPU by default.
+        keep_scores: give every file its ``scores``, 160 MB an hour for 447 classes.
+        errors: what a file that can't be read does: raise an ``EffbenchError``, or warn and be left out.
+
+    Raises:
+        UsageError: an option that can't be, or no audio at all.
+        EffbenchError: the model can't be loaded or, while iterating, a file can't be read.
+    """
+    if errors not in ("raise", "warn"):
+        raise UsageError(f"errors must be 'raise' or 'warn', not '{errors}'")
+    sources = find([paths] if isinstance(paths, str | os.PathLike) else paths)
+    chosen = _chosen(model, checkpoint)
+    decoding = Decoding(
+        thresholds=(thresholds,) if isinstance(thresholds, int | float) else tuple(thresholds),
+        median_window=median_window,
+        top=top,
+        min_duration=min_duration,
+        classes=(classes,) if isinstance(classes, str) else None if classes is None else tuple(classes),
+        names=chosen.class_names,
+    )
+    inference = Inference(device, precision, batch_size, overlap)
+    scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
+    return _detect(sources, scorer, decoding, keep_scores=keep_scores, strict=errors == "raise")
+
+
+def _detect(
+    sources: Sequence[Source], scorer: FrameScorer, decoding: Decoding, *, keep_scores: bool, strict: bool
+) -> Generator[DetectedFile, None, None]:
+    kept = _KeptScores()
+    results = detect_files(
+        sources, scorer, decoding, listen=lambda _: [nullcontext(kept)] if keep_scores else []
+    )
+    with closing(results):
+        for result in results:
+            if isinstance(result, DetectedFile):
+                yield replace(result, frame_scores=kept.take()) if keep_scores else result
+            elif strict:
+                raise EffbenchError(result.message)
+            else:
+                kept.take()
+                warnings.warn(f"left out: {result.message}", EffbenchWarning, stacklevel=2)
+
+
+def _chosen(model: str | SoundEventDetector, checkpoint: AudioPath | None) -> ChosenModel:
+    if isinstance(model, str):
+        chosen = choose_model(model, None if checkpoint is None else os.fspath(checkpoint))
+        if checkpoint is None:
+            warnings.warn(
+                f"{chosen.spec} without a checkpoint has untrained weights: the events mean nothing",
+                EffbenchWarning,
+                stacklevel=3,
+            )
+        return chosen
+    if checkpoint is not None:
+        raise UsageError("a checkpoint belongs to a model spec: load it into the detector")
+    return ChosenModel.of(model)
+
+
+class _KeptScores:
+    """The scores of the file at hand."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Floats] = []
+
+    def on_scores(self, scores: Floats) -> None:
+        self._blocks.append(scores)
+
+    def on_filtered(self, scores: Floats) -> None:
+        """Scores are kept unfiltered."""
+
+    def on_end(self, file: DetectedFile) -> None:
+        """The scores are taken with the file."""
+
+    def take(self) -> Floats:
+        """All blocks joined, which are forgotten."""
+        blocks, self._blocks = self._blocks, []
+        return np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)

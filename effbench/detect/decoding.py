@@ -1,0 +1,120 @@
+"""How scores become events: thresholds, median filter, and which events of which classes are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from effbench.data.vocabulary import strong_classes
+from effbench.errors import UsageError, nearest
+
+LONGEST_MEDIAN = 1001  # frames
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Options of the step from scores to events, checked where they are made.
+
+    Attributes:
+        thresholds: events are frames in a row above one of these probabilities; kept ascending, each once.
+        median_window: frames of the median filter; 1 for none.
+        top: keep the events of so many classes with the highest peaks in the file.
+        min_duration: shortest event that is kept, seconds.
+        classes: names or globs of the classes to keep (``select_classes``), all by default; kept as names.
+        names: of the model's classes; the AudioSet-strong ones by default.
+
+    Raises:
+        UsageError: a value that can't be, or a class that the model does not have.
+    """
+
+    thresholds: tuple[float, ...] = (0.5,)
+    median_window: int = 9
+    top: int | None = None
+    min_duration: float = 0.0
+    classes: tuple[str, ...] | None = None
+    names: tuple[str, ...] = field(default_factory=lambda: strong_classes().names)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thresholds", check_thresholds(self.thresholds))
+        check_median_window(self.median_window)
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"the number of classes to keep must be positive, not {self.top}")
+        if not self.min_duration >= 0:
+            raise UsageError(f"the shortest duration must not be negative: {self.min_duration:g} s")
+        object.__setattr__(self, "classes", select_classes(self.classes, self.names))
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """Indices of the kept classes among the model's."""
+        wanted = set(self.names if self.classes is None else self.classes)
+        return tuple(index for index, name in enumerate(self.names) if name in wanted)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the kept classes, in the model's order."""
+        return tuple(self.names[column] for column in self.columns)
+
+    def record(self) -> dict[str, object]:
+        """What identifies the options in a record; lengths in frames and seconds."""
+        return {
+            "thresholds": list(self.thresholds),
+            "median_window": self.median_window,
+            "top": self.top,
+            "min_duration": self.min_duration,
+            "classes": None if self.classes is None else list(self.classes),
+        }
+
+
+def check_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
+    """The thresholds, ascending and each once.
+
+    Raises:
+        UsageError: one is not a probability below 1, or there is none.
+    """
+    for threshold in thresholds:
+        if not 0 <= threshold < 1:
+            raise UsageError(
+                f"a threshold must be from 0 to below 1, not {threshold:g}: scores are probabilities"
+            )
+    if not thresholds:
+        raise UsageError("events need at least one threshold")
+    return tuple(sorted(set(thresholds)))
+
+
+def check_median_window(frames: int) -> None:
+    """Raise ``UsageError`` unless the median filter can have this length."""
+    if not 1 <= frames <= LONGEST_MEDIAN:
+        raise UsageError(
+            f"the median filter must have 1 to {LONGEST_MEDIAN} frames of 40 ms (1 for none), not {frames}"
+        )
+
+
+def select_classes(patterns: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Class names that names and globs mean, in the model's order; ``None`` if there are no patterns.
+
+    A name is taken as a whole, because many have commas; case does not matter.
+
+    Raises:
+        UsageError: a pattern that means no class; suggests the nearest.
+    """
+    if not patterns:
+        return None
+    chosen: set[str] = set()
+    for pattern in patterns:
+        wanted = pattern.strip().lower()
+        exact = [name for name in names if name.lower() == wanted]
+        matches = exact or [name for name in names if fnmatchcase(name.lower(), wanted)]
+        if not matches:
+            raise UsageError(
+                f"no class '{pattern}'{nearest(pattern, names)}{_containing(wanted, names)}\n"
+                "Names and globs are matched as a whole, e.g. 'Speech' or '*bark*'."
+            )
+        chosen |= set(matches)
+    return tuple(name for name in names if name in chosen)
+
+
+def _containing(wanted: str, names: Sequence[str]) -> str:
+    inside = [name for name in names if wanted and wanted in name.lower()][:5]
+    return f"\nClasses with that in their name: {'; '.join(inside)}." if inside else ""
