@@ -9,9 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -30,31 +28,6 @@ def files(tmp_path_factory):
     (folder / "audio" / "notes.txt").write_text("no audio")
     heard.weights(folder)
     return folder
-
-
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def effbench(tmp_path, monkeypatch, capfd):
-    """The entry point in this process, so that torch is loaded once, in an empty folder."""
-    from effbench.cli import main
-
-    def run(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["effbench", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended, warnings.catch_warnings():
-            main()
-        return Done(ended.value.code or 0, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from effbench.resources import share
 from effbench.results.store import Store
+from tests.command import Command
 from tests.rows import complexity, timings
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
-def test_plot_writes_three_formats_and_prints_where(effbench: Run, store: Path, tmp_path: Path) -> None:
+def test_plot_writes_three_formats_and_prints_where(effbench: Command, store: Path, tmp_path: Path) -> None:
     done = effbench("plot", "paper-1")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -35,7 +33,7 @@ def test_plot_writes_three_formats_and_prints_where(effbench: Run, store: Path, 
     assert all((tmp_path / "results" / "figures" / name).stat().st_size > 10_000 for name in names)
 
 
-def test_plot_options_change_what_is_drawn(effbench: Run, store: Path, tmp_path: Path) -> None:
+def test_plot_options_change_what_is_drawn(effbench: Command, store: Path, tmp_path: Path) -> None:
     done = effbench(
         *("plot", "paper-2", "--store", store, "--out", "here", "--format", "svg"),
         *("--device", "cpu b", "--macs", "paper", "--overlay"),
@@ -49,7 +47,7 @@ def test_plot_options_change_what_is_drawn(effbench: Run, store: Path, tmp_path:
     assert "Hollow markers" in figure
 
 
-def test_a_figure_of_ones_own_is_drawn_from_its_file(effbench: Run, store: Path, tmp_path: Path) -> None:
+def test_a_figure_of_ones_own_is_drawn_from_its_file(effbench: Command, store: Path, tmp_path: Path) -> None:
     text = share("plots/paper-1.yaml").read_text().replace("title: ", "title: Mine, ")
     (tmp_path / "mine.yaml").write_text(text)
     done = effbench("plot", "mine.yaml", "--format", "svg", "--out", ".")
@@ -57,7 +55,7 @@ def test_a_figure_of_ones_own_is_drawn_from_its_file(effbench: Run, store: Path,
     assert "Mine, Sequence models" in (tmp_path / "mine.svg").read_text()
 
 
-def test_report_writes_its_pages_and_prints_where(effbench: Run, store: Path, tmp_path: Path) -> None:
+def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path, tmp_path: Path) -> None:
     done = effbench("report", "paper", "--out", "page")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -81,7 +79,7 @@ def test_report_writes_its_pages_and_prints_where(effbench: Run, store: Path, tm
     ],
 )
 def test_bad_input_is_one_clear_error(
-    effbench: Run, store: Path, arguments: tuple[str, ...], code: int, message: str
+    effbench: Command, store: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     done = effbench(*arguments)
     assert done.returncode == code
@@ -93,7 +91,7 @@ def test_bad_input_is_one_clear_error(
     assert "Traceback" not in done.stderr
 
 
-def test_an_empty_store_says_which_models_lack_what(effbench: Run, tmp_path: Path) -> None:
+def test_an_empty_store_says_which_models_lack_what(effbench: Command, tmp_path: Path) -> None:
     Store(tmp_path / "new.sqlite", create=True).close()
     done = effbench("plot", "paper-2", "--store", "new.sqlite")
     assert done.returncode == 1
@@ -103,7 +101,7 @@ def test_an_empty_store_says_which_models_lack_what(effbench: Run, tmp_path: Pat
     )
 
 
-def test_a_store_that_is_none_is_left_alone(effbench: Run, tmp_path: Path) -> None:
+def test_a_store_that_is_none_is_left_alone(effbench: Command, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear all,\n" * 200)
     done = effbench("report", "paper", "--store", "letter.txt")
     assert done.stderr == "error: 'letter.txt' is not a results store: it is no SQLite database\n"
@@ -111,7 +109,7 @@ def test_a_store_that_is_none_is_left_alone(effbench: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["plot", "report"])
-def test_help_has_an_example(effbench: Run, command: str) -> None:
+def test_help_has_an_example(effbench: Command, command: str) -> None:
     done = effbench(command, "--help")
     assert done.returncode == 0
     assert f"Example: effbench {command} paper" in done.stdout

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,13 +15,13 @@ from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.train.runs import Run
+from tests.command import started
 from tests.train.small import TALKATIVE, finished, trained
 
 pytest.importorskip("lightning")
 
-EFFBENCH = Path(sys.executable).with_name("effbench")
 SMALL = [
-    *("--model", "fmn01", "--recipe", "synthetic-cpu", "--no-store", "--logger", "none"),
+    *("train", "--model", "fmn01", "--recipe", "synthetic-cpu", "--no-store", "--logger", "none"),
     *("--set", "data.crop_seconds=1", "--set", "batch.size=2", "--set", "batch.effective=8"),
     *("--set", "validation.every=1", "--set", "epochs=1", "--set", "validation.batch_size=1"),
 ]
@@ -65,19 +64,6 @@ def data(tmp_path_factory):
     return synthesise(tmp_path_factory.mktemp("two") / "set", clips=9, eval_clips=5, seconds=2)
 
 
-def started(folder, *arguments, command=(EFFBENCH,)):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.Popen(
-        [*map(str, command), "train", *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 @pytest.fixture(scope="module")
 def learnt(data):
     """Weights that know some of the events of the set's evaluation clips."""
@@ -93,9 +79,8 @@ def two(data, learnt):
     script.write_text(NOTING)
     options = (f"initialise={learnt.folder}", *EVALUATION, *STILL, "epochs=2", "validation.every=2")
     changes = [part for option in ("data.crop_seconds=2", *options) for part in ("--set", option)]
-    process = started(
-        data.parent, *SMALL, *changes, "--data", data, *TWO, "--name", "two", command=(sys.executable, script)
-    )
+    arguments = (*SMALL, *changes, "--data", data, *TWO, "--name", "two")
+    process = started(data.parent, *arguments, program=(sys.executable, script))
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert out.count("best of 2 epochs") == 1
@@ -148,7 +133,7 @@ def test_an_interrupt_stops_both_at_the_same_step_and_both_go_on(data, tmp_path)
     script = tmp_path / "talkative.py"
     script.write_text(TALKATIVE)
     talkative = (sys.executable, script)
-    process = started(tmp_path, *SMALL, *endless, "--data", data, *TWO, "--name", "a", command=talkative)
+    process = started(tmp_path, *SMALL, *endless, "--data", data, *TWO, "--name", "a", program=talkative)
     line = process.stderr.readline()
     assert line.startswith("step "), line
     os.killpg(process.pid, signal.SIGINT)
@@ -162,7 +147,7 @@ def test_an_interrupt_stops_both_at_the_same_step_and_both_go_on(data, tmp_path)
     weights = read_checkpoint(last).state
     assert all(torch.isfinite(value).all() for value in weights.values())
 
-    process = started(tmp_path, "--resume", "runs/a", "--no-store", "--logger", "none", *TWO)
+    process = started(tmp_path, "train", "--resume", "runs/a", "--no-store", "--logger", "none", *TWO)
     assert process.stderr.readline() == f"going on after step {step} of 5,000,000\n"
     # The death of the other one ends this one, too.
     (child,) = _children(process.pid)

@@ -3,10 +3,8 @@
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,29 +15,15 @@ from effbench.data.synth import synthesise
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.results.store import Store
 from effbench.train.runs import Run
+from tests.command import started
 from tests.train.small import COMMAND, TALKATIVE
 
 pytest.importorskip("lightning")
-
-EFFBENCH = Path(sys.executable).with_name("effbench")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return synthesise(tmp_path_factory.mktemp("cli") / "set", clips=8, eval_clips=3, seconds=2)
-
-
-def started(folder, *arguments, command=(EFFBENCH,)):
-    """A process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.Popen(
-        [*map(str, command), "train", *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def wait_for(condition, process, seconds=60):
@@ -158,7 +142,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):
     options = (*COMMAND, "--data", data, "--set", "epochs=6", "--set", "validation.every=6", "--no-store")
     quick = ("--logger", "none", "--set", "data.epoch_items=64")
     assert effbench("train", *options, *quick, "--name", "whole")[0] == 0
-    process = started(tmp_path, *options, *quick, "--name", "killed")
+    process = started(tmp_path, "train", *options, *quick, "--name", "killed")
     folder = tmp_path / "runs" / "killed"
     wait_for((folder / "last.pt").is_file, process)
     first = (folder / "last.pt").stat().st_mtime_ns
@@ -193,7 +177,7 @@ def test_an_interrupt_saves_and_says_how_to_go_on_and_runs_are_not_shared(effben
     script = tmp_path / "talkative.py"
     script.write_text(TALKATIVE)
     long = ("--set", "data.epoch_items=6400", "--name", "a", "--logger", "none")
-    process = started(tmp_path, *options, *long, command=(sys.executable, script))
+    process = started(tmp_path, "train", *options, *long, program=(sys.executable, script))
     folder = tmp_path / "runs" / "a"
     # That steps are done.
     line = process.stderr.readline()
