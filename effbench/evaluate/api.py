@@ -32,7 +32,7 @@ from effbench.spec import ModelSpec
 #: Where the logits of models are kept by default, a folder for each model and data set.
 WORK = Path("results/scores")
 
-Progress = Callable[[int, int], None]
+ClipProgress = Callable[[int, int], None]
 
 
 def evaluate(
@@ -56,7 +56,7 @@ def evaluate(
     batch_size: int | None = None,
     work: str | Path | None = None,
     store: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: ClipProgress | None = None,
 ) -> Evaluation:
     """Score a model on a data set, or files of frame scores against ground truth, with 95 % intervals.
 
@@ -170,7 +170,7 @@ def _default_folder(chosen: ChosenModel, dataset: DataSet, inference: Inference)
 
 
 def _infer(
-    chosen: ChosenModel, dataset: DataSet, folder: Path, inference: Inference, progress: Progress | None
+    chosen: ChosenModel, dataset: DataSet, folder: Path, inference: Inference, progress: ClipProgress | None
 ) -> _Evaluated:
     done = 0
 

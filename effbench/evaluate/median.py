@@ -14,7 +14,7 @@ from effbench.errors import UsageError
 LONGEST_NETWORK = 25
 
 #: Bytes of scores filtered at once: they stay in the cache.
-BLOCK_BYTES = 1 << 16
+FILTERED_BYTES = 1 << 16
 
 
 def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray:
@@ -69,7 +69,7 @@ def _filter(scores: np.ndarray, window: int) -> np.ndarray:
         filtered: np.ndarray = ndimage.median_filter(padded, size=(window, 1))[before : before + len(scores)]
         return filtered.astype(scores.dtype, copy=False)
     filtered = np.empty(wide.shape, wide.dtype)
-    step = max(2 * window, BLOCK_BYTES // (wide.shape[1] * wide.itemsize))
+    step = max(2 * window, FILTERED_BYTES // (wide.shape[1] * wide.itemsize))
     for low in range(0, len(wide), step):
         filtered[low : low + step] = _medians(padded[low : low + step + window - 1], window)
     return filtered.astype(scores.dtype, copy=False)

@@ -7,7 +7,7 @@ from effbench.evaluate.bootstrap import ClipBootstrap, score_interval
 from effbench.evaluate.psds import metric as psds_metric
 from effbench.evaluate.psds import replicates as sources
 from effbench.evaluate.psds.score import psds1, psds2
-from tests.evaluate.soundscapes import Job, random_job
+from tests.evaluate.scoring_jobs import Job, random_job
 
 
 def drawn(job: Job, weights: np.ndarray) -> Job:

@@ -11,7 +11,7 @@ from effbench.evaluate import pauroc as module
 from effbench.evaluate.bootstrap import ClipBootstrap
 from effbench.evaluate.pauroc import pauroc
 from tests.evaluate.psds.test_score import jobs
-from tests.evaluate.soundscapes import Job, random_job
+from tests.evaluate.scoring_jobs import Job, random_job
 from tests.evaluate.test_bootstrap import drawn
 
 

@@ -16,7 +16,7 @@ from effbench.evaluate.pauroc import pauroc
 from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
 from effbench.evaluate.psds.score import psds1
 from tests.evaluate.psds.test_score import Once
-from tests.evaluate.soundscapes import Job, random_job
+from tests.evaluate.scoring_jobs import Job, random_job
 
 
 def filtered(scores, window=9):

@@ -7,7 +7,7 @@ from effbench.errors import UsageError
 from effbench.evaluate.psds import psds1
 from effbench.evaluate.psds.curves import Curve
 from effbench.plots.psd_roc import draw_psd_roc, save_psd_roc
-from tests.evaluate.soundscapes import random_job
+from tests.evaluate.scoring_jobs import random_job
 
 
 def drawn_area(line, max_efpr):

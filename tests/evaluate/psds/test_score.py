@@ -14,7 +14,7 @@ import effbench
 from effbench.errors import EffbenchError, UsageError
 from effbench.evaluate.psds import operating_points as collect
 from effbench.evaluate.psds.score import psds1, psds2
-from tests.evaluate.soundscapes import Job, random_job
+from tests.evaluate.scoring_jobs import Job, random_job
 
 pytest.importorskip("sed_scores_eval", reason="the extra 'reference' is not installed")
 
