@@ -122,7 +122,7 @@ def follow_plan(
     from effbench.results.store import Store
     from effbench.train.feed.training_data import open_data
     from effbench.train.processes import ending_together, first_process, follow
-    from effbench.train.start import about, build_training, fit_run, make_fabric, threads
+    from effbench.train.start import build_training, fit_run, make_fabric, origin_here, threads
     from effbench.train.training_result import TrainingResult
 
     first = first_process()
@@ -135,7 +135,7 @@ def follow_plan(
         module = build_training(plan, data, run.last if resume and run.last.is_file() else None)
         fabric = make_fabric(hardware, plan, folder)
         if first and not resume:
-            Run.create(folder, plan, about(plan, hardware))
+            Run.create(folder, plan, origin_here(hardware))
         with run.owned() if first else nullcontext(), ending_together(fabric):
             fabric.launch()
             follower = progress if first and progress is not None else Progress()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from effbench.train.module import DetectorTraining
 from effbench.train.progress import Progress
 from effbench.train.runs import Run
 from effbench.train.schedules import SCHEDULES
-from effbench.train.state import Position, detector_state, load_state, training_state
+from effbench.train.state import FurtherState, Position, detector_state, load_state, training_state
 from effbench.train.validation import Scored, Validator
 
 #: Optimiser steps between two looks at the losses (a look waits for the GPU), and between two saves.
@@ -87,7 +87,7 @@ class Fit:
         self.factor = SCHEDULES[schedule.shape](
             self.total_steps, warmup=schedule.warmup_steps, end=schedule.end
         )
-        self.conditions: dict[str, Any] = {}
+        self.conditions: Mapping[str, object] = {}
         """What the scores depend on besides the weights, from the last validation."""
         self._recent = Recent(fabric, self.accumulate)
 
@@ -95,12 +95,12 @@ class Fit:
         """Go back to where the run was saved last, if it was."""
         if not self.run.last.is_file():
             return
-        self.position, parts = load_state(self.run.last, self.module, self.optimizer)
+        self.position, further = load_state(self.run.last, self.module, self.optimizer)
         self.position.place(self.batches, self.accumulate)
-        self.conditions = dict(parts["conditions"])
-        if self.average is not None:
-            self.average.load_state_dict(parts["average"])
-        self.fabric.strategy.precision.load_state_dict(parts["precision"])
+        self.conditions = further.conditions
+        if self.average is not None and further.average is not None:
+            self.average.load_state_dict(further.average)
+        self.fabric.strategy.precision.load_state_dict(dict(further.precision))
 
     def fit(self) -> None:
         """Train to the end.
@@ -230,14 +230,13 @@ class Fit:
     def _save(self) -> None:
         """Keep everything that the next step depends on."""
         self._check_weights()
-        parts: dict[str, Any] = {
-            "precision": self.fabric.strategy.precision.state_dict(),
-            "conditions": self.conditions,
-        }
-        if self.average is not None:
-            parts["average"] = self.average.state_dict()
+        further = FurtherState(
+            self.fabric.strategy.precision.state_dict(),
+            dict(self.conditions),
+            None if self.average is None else self.average.state_dict(),
+        )
         weights = detector_state(self.module)
-        training: Mapping[str, Any] = training_state(self.module, self.optimizer, self.position, parts)
+        training = training_state(self.module, self.optimizer, self.position, further)
         if self.fabric.is_global_zero:
             write_checkpoint(
                 weights, self.run.last, self.run.plan.spec, classes=self.data.classes, training=training

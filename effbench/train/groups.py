@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from torch import nn, optim
 
@@ -27,7 +27,7 @@ def parameter_groups(
     weight_decay: float = 0.0,
     layer_decay: float = 1.0,
     frozen_backbone: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Groups for a torch optimiser: ``name``, ``params``, ``lr`` and ``weight_decay``, always explicit.
 
     Layer i of the backbone's n layers, counted from the input, has the rate ``lr · layer_decay^(n-1-i)``:
@@ -47,7 +47,7 @@ def parameter_groups(
 
     Source: Clark et al. 2020 (ELECTRA, layer-wise rates).
     """
-    groups: list[dict[str, Any]] = []
+    groups: list[dict[str, object]] = []
     seen: set[int] = set()
 
     def add(name: str, parameters: Iterable[nn.Parameter], rate: float) -> None:

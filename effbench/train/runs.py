@@ -7,9 +7,8 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
@@ -19,15 +18,24 @@ from effbench.files import replacing, reporting_write_errors
 from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.recipe import Recipe
 
-RECIPE, ABOUT = "recipe.yaml", "run.json"
-METRICS, CURVES = "metrics.csv", "curves.png"
-BEST, LAST, LOCK = "best.pt", "last.pt", ".lock"
-
 #: Begins the name of the folder that holds the logits during a validation.
 LOGITS = ".validation-"
 
-
+RECIPE, NOTES = "recipe.yaml", "run.json"
 _NOTED = {"spec", "recipe", "sources", "environment", "commit"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run began.
+
+    Attributes:
+        commit: of the code.
+        environment: the machine and software, as plain data.
+    """
+
+    commit: str | None
+    environment: Mapping[str, object]
 
 
 class Run:
@@ -35,31 +43,39 @@ class Run:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder, self.plan = folder, plan
-        self.best, self.last = folder / BEST, folder / LAST
-        self.metrics, self.curves = folder / METRICS, folder / CURVES
+        self.recipe, self.notes, self.lock = folder / RECIPE, folder / NOTES, folder / ".lock"
+        self.best, self.last = folder / "best.pt", folder / "last.pt"
+        self.metrics, self.curves = folder / "metrics.csv", folder / "curves.png"
 
     @classmethod
-    def create(cls, folder: Path, plan: Plan, about: Mapping[str, Any]) -> Run:
+    def create(cls, folder: Path, plan: Plan, origin: Origin) -> Run:
         """A new folder with the plan in it.
 
         Args:
             folder: must not exist, or be empty.
             plan: of the training.
-            about: environment, commit and what else says how the run came about.
+            origin: is noted.
 
         Raises:
             UsageError: the folder holds something.
             EffbenchError: it can't be written.
         """
+        run = cls(folder, plan)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            hint = "resume that run, or " if (folder / ABOUT).is_file() else ""
+            hint = "resume that run, or " if run.notes.is_file() else ""
             raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another name")
-        content = {"spec": plan.spec, "recipe": plan.recipe_name, "sources": asdict(plan.sources), **about}
-        with replacing(folder / RECIPE, make_folder=True) as temporary:
+        content = {
+            "spec": plan.spec,
+            "recipe": plan.recipe_name,
+            "sources": asdict(plan.sources),
+            "seed": plan.recipe.seed,
+            **asdict(origin),
+        }
+        with replacing(run.recipe, make_folder=True) as temporary:
             temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
-        with replacing(folder / ABOUT) as temporary:
+        with replacing(run.notes) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        return cls(folder, plan)
+        return run
 
     @classmethod
     def open(cls, folder: Path) -> Run:
@@ -69,25 +85,26 @@ class Run:
             UsageError: there is none.
             EffbenchError: its files are damaged.
         """
-        if not (folder / ABOUT).is_file():
-            near = sorted(path.parent.name for path in folder.parent.glob(f"*/{ABOUT}"))
+        notes = folder / NOTES
+        if not notes.is_file():
+            near = sorted(path.parent.name for path in folder.parent.glob(f"*/{NOTES}"))
             known = f"\nRuns in {folder.parent}: {', '.join(near)}." if near else ""
-            raise UsageError(f"{folder} is no run{known}")
+            raise UsageError(f"{folder} is not a run{known}")
         try:
-            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            about = json.loads(notes.read_text(encoding="utf-8"))
             lacking = _NOTED - about.keys()
             if lacking:
-                raise ValueError(f"{ABOUT} lacks {', '.join(sorted(lacking))}")
+                raise ValueError(f"{NOTES} lacks {', '.join(sorted(lacking))}")
             recipe = Recipe.model_validate(yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8")))
             plan = Plan(about["spec"], about["recipe"], recipe, Sources(**about["sources"]))
         except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
             raise EffbenchError(f"{folder} is a damaged run: {' '.join(str(error).split())}") from None
         return cls(folder, plan)
 
-    def about(self) -> dict[str, Any]:
-        """What was noted when the run began."""
-        content: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
-        return content
+    def origin(self) -> Origin:
+        """Where the run began."""
+        about = json.loads(self.notes.read_text(encoding="utf-8"))
+        return Origin(about["commit"], about["environment"])
 
     def rows(self) -> list[dict[str, float | None]]:
         """The metrics of every epoch that is done, in order."""
@@ -149,8 +166,8 @@ class Run:
         Raises:
             UsageError: one does.
         """
-        lock = FileLock(self.folder / LOCK)
-        with reporting_write_errors(self.folder / LOCK):
+        lock = FileLock(self.lock)
+        with reporting_write_errors(self.lock):
             try:
                 lock.acquire(timeout=0)
             except Timeout:

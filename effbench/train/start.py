@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.loggers.logger import Logger
 from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.fsdp import FSDPStrategy
+from lightning.fabric.strategies.strategy import Strategy
 
 from effbench.errors import UsageError
 from effbench.machine.devices import resolve_device
@@ -25,9 +27,14 @@ from effbench.train.module import DetectorTraining
 from effbench.train.plan import Hardware, Plan
 from effbench.train.processes import stop_requests
 from effbench.train.progress import Progress
-from effbench.train.runs import Run
+from effbench.train.runs import Origin, Run
 
-_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+#: What Lightning calls the precisions of recipes.
+_PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
 
 
 def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
@@ -44,7 +51,7 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
     """
     kind = resolve_device(hardware.device).type
     spread = hardware.devices * hardware.nodes > 1
-    strategies: dict[str, Callable[[], Any]] = {
+    strategies: dict[str, Callable[[], Strategy | str]] = {
         # Heads that a task does not train, and tables that no input reaches, have no gradient.
         "ddp": lambda: DDPStrategy(find_unused_parameters=True),
         "fsdp": lambda: FSDPStrategy(state_dict_type="full"),
@@ -67,12 +74,12 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
         devices=hardware.devices,
         num_nodes=hardware.nodes,
         strategy=strategies[hardware.strategy](),
-        precision=_PRECISIONS[plan.recipe.precision],  # type: ignore[arg-type]
+        precision=_PRECISIONS[plan.recipe.precision],
         loggers=[] if folder is None else [_logger(name, plan, folder) for name in hardware.loggers],
     )
 
 
-def _logger(name: str, plan: Plan, folder: Path) -> Any:
+def _logger(name: str, plan: Plan, folder: Path) -> Logger:
     if name == "tensorboard":
         return TensorBoardLogger(folder, name="tensorboard", version="")
     if name == "wandb":
@@ -131,10 +138,10 @@ def build_training(plan: Plan, data: TrainingData, begin: Path | None = None) ->
     return DetectorTraining(build_detector(plan, data, begin), plan.recipe, build_teacher(plan, data))
 
 
-def about(plan: Plan, hardware: Hardware) -> dict[str, Any]:
-    """What a run notes when it begins."""
+def origin_here(hardware: Hardware) -> Origin:
+    """Origin of a run that begins now."""
     here = environment(resolve_device(hardware.device))
-    return {"seed": plan.recipe.seed, "commit": here.commit, "environment": here.to_dict()}
+    return Origin(here.commit, here.to_dict())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 from torch.distributed.checkpoint import state_dict as distributed
@@ -65,26 +65,35 @@ def detector_state(module: nn.Module) -> dict[str, Tensor]:
     return {key.removeprefix(_PREFIX): tensor for key, tensor in state.items() if key.startswith(_PREFIX)}
 
 
-def training_state(
-    module: nn.Module, optimizer: Optimizer, position: Position, parts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Everything but the weights that the next step depends on; every process has to call this.
+@dataclass(frozen=True)
+class FurtherState:
+    """What the next step depends on beside weights, optimiser and position.
 
-    Args:
-        module: that is trained.
-        optimizer: its state is kept.
-        position: likewise.
-        parts: further states by name: gradient scaler, moving average.
+    Attributes:
+        precision: state of the gradient scaler.
+        conditions: of the last validation's scores.
+        average: of the weights, where there is one.
     """
+
+    precision: Mapping[str, object]
+    conditions: Mapping[str, object]
+    average: Mapping[str, object] | None = None
+
+
+def training_state(
+    module: nn.Module, optimizer: Optimizer, position: Position, further: FurtherState
+) -> dict[str, object]:
+    """Everything but the weights that the next step depends on; every process has to call this."""
     state = distributed.get_optimizer_state_dict(module, optimizer, options=_WHOLE)
+    parts = {name: part for name, part in vars(further).items() if part is not None}
     return {"position": asdict(position), "optimizer": state, **parts}
 
 
-def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Position, Mapping[str, Any]]:
-    """Put weights and optimiser back to where they were; returns the position and the further states.
+def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Position, FurtherState]:
+    """Put weights and optimiser back to where they were; returns the position and the further state.
 
     Raises:
-        CheckpointError: the file is no checkpoint of a training, or of another one.
+        CheckpointError: the file is not a checkpoint of a training, or of another one.
     """
     content = read_content(path)
     training = content.get("training")
@@ -94,16 +103,13 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Pos
         weights = {_PREFIX + key: tensor for key, tensor in content["state_dict"].items()}
         distributed.set_model_state_dict(module, weights, options=_FROM_WHOLE)
         distributed.set_optimizer_state_dict(module, optimizer, training["optimizer"], options=_FROM_WHOLE)
-        return Position(**training["position"]), _without_prefix(training)
+        average = training.get("average")
+        if average is not None:
+            # Some files name the weights as those of the module around the detector.
+            renamed = {key.removeprefix(_PREFIX): tensor for key, tensor in average["average"].items()}
+            average = {**average, "average": renamed}
+        further = FurtherState(training["precision"], training["conditions"], average)
+        return Position(**training["position"]), further
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:_SHOWN]
         raise CheckpointError(f"{path} is of another training, or damaged: {reason}") from None
-
-
-def _without_prefix(training: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Files that name the averaged weights as those of the module around the detector are read, too."""
-    if "average" not in training:
-        return training
-    kept = training["average"]
-    average = {key.removeprefix(_PREFIX): tensor for key, tensor in kept["average"].items()}
-    return {**training, "average": {**kept, "average": average}}

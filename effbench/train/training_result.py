@@ -118,7 +118,7 @@ def _measurements(fit: Fit, scores: dict[str, Estimate]) -> Iterable[Measurement
     run, plan = fit.run, fit.run.plan
     if not scores:
         return
-    about, validation = run.about(), fit.data.validation
+    origin, validation = run.origin(), fit.data.validation
     conditions = {
         **fit.conditions,
         "data": validation.path.resolve().name,
@@ -132,10 +132,8 @@ def _measurements(fit: Fit, scores: dict[str, Estimate]) -> Iterable[Measurement
     # When the weights were scored: a finished run that is asked for again adds nothing.
     scored = datetime.fromtimestamp(run.best.stat().st_mtime, UTC).isoformat(timespec="seconds")
     for name, score in scores.items():
-        row = Measurement.here(
-            plan.spec, name, score, conditions=conditions, environment=about["environment"]
-        )
-        yield replace(row, commit=about["commit"], created=scored)
+        row = Measurement.here(plan.spec, name, score, conditions=conditions, environment=origin.environment)
+        yield replace(row, commit=origin.commit, created=scored)
 
 
 def _described(score: Estimate, name: str) -> dict[str, object]:

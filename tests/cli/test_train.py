@@ -135,7 +135,7 @@ def test_a_damaged_run_is_said_in_one_error(effbench, data, tmp_path, damage):
 def test_what_is_no_run_can_not_be_resumed(effbench, tmp_path):
     code, _, err = effbench("train", "--resume", "nothing")
     assert code == 2
-    assert "nothing is no run" in err
+    assert "nothing is not a run" in err
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):

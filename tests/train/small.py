@@ -10,7 +10,7 @@ from effbench.train.feed.training_data import open_data
 from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Run
+from effbench.train.runs import Origin, Run
 from effbench.train.start import build_training, fit_run, make_fabric
 
 MODEL = "fmn01"
@@ -74,7 +74,7 @@ def planned(recipe, data, *overrides, model=MODEL, **sources):
 def trained(folder, recipe, place, *overrides, **options):
     """Fit of a training that is done, whose run is ``fit.run``."""
     plan = planned(recipe, place, *overrides, **options)
-    return finished(Run.create(folder, plan, {"seed": 0, "environment": {}, "commit": None}))
+    return finished(Run.create(folder, plan, Origin(None, {})))
 
 
 def finished(run):

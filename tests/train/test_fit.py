@@ -15,7 +15,7 @@ from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Run
-from effbench.train.start import about, build_training, make_fabric
+from effbench.train.start import build_training, make_fabric, origin_here
 
 pytest.importorskip("lightning")
 
@@ -79,7 +79,7 @@ def planned(data, *overrides, model="fmn01"):
 
 
 def begun(folder, plan):
-    return Run.create(folder, plan, about(plan, CPU))
+    return Run.create(folder, plan, origin_here(CPU))
 
 
 def fitted(run, *, stop_at=None, workers=0):

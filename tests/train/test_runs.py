@@ -5,9 +5,9 @@ import pytest
 from effbench.errors import EffbenchError, UsageError
 from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Run
+from effbench.train.runs import Origin, Run
 
-ABOUT = {"seed": 0, "commit": None, "environment": {}}
+HERE = Origin(None, {"device": "cpu"})
 
 
 @pytest.fixture
@@ -17,27 +17,27 @@ def plan():
 
 @pytest.fixture
 def run(plan, tmp_path):
-    return Run.create(tmp_path / "runs" / "a", plan, ABOUT)
+    return Run.create(tmp_path / "runs" / "a", plan, HERE)
 
 
 def test_a_run_opens_as_it_was_planned(run, plan):
     assert Run.open(run.folder).plan == plan
-    assert run.about()["commit"] is None
+    assert run.origin() == HERE
 
 
 def test_a_folder_that_holds_something_is_never_overwritten(run, plan, tmp_path):
     with pytest.raises(UsageError, match="resume that run"):
-        Run.create(run.folder, plan, ABOUT)
+        Run.create(run.folder, plan, HERE)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(UsageError, match="is never overwritten: choose another name"):
-        Run.create(tmp_path / "mine", plan, ABOUT)
+        Run.create(tmp_path / "mine", plan, HERE)
     with pytest.raises(EffbenchError, match="can't be written"):
-        Run.create(tmp_path / "mine" / "thesis.txt" / "run", plan, ABOUT)
+        Run.create(tmp_path / "mine" / "thesis.txt" / "run", plan, HERE)
 
 
 def test_what_is_no_run_lists_those_that_are(run):
-    with pytest.raises(UsageError, match=r"is no run\nRuns in .*: a\."):
+    with pytest.raises(UsageError, match=r"is not a run\nRuns in .*: a\."):
         Run.open(run.folder.with_name("b"))
 
 

@@ -18,7 +18,7 @@ from effbench.data.sound_files import open_sound
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.results.intervals import bootstrap
 from effbench.train.feed.loader import collate, make_loader
-from effbench.train.feed.pieces import Item, Pieces
+from effbench.train.feed.pieces import ClipPieces, Item
 from effbench.train.feed.samplers import Draw, EpochBatches
 
 STAGES = ("read", "decode", "resample", "labels", "collate")
@@ -84,13 +84,13 @@ class LoaderProfile:
     """A clip, on the disk."""
 
 
-def draws(items: Pieces, batch_size: int) -> Iterator[list[Draw]]:
+def draws(items: ClipPieces, batch_size: int) -> Iterator[list[Draw]]:
     """Batches in random order, as training draws them."""
     return iter(EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS))
 
 
 def measure_loader(
-    items: Pieces,
+    items: ClipPieces,
     *,
     workers: int,
     batch_size: int,
@@ -149,7 +149,7 @@ def _run(batches: Iterator[Any], seconds: float) -> float:
             return count / elapsed
 
 
-def profile_loading(items: Pieces, *, batch_size: int, seconds: float) -> LoaderProfile:
+def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> LoaderProfile:
     """Time of every step in this process, over random items for about ``seconds``.
 
     Decoding is measured by decoding alone, and resampling is what ``read_audio`` takes beyond it. Files are
@@ -175,7 +175,7 @@ def profile_loading(items: Pieces, *, batch_size: int, seconds: float) -> Loader
     return LoaderProfile(stages, clips, encoded / clips)
 
 
-def _time_item(items: Pieces, item: Item, spent: dict[str, float]) -> int:
+def _time_item(items: ClipPieces, item: Item, spent: dict[str, float]) -> int:
     """Add the steps of one item; its encoded size in bytes."""
     clip, name = items.dataset.clip(item.clip), item.clip
     offset, length = item.start * FRAME_SECONDS, items.piece_seconds

@@ -10,8 +10,8 @@ import pickle
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from effbench.data.pool import end_with_parent
 from effbench.errors import EffbenchError, show_warning
-from effbench.train.feed.pieces import Item, Pieces
+from effbench.train.feed.pieces import ClipPieces, Item
 from effbench.train.feed.samplers import Draw
 
 
@@ -48,9 +48,9 @@ class _Tensors:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Every tensor replaced."""
-        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {name: function(part) for name, part in parts.items() if isinstance(part, Tensor)}
-        return type(self)(**parts | changed)
+        return replace(self, **changed)  # type: ignore[arg-type]  # these fields are tensors
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class PackedBatch(_Tensors):
 def collate(items: Sequence[Item]) -> PackedBatch:
     """One batch of some items of one data set."""
 
-    def stacked(arrays: Sequence[NDArray[Any] | None]) -> Tensor | None:
+    def stacked(arrays: Sequence[NDArray[np.generic] | None]) -> Tensor | None:
         present = [array for array in arrays if array is not None]
         return torch.from_numpy(np.stack(present)) if present else None
 
@@ -124,11 +124,11 @@ class _Batches(Dataset["PackedBatch | _Failure"]):
     Pickled once for all processes: that takes seconds for a million clips, and they are started in turn.
     """
 
-    def __init__(self, items: Pieces) -> None:
+    def __init__(self, items: ClipPieces) -> None:
         self.items = items
         self._pickled: bytes | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[bytes], _Batches], tuple[bytes]]:
         if self._pickled is None:
             self._pickled = pickle.dumps(self.items, pickle.HIGHEST_PROTOCOL)
         return _unpickled, (self._pickled,)
@@ -172,7 +172,7 @@ class Loader(DataLoader[PackedBatch]):
 
 
 def make_loader(
-    items: Pieces,
+    items: ClipPieces,
     batch_sampler: Sampler[list[Draw]],
     *,
     workers: int = 0,
@@ -196,12 +196,6 @@ def make_loader(
     """
     methods = torch.multiprocessing.get_all_start_methods()
     method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
-    parallel: dict[str, Any] = {
-        "multiprocessing_context": method,
-        "persistent_workers": True,
-        "prefetch_factor": prefetch,
-        "worker_init_fn": _start_worker,
-    }
     return Loader(
         _Batches(items),  # type: ignore[arg-type]
         batch_sampler=batch_sampler,
@@ -211,11 +205,14 @@ def make_loader(
         # Every iteration draws a seed that nothing here uses; from torch's own generator that would change
         # what a resumed training draws.
         generator=torch.Generator(),
-        **(parallel if workers else {}),
+        multiprocessing_context=method if workers else None,
+        persistent_workers=workers > 0,
+        prefetch_factor=prefetch if workers else None,
+        worker_init_fn=_start_worker,
     )
 
 
-def _as_it_is(batch: Any) -> Any:
+def _as_it_is(batch: object) -> object:
     return batch
 
 

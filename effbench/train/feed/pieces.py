@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from effbench.data.clips import Clip, DataSet, FileAudio
 from effbench.data.labels import FrameRule
 from effbench.errors import DataError, UsageError
 from effbench.grid import CLIP_SECONDS, FRAME_SAMPLES, FRAME_SECONDS
-from effbench.train.feed.targets import END_TOLERANCE, check_pseudo_labels, targets_of
+from effbench.train.feed.targets import END_TOLERANCE, Logits, check_pseudo_labels, targets_of
 
 if TYPE_CHECKING:
     from effbench.train.feed.samplers import Draw
@@ -44,7 +44,7 @@ class Item:
     """(samples,) float32, 16 kHz, zero-padded."""
     labels: NDArray[np.uint8] | None
     """(classes, frames), 0 or 1; ``None`` for a data set without events."""
-    pseudo: NDArray[np.floating[Any]] | None
+    pseudo: Logits | None
     """(classes, frames) logits, half precision as in the file."""
     weak: NDArray[np.uint8] | None
     """(weak classes,), 0 or 1."""
@@ -72,7 +72,7 @@ def clip_seconds(dataset: DataSet) -> NDArray[np.float64]:
     return np.array([length(clip) for clip in dataset], np.float64)
 
 
-class Pieces(Dataset[Item]):
+class ClipPieces(Dataset[Item]):
     """Pieces of the clips of a data set, by number: ``TrainingItems`` or ``ValidationItems``.
 
     Args:
@@ -80,7 +80,7 @@ class Pieces(Dataset[Item]):
         classes: names of the model's outputs, in order; none where the audio is all that is wanted.
         seconds: length of a piece, a multiple of 40 ms.
         weak_classes: names of the weak outputs; by default those of a data set that has weak labels. A data
-            set that has events alone gives the classes of the events that a piece hears.
+            set that has events alone gives the classes of the events in a piece.
         rule: which frames an event has (``encode_events``).
         float32_times: round times to float32 first, as the published training data has them.
 
@@ -123,11 +123,6 @@ class Pieces(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.clips)
 
-    @property
-    def unused_labels(self) -> tuple[str, ...]:
-        """Labels of events that the model has no class for; such events are left out."""
-        return tuple(sorted(set(self.dataset.events.labels) - set(self.targets.classes)))
-
     def _cut(self, clip: Clip, start: int, seed: int, whole: Samples | None = None) -> Item:
         """The piece from frame ``start`` on; ``whole`` is the clip's audio if it is decoded already."""
         samples, frames = self.piece_frames * FRAME_SAMPLES, self.piece_frames
@@ -143,13 +138,13 @@ class Pieces(Dataset[Item]):
                 f"{clip.audio.name}: the audio ends before {start * FRAME_SECONDS:g} s\n"
                 "Find all such clips: effbench data check DATA"
             )
-        heard = -(-len(audio) // FRAME_SAMPLES)
+        with_audio = -(-len(audio) // FRAME_SAMPLES)
         if len(audio) < samples:
             audio = np.pad(audio, (0, samples - len(audio)))
         return Item(
             clip.id,
             start,
-            heard,
+            with_audio,
             audio,
             self.targets.labels(clip, start, frames),
             self.targets.pseudo(self.dataset, clip.id, start, frames),
@@ -158,7 +153,7 @@ class Pieces(Dataset[Item]):
         )
 
 
-class TrainingItems(Pieces):
+class TrainingItems(ClipPieces):
     """Pieces to train on, by ``Draw``: whole clips, or random cuts of clips that are longer than a piece.
 
     A clip that fits into a piece (with 50 ms to spare) is one item, from its start. A longer one is
@@ -183,7 +178,7 @@ class TrainingItems(Pieces):
         return int(np.random.default_rng(seed).integers(last + 1))
 
 
-class ValidationItems(Pieces):
+class ValidationItems(ClipPieces):
     """Consecutive pieces of every clip, in order, by number or ``Draw``; the last one is filled with silence.
 
     Joined in order, the first ``Item.frames`` frames of each piece are the frames of the clip. 50 ms after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ END_TOLERANCE = 0.05
 """Seconds by which a clip may be longer than a piece and still be one: some AudioSet clips last 10.01 s."""
 
 
+Logits = NDArray[np.floating]
+
+
 @runtime_checkable
 class LogitSource(Protocol):
     """Pseudo labels that can be read in part: ``PseudoLabels``."""
@@ -27,9 +30,7 @@ class LogitSource(Protocol):
 
     def __contains__(self, clip: object) -> bool: ...
 
-    def logits(
-        self, clip: str, first_frame: int = 0, frames: int | None = None
-    ) -> NDArray[np.floating[Any]]: ...
+    def logits(self, clip: str, first_frame: int = 0, frames: int | None = None) -> Logits: ...
 
 
 def _in_part(pseudo: object) -> LogitSource | None:
@@ -68,16 +69,14 @@ class Targets:
         ).astype(np.uint8)
 
     def weak(self, clip: Clip, first: int, frames: int) -> NDArray[np.uint8] | None:
-        """(weak classes,), 0 or 1: labels of the whole clip, or else of the events that the piece hears."""
+        """(weak classes,), 0 or 1: labels of the whole clip, or else of the events in the piece."""
         if not self.weak_classes:
             return None
         start, end = first * FRAME_SECONDS, (first + frames) * FRAME_SECONDS
-        heard = clip.weak or {e.label for e in clip.events if e.onset < end and e.offset > start}
-        return np.array([name in heard for name in self.weak_classes], np.uint8)
+        present = clip.weak or {e.label for e in clip.events if e.onset < end and e.offset > start}
+        return np.array([name in present for name in self.weak_classes], np.uint8)
 
-    def pseudo(
-        self, dataset: DataSet, clip: str, first: int, frames: int
-    ) -> NDArray[np.floating[Any]] | None:
+    def pseudo(self, dataset: DataSet, clip: str, first: int, frames: int) -> Logits | None:
         """Logits (classes, frames); minus infinity, a probability of 0, after the last frame there is."""
         if dataset.pseudo is None:
             return None

@@ -153,7 +153,7 @@ def test_a_killed_loading_process_is_one_readable_error(items):
     next(batches)
     (worker,) = loader._iterator._workers
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(EffbenchError, match=r"^a loading process was killed .*: try fewer --workers$"):
+    with pytest.raises(EffbenchError, match=r"^a loading process was killed .*: try fewer workers$"):
         list(batches)
     loader.close()
 
