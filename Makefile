@@ -35,7 +35,7 @@ test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
 
 bench: $(STAMP)  ## benchmarks of effbench itself
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-autosave \
+	$(BIN)/python -m pytest benchmarks/suites --benchmark-only --benchmark-autosave \
 		--benchmark-storage=file://benchmarks/baselines --benchmark-columns=median,iqr,rounds
 
 lint: $(STAMP)

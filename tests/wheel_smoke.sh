@@ -4,6 +4,26 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+${PYTHON:-python3} - "$root"/dist/effbench-*.whl <<'PY'
+import sys
+from zipfile import ZipFile
+
+shared = {name.partition("/_share/")[2] for name in ZipFile(sys.argv[1]).namelist() if "/_share/" in name}
+wanted = {
+    "models/fmn.yaml",
+    "train/synthetic-cpu.yaml",
+    "plots/paper-1.yaml",
+    "plots/effbench.mplstyle",
+    "benchmarks/studies/paper.yaml",
+    "benchmarks/measurements/published.csv",
+    "benchmarks/baselines/regress.json",
+    "reports/paper.md.j2",
+    "reports/report.html.j2",
+}
+unwanted = {name for name in shared if name.startswith(("reports/paper/", "benchmarks/suites/")) or name.endswith(".py")}
+assert wanted <= shared, f"the wheel lacks {sorted(wanted - shared)}"
+assert not unwanted, f"the wheel need not carry {sorted(unwanted)}"
+PY
 ${PYTHON:-python3} -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --constraint "$root/constraints.txt" torch
 "$work/venv/bin/python" -m pip install --quiet --constraint "$root/constraints.txt" "$root"/dist/effbench-*.whl

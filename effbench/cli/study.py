@@ -14,7 +14,7 @@ from effbench.errors import EffbenchError
 app = typer.Typer(no_args_is_help=True, help="Measure a grid of models and tasks, resumably.")
 
 StudyArgument = Annotated[
-    str, typer.Argument(help="A study under benchmarks/ (paper, quick, …) or a YAML file.")
+    str, typer.Argument(help="A study under benchmarks/studies/ (paper, quick, …) or a YAML file.")
 ]
 StoreOption = Annotated[Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]

@@ -1,4 +1,4 @@
-"""Studies: which models, which tasks. YAML under ``benchmarks/``, or anybody's own file."""
+"""Studies: which models, which tasks. YAML under ``benchmarks/studies/``, or anybody's own file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from effbench.models import zoo
 from effbench.spec import ModelSpec
 
 Precision = Literal["fp32", "bf16", "fp16"]
-FOLDER = "benchmarks"
+FOLDER = "benchmarks/studies"
 
 Part = Literal["network", "frontend", "both"]
 

@@ -32,7 +32,7 @@ def run(todo, store):
 def test_shipped_study_is_valid(name):
     study = load_study(name)
     assert running.jobs(study)
-    assert load_study(str(share("benchmarks") / f"{name}.yaml")) == study
+    assert load_study(str(share("benchmarks/studies") / f"{name}.yaml")) == study
 
 
 def test_paper_study_covers_both_figures():

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import effbench
-from benchmarks.frame_scores import Generated
+from benchmarks.suites.frame_scores import Generated
 from effbench.evaluate.median import median_filter
 
 CLIPS = int(os.environ.get("EFFBENCH_SCORING_CLIPS", "800"))
@@ -38,7 +38,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 import numpy
 import effbench
-from benchmarks.frame_scores import Generated
+from benchmarks.suites.frame_scores import Generated
 
 def peak():
     status = Path("/proc/self/status").read_text().split()
