@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
-from effbench.plots.figures import Reference, Series
+from effbench.plots.figures import ReferenceModel, Series
 from effbench.plots.placement import Box, place
 from effbench.plots.select import FigureData, PanelData
 from effbench.spec import ModelSpec
@@ -54,7 +54,7 @@ def annotate(axes: Axes, data: FigureData, panel: PanelData) -> None:
 
 def _markers(axes: Axes, data: FigureData, panel: PanelData, at: Mapping[str, Pixels]) -> list[Box]:
     """Boxes around the filled markers, then around the overlaid ones."""
-    looks: list[tuple[Series | Reference, str]] = [
+    looks: list[tuple[Series | ReferenceModel, str]] = [
         (look, spec) for look in data.definition.series for spec in look.specs
     ]
     looks += [(look, look.spec) for look in data.definition.references]
@@ -73,7 +73,7 @@ def _dashed(axes: Axes, score: float) -> Segment:
 
 
 def _name_line(
-    axes: Axes, reference: Reference, score: float, obstacles: list[Box], lines: list[Segment]
+    axes: Axes, reference: ReferenceModel, score: float, obstacles: list[Box], lines: list[Segment]
 ) -> Box:
     """Write a reference's name above or below its dashed line, at the end where it covers least."""
     text = _text(axes, reference.label, reference.colour)

@@ -49,19 +49,8 @@ class TradeoffFigure(Shown):
 
     def sections(self) -> Iterator[Table | str]:
         """The values of each panel, then where they come from."""
-        label = self.data.definition.score.label
         for panel in self.data.panels:
-            yield Table(
-                [
-                    {
-                        "model": spec,
-                        label: self.data.scores.values[spec].value,
-                        panel.panel.label: value.value,
-                    }
-                    for spec, value in panel.chosen.values.items()
-                ],
-                title=panel.panel.label,
-            )
+            yield Table(list(self._points(panel)), title=panel.panel.label)
         yield caption(self.data)
 
     def rows(self) -> list[Row]:

@@ -6,7 +6,7 @@ import math
 
 from matplotlib import rcParams
 
-from effbench.plots.figures import Reference, Series
+from effbench.plots.figures import ReferenceModel, Series
 
 #: Size of a hollow, overlaid marker beside a filled one.
 HOLLOW = 1.6
@@ -59,6 +59,6 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def marker_size(look: Series | Reference) -> float:
+def marker_size(look: Series | ReferenceModel) -> float:
     """Size of a series' markers, in points."""
     return float(rcParams["lines.markersize"]) * _SIZES.get(look.marker, 1.0)

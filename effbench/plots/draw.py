@@ -16,7 +16,7 @@ from effbench.plots import axes as scales
 from effbench.plots.annotate import annotate
 from effbench.plots.axes import HOLLOW, marker_size
 from effbench.plots.caption import axis_label, caption
-from effbench.plots.figures import Reference, Series
+from effbench.plots.figures import ReferenceModel, Series
 from effbench.plots.select import FigureData, PanelData
 from effbench.plots.values import TIMED, Value
 from effbench.resources import share
@@ -106,7 +106,7 @@ def _draw_panel(axes: Axes, data: FigureData, panel: PanelData) -> None:
 
 def _draw_line(
     axes: Axes,
-    look: Series | Reference,
+    look: Series | ReferenceModel,
     specs: tuple[str, ...],
     costs: Mapping[str, Value],
     scores: Mapping[str, Value],
@@ -134,7 +134,7 @@ def _draw_line(
 
 def _draw_hollow(
     axes: Axes,
-    look: Series | Reference,
+    look: Series | ReferenceModel,
     specs: tuple[str, ...],
     costs: Mapping[str, Value],
     scores: Mapping[str, Value],
@@ -189,7 +189,7 @@ def _legend_rows(data: FigureData) -> list[list[Line2D]]:
     return [group[start : start + columns] for group in groups for start in range(0, len(group), columns)]
 
 
-def _legend_line(look: Series | Reference, *, dashed: bool = False) -> Line2D:
+def _legend_line(look: Series | ReferenceModel, *, dashed: bool = False) -> Line2D:
     line = Line2D([], [], color=look.colour, marker=look.marker, ms=marker_size(look), label=look.label)
     if dashed:
         line.set(linestyle=_DASHES, linewidth=0.9)

@@ -13,7 +13,7 @@ from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.results.measurement import UNITS
 from effbench.spec import ModelSpec
 
-FOLDER = "plots"
+_FOLDER = "plots"
 
 #: Stands for ``macs_exact`` or ``macs_paper``, whichever convention is asked for.
 MACS = "macs"
@@ -36,7 +36,7 @@ def _colour(text: str) -> str:
     from matplotlib.colors import is_color_like
 
     if not is_color_like(text):
-        raise ValueError(f"'{text}' is no colour; give a name or e.g. '#0072B2'")
+        raise ValueError(f"'{text}' is not a colour; give a name or e.g. '#0072B2'")
     return text
 
 
@@ -45,7 +45,7 @@ def _marker(text: str) -> str:
 
     if text not in Line2D.filled_markers:
         raise ValueError(
-            f"'{text}' is no marker that can be filled; those are {' '.join(Line2D.filled_markers)}"
+            f"'{text}' is not a marker that can be filled; those are {' '.join(Line2D.filled_markers)}"
         )
     return text
 
@@ -65,7 +65,7 @@ class Series(Strict):
     specs: tuple[Spec, ...] = Field(min_length=1)
 
 
-class Reference(Strict):
+class ReferenceModel(Strict):
     """A model to compare with: a marker, and a dashed line at its score."""
 
     label: str = Field(min_length=1)
@@ -123,7 +123,7 @@ class FigureDefinition(Strict):
     score: Score
     panels: tuple[Panel, ...] = Field(min_length=1)
     series: tuple[Series, ...] = Field(min_length=1)
-    references: tuple[Reference, ...] = ()
+    references: tuple[ReferenceModel, ...] = ()
 
     @field_validator("panels")
     @classmethod
@@ -161,7 +161,7 @@ class FigureDefinition(Strict):
 
 def figure_names() -> list[str]:
     """Names of the figures that ship with effbench."""
-    return shipped(FOLDER)
+    return shipped(_FOLDER)
 
 
 def load_figure(name: str) -> FigureDefinition:
@@ -170,7 +170,7 @@ def load_figure(name: str) -> FigureDefinition:
     Raises:
         UsageError: no such figure (names the nearest), or one with problems (all of them are listed).
     """
-    return load(find(name, FOLDER, "figure"), FigureDefinition, "figure", UsageError)
+    return load(find(name, _FOLDER, "figure"), FigureDefinition, "figure", UsageError)
 
 
 def _refuse_repeats(what: str, names: Iterable[str]) -> None:

@@ -82,9 +82,9 @@ def test_specs_are_made_canonical(tmp_path: Path) -> None:
         ({"panels": [{"quantity": "macs", "label": "x"}] * 2}, "panels: panel listed twice: macs"),
         (
             {"series": [{**GOOD["series"][0], "colour": "bluish"}]},
-            r"series\.0\.colour: 'bluish' is no colour",
+            r"series\.0\.colour: 'bluish' is not a colour",
         ),
-        ({"series": [{**GOOD["series"][0], "marker": "+"}]}, r"series\.0\.marker: '\+' is no marker"),
+        ({"series": [{**GOOD["series"][0], "marker": "+"}]}, r"series\.0\.marker: '\+' is not a marker"),
         (
             {"series": [{**GOOD["series"][0], "specs": ["fmn10+tff-2"]}]},
             r"series\.0\.specs\.0: unknown model 'fmn10\+tff-2'; did you mean 'fmn10\+tf-2'",
