@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from effbench.evaluate.one_pass import MetricResult
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, Described, Measurement, in_unit
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, cell
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,10 +41,10 @@ class Evaluation(Shown):
     origin: Mapping[str, str | int | None] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{row['score']} {row['value']:.4g} {row['unit']}" for row in self.rows()[:3])
-        more = ", …" if len(self.values) > 3 else ""
+        shown = [f"{row['score']} {cell(row['value']) or 'undefined'} {row['unit']}" for row in self.rows()]
+        values = ", ".join([*shown[:3], *(["…"] if len(shown) > 3 else [])])
         subject = " on ".join(str(self.origin[key]) for key in ("model", "data") if key in self.origin)
-        return f"<Evaluation {subject + ': ' if subject else ''}{values}{more}; {self.clips} clips>"
+        return f"<Evaluation {subject + ': ' if subject else ''}{values}; {self.clips} clips>"
 
     @property
     def per_class(self) -> Mapping[str, Mapping[str, float]]:

@@ -105,7 +105,7 @@ class EvaluationOptions:
         return PROTOCOLS[self.protocol]
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         """The metrics."""
         return self.plan.metrics if self.metrics is None else tuple(self.metrics)
 
@@ -139,7 +139,7 @@ class EvaluationOptions:
         inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
         missing = 0.5 if probabilities else 0.0
         scoring = Scoring(inputs, self.engine, self.bootstrap, missing, self.decoding(probabilities))
-        computed = run_metrics(inputs, [METRICS[name].metric(scoring) for name in self.names])
+        computed = run_metrics(inputs, [METRICS[name].metric(scoring) for name in self.metric_names])
         conditions: dict[str, object] = {
             "protocol": self.protocol,
             "engine": self.engine,
@@ -156,7 +156,7 @@ class EvaluationOptions:
             classes=len(inputs.classes),
             events=len(inputs.events),
             values={name: value for result in computed for name, value in result.values().items()},
-            results=dict(zip(self.names, computed, strict=True)),
+            results=dict(zip(self.metric_names, computed, strict=True)),
             conditions=conditions,
             notes=tuple(_notes(self.plan, inputs, len(scores))),
         )

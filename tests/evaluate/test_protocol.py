@@ -209,6 +209,9 @@ def test_a_value_that_is_not_defined_shows_as_nothing():
     job.ground_truth = {clip: [(0.0, 2.0, "class 0"), (0.0, 0.5, "class 1")] for clip in job.scores}
     evaluation = job.score(evaluate_scores, metrics=["pauroc"])
     assert evaluation.by_class.rows()[0] == {"class": "class 0", "pauroc": None}
+    job.ground_truth = {clip: [(0.0, 2.0, "class 0")] for clip in job.scores}
+    nothing = job.score(evaluate_scores, metrics=["pauroc"])
+    assert repr(nothing) == "<Evaluation pauroc undefined %; 4 clips>"
     assert evaluation.to_dict()["per_class"]["pauroc"]["class 0"] is None
 
 
