@@ -12,7 +12,7 @@ _GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Origin:
+class RowOrigin:
     """Rows of one source, commit and device.
 
     Attributes:
@@ -36,7 +36,7 @@ class Origin:
     dates: str
 
 
-def origins(rows: pd.DataFrame) -> list[Origin]:
+def origins(rows: pd.DataFrame) -> list[RowOrigin]:
     """Sources of the rows, measured ones first."""
     keys = ["provenance", "source", "commit", "device"]
     found = []
@@ -44,7 +44,7 @@ def origins(rows: pd.DataFrame) -> list[Origin]:
         provenance, source, commit, device = key
         days = group["created"].str[: 7 if provenance == "published" else 10]
         found.append(
-            Origin(
+            RowOrigin(
                 provenance=str(provenance),
                 source=str(source),
                 commit=short_commit(str(commit)),

@@ -104,7 +104,7 @@ def test_an_empty_store_says_which_models_lack_what(effbench: Command, tmp_path:
 def test_a_store_that_is_none_is_left_alone(effbench: Command, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear all,\n" * 200)
     done = effbench("report", "paper", "--store", "letter.txt")
-    assert done.stderr == "error: 'letter.txt' is not a results store: it is no SQLite database\n"
+    assert done.stderr == "error: 'letter.txt' is not a results store: it is not an SQLite database\n"
     assert (tmp_path / "letter.txt").read_text() == "Dear all,\n" * 200
 
 
