@@ -12,11 +12,23 @@ from effbench.cli.output import note
 from effbench.train.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as Bar
 
     from effbench.train.runs import Run
     from effbench.train.state import Position
     from effbench.train.validation import Scored
+
+
+def _bar(*, remaining: bool = True, transient: bool = True) -> Bar:
+    """A bar with the time that is left, or that has passed; silent where there is no terminal."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    clock = progress.TimeRemainingColumn() if remaining else progress.TimeElapsedColumn()
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
+    disable = not console.is_terminal
+    return progress.Progress(*columns, clock, console=console, transient=transient, disable=disable)
 
 
 class Status:
@@ -26,13 +38,7 @@ class Status:
     """
 
     def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        console = Console(stderr=True)
-        self.bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.bar = _bar(remaining=False)
         self.task = self.bar.add_task("", total=total)
         self.total, self.started = total, 0
         self.name = ""
@@ -71,21 +77,16 @@ def status(total: int) -> Iterator[Status]:
 @contextmanager
 def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on the terminal; without one, a line at each tenth of long jobs."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with _bar() as bar:
         task = bar.add_task(unit, total=None)
-        told = 0
+        last_tenth = 0
 
         def progress(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal last_tenth
             bar.update(task, completed=done, total=total)
             tenth = 10 * done // max(total, 1)
-            if bar.disable and total >= 1000 and tenth > told:
-                told = tenth
+            if bar.disable and total >= 1000 and tenth > last_tenth:
+                last_tenth = tenth
                 note(f"{done:,} of {total:,} {unit}")
 
         yield progress
@@ -99,13 +100,7 @@ class TrainingProgress(Progress):
     """A bar over the steps on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Bar(*columns, console=console, disable=not console.is_terminal)
+        self.bar = _bar(transient=False)
         self.printed = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -122,7 +117,7 @@ class TrainingProgress(Progress):
         if position.epoch >= epochs:
             note(f"{run.folder} is finished already: {epochs:,} epochs")
         elif position.step:
-            note(f"going on after step {position.step:,} of {total:,}")
+            note(f"resuming after step {position.step:,} of {total:,}")
 
     def stopping(self) -> None:
         note("stopping after this step; interrupt once more to end at once")
@@ -149,7 +144,7 @@ def showing_downloads() -> Iterator[None]:
     """Inside the block, every file that is downloaded has a bar."""
     from effbench.models.download import watching_downloads
 
-    bars: dict[str, Bars] = {}
+    bars: dict[str, Bar] = {}
 
     def show(name: str, done: int, total: int | None) -> None:
         if name not in bars:
@@ -166,7 +161,7 @@ def showing_downloads() -> Iterator[None]:
             bar.stop()
 
 
-def _download_bar(name: str) -> Bars:
+def _download_bar(name: str) -> Bar:
     from rich import progress
     from rich.console import Console
 

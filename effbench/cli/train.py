@@ -44,7 +44,7 @@ def train(
     ] = None,
     runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with a stopped run; all else is known.")
+        Path | None, typer.Option(metavar="RUN", help="Resume a stopped run, which knows everything else.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the recipe as it would be followed.")] = False,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
@@ -68,7 +68,7 @@ def train(
     ] = True,
     form: Annotated[Format, typer.Option("--format", help="Of --list: table, json or csv.")] = Format.table,
 ) -> None:
-    """Train a model, with everything in one run folder; a stopped run goes on where it was.
+    """Train a model, with everything in one run folder; a stopped run resumes where it was.
 
     Example: effbench train --model fmn04 --recipe synthetic-cpu --data data/synthetic
     """
@@ -184,7 +184,7 @@ def _resumable(error: EffbenchError, folder: Path) -> EffbenchError:
         return CheckpointError(f"{error}\nWithout it the run begins again: delete it, and --resume {folder}")
     if not last.is_file():
         return error
-    return type(error)(f"{error}\nGo on with: effbench train --resume {folder}")
+    return type(error)(f"{error}\nResume with: effbench train --resume {folder}")
 
 
 def _estimate(plan: Plan, hardware: Hardware) -> None:

@@ -106,7 +106,7 @@ class Fit:
         """Train to the end.
 
         Raises:
-            TrainingError: losses or weights are no numbers any more.
+            TrainingError: losses or weights are not finite any more.
             Stopped: ``stop`` said so.
             EffbenchError: a clip can't be decoded, or the disk is full.
         """

@@ -51,7 +51,7 @@ class Recent:
             kept: says what was saved, for the error.
 
         Raises:
-            TrainingError: a loss of any process is no number.
+            TrainingError: a loss of any process is not finite.
         """
         losses = torch.stack(self.losses).float().cpu()
         bad = (~losses.isfinite()).nonzero()
@@ -76,7 +76,7 @@ class Recent:
 
 
 def check_weights(fabric: Fabric, detector: nn.Module, position: Position, kept: str) -> None:
-    """A finite loss can leave weights that are no numbers, which must neither be kept nor be the best.
+    """A finite loss can leave weights that are not, which must neither be kept nor be the best.
 
     Every process has to call this.
 
@@ -87,14 +87,14 @@ def check_weights(fabric: Fabric, detector: nn.Module, position: Position, kept:
         kept: says what was saved, for the error.
 
     Raises:
-        TrainingError: weights of any process are no numbers.
+        TrainingError: weights of any process are not finite.
     """
     weights = chain(detector.named_parameters(), detector.named_buffers())
     names = [name for name, value in weights if not value.isfinite().all()]
     problem = None
     if names:
         problem = (
-            f"{len(names)} weights are no numbers after step {position.step:,} (epoch {position.epoch + 1}), "
+            f"{len(names)} weights are not finite after step {position.step:,} (epoch {position.epoch + 1}), "
             f"the first of them {names[0]}; {kept}\n{_ADVICE}"
         )
     raise_together(fabric, problem)

@@ -50,7 +50,7 @@ def advanced_loss(
     strong_share: float = 0.5,
     pseudo_weight: float = 0.0,
 ) -> Tensor:
-    """Loss of a batch with frame labels and one with clip labels, both heard by an online teacher.
+    """Loss of a batch with frame labels and one with clip labels, both labelled by an online teacher.
 
     ``label_weight · BCE(strong_logits, labels) + pseudo_weight · BCE(strong_logits, pseudo)
     + teacher_weight · [strong_share · BCE(strong_logits, strong_teacher)

@@ -152,7 +152,7 @@ class DetectorTraining(nn.Module):
         )
 
     def _taught(self, views: Views) -> Tensor:
-        """Probabilities of the teacher for what it hears of a batch."""
+        """Probabilities of the teacher for its own features of a batch."""
         teacher = self._teacher[0]
         dtype = resolve_precision(self.recipe.precision).dtype
         with torch.autocast(views.labels.device.type, dtype=dtype, enabled=dtype != torch.float32):

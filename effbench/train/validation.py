@@ -142,7 +142,7 @@ class Validator:
             rows = [self.rows[key] for key in zip(batch.clips, batch.starts, strict=True)]
             scores[rows] = (logits if self.weak else logits.transpose(1, 2)).cpu().numpy()
         scores.flush()
-        problem = f"the logits of validation clips are no numbers; these are among them: {broken}"
+        problem = f"the logits of validation clips are not finite; these are among them: {broken}"
         raise_together(self.fabric, problem if broken else None)
         summed = self.fabric.all_reduce(total.to(self.fabric.device), reduce_op="sum")
         assert isinstance(summed, torch.Tensor)

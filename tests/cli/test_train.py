@@ -74,7 +74,7 @@ def test_a_training_leaves_everything_and_a_finished_one_is_not_repeated(effbenc
     code, _, err = effbench("train", *COMMAND, "--data", data, "--name", "a", "--no-store")
     assert code == 2
     assert "runs/a exists and is never overwritten: resume that run, or choose another name" in err
-    assert "Go on with: effbench train --resume runs/a" in err
+    assert "Resume with: effbench train --resume runs/a" in err
     assert before[0] == (folder / "last.pt").read_bytes()
 
     # The run stands for its best weights wherever weights are asked for.
@@ -191,7 +191,7 @@ def test_an_interrupt_saves_and_says_how_to_go_on_and_runs_are_not_shared(effben
     assert not out
     assert "stopping after this step" in err
     assert "error: stopped after step" in err
-    assert "Go on with: effbench train --resume runs/a" in err
+    assert "Resume with: effbench train --resume runs/a" in err
     assert read_content(folder / "last.pt")["training"]["position"]["step"] > 0
 
 
@@ -225,7 +225,7 @@ def test_a_full_disk_is_an_error_and_the_earlier_checkpoint_stays(effbench, data
     assert code == 1
     assert "last.pt" in err
     assert "File too large" in err or "can't be written" in err
-    assert f"Go on with: effbench train --resume {folder}" in err
+    assert f"Resume with: effbench train --resume {folder}" in err
     assert (folder / "last.pt").read_bytes() == before
     assert [path.name for path in folder.glob(".*")] == [".lock"]
     assert effbench("train", "--resume", folder, "--no-store", "--logger", "none")[0] == 0

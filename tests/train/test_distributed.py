@@ -148,7 +148,7 @@ def test_an_interrupt_stops_both_at_the_same_step_and_both_go_on(data, tmp_path)
     assert all(torch.isfinite(value).all() for value in weights.values())
 
     process = started(tmp_path, "train", "--resume", "runs/a", "--no-store", "--logger", "none", *TWO)
-    assert process.stderr.readline() == f"going on after step {step} of 5,000,000\n"
+    assert process.stderr.readline() == f"resuming after step {step} of 5,000,000\n"
     # The death of the other one ends this one, too.
     (child,) = _children(process.pid)
     os.kill(child, signal.SIGKILL)

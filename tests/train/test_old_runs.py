@@ -71,6 +71,6 @@ def test_the_command_goes_on_with_a_stopped_run(effbench, old_run):
     folder = old_run("stopped", epochs=2)
     code, out, err = effbench("train", "--resume", folder, "--threads", "1", "--no-store", "--logger", "none")
     assert code == 0
-    assert "going on after step 7 of 12" in err
+    assert "resuming after step 7 of 12" in err
     assert "fmn01, best of 2 epochs" in out
     assert read_content(folder / "last.pt")["training"]["position"]["step"] == 12

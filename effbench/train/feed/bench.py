@@ -6,19 +6,20 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
 from effbench.data.audio import AudioSource, read_audio
-from effbench.data.clips import FileAudio
+from effbench.data.clips import DataSet, FileAudio
 from effbench.data.decoding import can_seek, mono_blocks
 from effbench.data.sound_files import open_sound
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
+from effbench.machine.environment import environment
 from effbench.results.intervals import bootstrap
-from effbench.train.feed.loader import collate, make_loader
-from effbench.train.feed.pieces import ClipPieces, Item
+from effbench.train.feed.bench_results import LoaderBenchmark, LoaderProfile, LoaderRate, Stage
+from effbench.train.feed.loader import PackedBatch, collate, make_loader
+from effbench.train.feed.pieces import ClipPieces, Item, TrainingItems
 from effbench.train.feed.samplers import Draw, EpochBatches
 
 STAGES = ("read", "decode", "resample", "labels", "collate")
@@ -31,57 +32,62 @@ _MEGA = 1e6
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class LoaderRate:
-    """Clips per second of a loader that nothing else waits for."""
+class BenchmarkProgress(Protocol):
+    """Follows a benchmark."""
 
-    workers: int
-    batch_size: int
-    clips_per_second: float
-    """Median over the runs."""
-    low: float
-    high: float
-    """Ends of the median's bootstrap 95 % interval."""
-    runs: tuple[float, ...]
-    """Clips per second of every run."""
-    read_mb_per_second: float
-    """Encoded audio, as it lies on the disk."""
-    batch_mb_per_second: float
-    """Batches, as they are handed over."""
-    start_seconds: float
-    """Until the first batch was there."""
+    def start(self, name: str) -> None:
+        """The next measurement begins."""
 
-    def __str__(self) -> str:
-        return (
-            f"{self.clips_per_second:,.0f} clips/s [{self.low:,.0f}, {self.high:,.0f}] "
-            f"with {self.workers} workers at batch {self.batch_size}"
+    def line(self, text: str) -> None:
+        """It is done."""
+
+
+def benchmark_loader(
+    dataset: DataSet,
+    *,
+    workers: Sequence[int],
+    batch_size: int,
+    piece_seconds: float,
+    seconds: float,
+    progress: BenchmarkProgress,
+) -> LoaderBenchmark:
+    """Rates for several numbers of workers, and where the time of one process goes.
+
+    Args:
+        dataset: one split.
+        workers: numbers of loading processes.
+        batch_size: pieces a batch.
+        piece_seconds: length of a piece.
+        seconds: to measure, for each number of workers.
+        progress: is told of ``1 + len(workers)`` measurements.
+
+    Raises:
+        EffbenchError: a clip can't be loaded.
+    """
+    items = TrainingItems(dataset, classes=dataset.classes.names, seconds=piece_seconds)
+    progress.start("one process, step by step")
+    here = environment("cpu")
+    profile = profile_loading(items, batch_size=batch_size, seconds=seconds)
+    rates = []
+    for count in workers:
+        progress.start(f"{count} workers")
+        encoded = profile.encoded_bytes
+        rate = measure_loader(
+            items, workers=count, batch_size=batch_size, seconds=seconds, encoded_bytes=encoded
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one step of loading takes in one process."""
-
-    name: str
-    milliseconds: float
-    """A clip."""
-    share: float
-    """Of all steps together, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class LoaderProfile:
-    """Where the time of one process goes, and what a clip weighs."""
-
-    stages: tuple[Stage, ...]
-    clips: int
-    """Clips that it is the mean of."""
-    encoded_bytes: float
-    """A clip, on the disk."""
+        rates.append(rate)
+        progress.line(str(rate))
+    return LoaderBenchmark(
+        str(dataset.path),
+        dataset.split,
+        len(dataset),
+        len(items),
+        piece_seconds,
+        batch_size,
+        tuple(rates),
+        profile,
+        here,
+    )
 
 
 def draws(items: ClipPieces, batch_size: int) -> Iterator[list[Draw]]:
@@ -140,7 +146,7 @@ def measure_loader(
     )
 
 
-def _run(batches: Iterator[Any], seconds: float) -> float:
+def _run(batches: Iterator[PackedBatch], seconds: float) -> float:
     count, begun = 0, time.perf_counter()
     while True:
         count += len(next(batches))
@@ -214,19 +220,3 @@ def _decode(source: AudioSource, offset: float, seconds: float) -> None:
         )
         for _ in blocks:
             pass
-
-
-def rates_table(rates: Sequence[LoaderRate]) -> list[dict[str, Any]]:
-    """One row for each number of workers."""
-    return [
-        {
-            "workers": rate.workers,
-            "clips/s": f"{rate.clips_per_second:,.0f}",
-            "95 % interval": f"{rate.low:,.0f} – {rate.high:,.0f}",
-            "runs": len(rate.runs),
-            "read MB/s": f"{rate.read_mb_per_second:,.1f}",
-            "batches MB/s": f"{rate.batch_mb_per_second:,.0f}",
-            "start s": f"{rate.start_seconds:.1f}",
-        }
-        for rate in rates
-    ]

@@ -59,7 +59,7 @@ def clip_seconds(dataset: DataSet) -> NDArray[np.float64]:
     do not say are AudioSet's, and taken to last 10 s.
 
     Raises:
-        AudioError: a file is no audio.
+        AudioError: a file is not audio.
     """
 
     def length(clip: Clip) -> float:
@@ -87,7 +87,7 @@ class ClipPieces(Dataset[Item]):
     Raises:
         DataError: no clip, no label of the model's classes, or pseudo labels that do not fit.
         UsageError: an impossible length.
-        AudioError: a file is no audio.
+        AudioError: a file is not audio.
     """
 
     def __init__(

@@ -11,14 +11,14 @@ from effbench.config import Strict
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class WaveformMixup(Strict):
+class WaveformMixupOptions(Strict):
     """Clips added to others as waveforms, each with a probability of ``rate``."""
 
     rate: Fraction
     alpha: PositiveFloat = 2.0
 
 
-class Mixup(Strict):
+class MixupOptions(Strict):
     """Features mixed with those of other clips, in a part ``rate`` of the batches.
 
     Attributes:
@@ -31,27 +31,27 @@ class Mixup(Strict):
     beta: PositiveFloat | None = None
 
 
-class Mixstyle(Strict):
+class MixStyleOptions(Strict):
     """Statistics of mel bands mixed with those of other clips, in a part ``rate`` of the batches."""
 
     rate: Fraction
     alpha: PositiveFloat = 0.4
 
 
-class FilterAugment(Strict):
+class FilterAugmentOptions(Strict):
     """A random equaliser, in a part ``rate`` of the batches."""
 
     rate: Fraction
     gain_db: PositiveFloat = 6.0
 
 
-class FrequencyWarp(Strict):
+class FrequencyWarpOptions(Strict):
     """A random crop of the mel axis, stretched back, in a part ``rate`` of the batches."""
 
     rate: Fraction
 
 
-class Augment(Strict):
+class AugmentOptions(Strict):
     """Augmentations in the order in which they are applied; what is left out is off.
 
     Attributes:
@@ -60,11 +60,11 @@ class Augment(Strict):
         time_mask: longest mask, as a fraction of the item.
     """
 
-    waveform_mixup: WaveformMixup | None = None
+    waveform_mixup: WaveformMixupOptions | None = None
     mel_jitter: bool = False
     frame_shift: Fraction = 0.0
-    mixup: Mixup | None = None
-    mixstyle: Mixstyle | None = None
+    mixup: MixupOptions | None = None
+    mixstyle: MixStyleOptions | None = None
     time_mask: Fraction = 0.0
-    filter_augment: FilterAugment | None = None
-    frequency_warp: FrequencyWarp | None = None
+    filter_augment: FilterAugmentOptions | None = None
+    frequency_warp: FrequencyWarpOptions | None = None

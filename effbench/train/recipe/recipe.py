@@ -8,12 +8,12 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from effbench.config import Strict
 from effbench.grid import CLIP_SECONDS
-from effbench.train.recipe.augmentation import Augment, Fraction
+from effbench.train.recipe.augmentation import AugmentOptions, Fraction
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
 
-class Data(Strict):
+class DataOptions(Strict):
     """Which clips, and how they become items.
 
     Attributes:
@@ -44,7 +44,7 @@ class Data(Strict):
     limit: PositiveInt | None = None
 
 
-class Batch(Strict):
+class BatchOptions(Strict):
     """Items per optimiser step and per forward pass.
 
     Attributes:
@@ -56,13 +56,13 @@ class Batch(Strict):
     effective: PositiveInt = 256
 
     @model_validator(mode="after")
-    def _divides(self) -> Batch:
+    def _divides(self) -> BatchOptions:
         if self.effective % self.size:
-            raise ValueError(f"effective {self.effective} is no multiple of size {self.size}")
+            raise ValueError(f"effective {self.effective} is not a multiple of size {self.size}")
         return self
 
 
-class Optimizer(Strict):
+class OptimizerOptions(Strict):
     """Optimiser and learning rates.
 
     Attributes:
@@ -82,13 +82,13 @@ class Optimizer(Strict):
     layer_decay: Ratio = 1.0
 
     @model_validator(mode="after")
-    def _decays(self) -> Optimizer:
+    def _decays(self) -> OptimizerOptions:
         if self.weight_decay and self.name == "adam":
             raise ValueError(f"weight_decay {self.weight_decay} needs the optimiser adamw")
         return self
 
 
-class Schedule(Strict):
+class ScheduleOptions(Strict):
     """Learning rate over the optimiser steps, as a factor of the peak rates.
 
     Attributes:
@@ -102,14 +102,14 @@ class Schedule(Strict):
     end: Fraction = 0.0
 
     @model_validator(mode="after")
-    def _ends(self) -> Schedule:
+    def _ends(self) -> ScheduleOptions:
         if self.shape == "exponential" and self.end == 0:
             raise ValueError("an exponential schedule needs an end above 0")
         return self
 
 
-class Teacher(Strict):
-    """An online teacher: a trained detector that labels every batch, augmented as the student hears it.
+class TeacherOptions(Strict):
+    """An online teacher: a trained detector that labels every batch, augmented as for the student.
 
     Attributes:
         model: spec of the teacher.
@@ -128,7 +128,7 @@ class Teacher(Strict):
     weak_mixup: PositiveFloat = 0.3
 
 
-class Validation(Strict):
+class ValidationOptions(Strict):
     """When and how the model is scored.
 
     Attributes:
@@ -144,7 +144,7 @@ class Validation(Strict):
     batch_size: PositiveInt = 32
 
     @model_validator(mode="after")
-    def _has_metric(self) -> Validation:
+    def _has_metric(self) -> ValidationOptions:
         known = {"paper": ("psds1", "pauroc"), "dcase2016": ("onset_f1", "onset_f1_50ms"), "weak": ("map",)}
         if self.metric not in known[self.protocol]:
             raise ValueError(f"metric {self.metric}: {self.protocol} has {', '.join(known[self.protocol])}")
@@ -178,19 +178,19 @@ class Recipe(Strict):
     epochs: PositiveInt
     seed: int = Field(default=0, ge=0, lt=2**31)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    data: Data = Data()
-    batch: Batch = Batch()
-    optimizer: Optimizer
-    schedule: Schedule = Schedule()
-    augment: Augment = Augment()
+    data: DataOptions = DataOptions()
+    batch: BatchOptions = BatchOptions()
+    optimizer: OptimizerOptions
+    schedule: ScheduleOptions = ScheduleOptions()
+    augment: AugmentOptions = AugmentOptions()
     distillation: Fraction = 0.0
-    teacher: Teacher | None = None
+    teacher: TeacherOptions | None = None
     frozen: bool = False
     clip_norm: PositiveFloat | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] | None = None
     gradient_checkpointing: bool = False
-    validation: Validation = Validation()
+    validation: ValidationOptions = ValidationOptions()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:

@@ -130,7 +130,7 @@ def test_every_problem_of_a_recipe_is_shown_with_where_it_is(tmp_path):
     ("overrides", "said"),
     [
         (["optimizer.lr"], "expected section.key=value"),
-        (["batch.effective=100"], "no multiple"),
+        (["batch.effective=100"], "not a multiple"),
         (["distillation=2"], "distillation"),
         (["task=advanced"], "needs a teacher"),
         (["frozen=true", "initialise=scratch"], "untrained backbone"),
