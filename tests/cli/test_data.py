@@ -110,11 +110,6 @@ def test_mistakes_end_in_one_clear_line(effbench, tmp_path, arguments, code, mes
     assert result.stdout == ""
 
 
-def test_help_has_examples(effbench):
-    for command in ("synth", "prepare", "check", "bench"):
-        assert f"Example: effbench data {command}" in effbench("data", command, "--help").stdout
-
-
 def test_bench_measures_the_loader(effbench, small):
     arguments = ("data", "bench", "set", "--split", "train", "--batch-size", 2, "--seconds-budget", 0.3)
     table = effbench(*arguments, "--workers", 0)

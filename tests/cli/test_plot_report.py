@@ -108,13 +108,6 @@ def test_a_store_that_is_none_is_left_alone(effbench: Command, tmp_path: Path) -
     assert (tmp_path / "letter.txt").read_text() == "Dear all,\n" * 200
 
 
-@pytest.mark.parametrize("command", ["plot", "report"])
-def test_help_has_an_example(effbench: Command, command: str) -> None:
-    done = effbench(command, "--help")
-    assert done.returncode == 0
-    assert f"Example: effbench {command} paper" in done.stdout
-
-
 def test_the_commands_import_nothing_heavy_until_they_run() -> None:
     program = (
         "import sys, effbench.cli.plot, effbench.cli.report;"
