@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -27,14 +26,18 @@ def commit() -> str | None:
     folder = _PACKAGE.parent
     if not (folder / ".git").exists():  # an installed wheel, maybe within someone else's checkout
         return None
-    try:
-        head = _git(folder, "rev-parse", "HEAD")
-        changes = _git(folder, "status", "--porcelain", "--", *_DECIDING)
-    except (OSError, subprocess.SubprocessError):
+    head = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--", *_DECIDING)
+    if head is None or changes is None:
         return None
     return f"{head}+dirty" if changes else head
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str | None:
+    import subprocess  # slow to load, and most commands ask for no commit
+
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

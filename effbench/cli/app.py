@@ -5,48 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from effbench.cli import (
-    data,
-    detect,
-    doctor,
-    evaluate,
-    models,
-    plot,
-    profile,
-    pseudo_labels,
-    regress,
-    report,
-    study,
-    train,
-)
 from effbench.cli.progress import showing_downloads
 from effbench.errors import EffbenchError, show_warning
 from effbench.version import VERSION
 
-app = typer.Typer(
-    name="effbench",
-    help="Which audio model is worth its cost? Parameters, MACs, throughput and PSDS1 of detectors.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+#: In the order of ``effbench --help``; each in the module of its name.
+COMMANDS = (
+    *("models", "profile", "detect", "train", "evaluate", "data", "pseudo-labels"),
+    *("study", "plot", "report", "regress", "doctor"),
 )
-app.add_typer(models.app, name="models")
-app.command()(profile.profile)
-app.command()(detect.detect)
-app.command()(train.train)
-app.command()(evaluate.evaluate)
-app.add_typer(data.app, name="data")
-app.command("pseudo-labels")(pseudo_labels.pseudo_labels)
-app.add_typer(study.app, name="study")
-app.command()(plot.plot)
-app.command()(report.report)
-app.add_typer(regress.app, name="regress")
-app.command()(doctor.doctor)
 
 
 def _print_version(value: bool) -> None:
@@ -55,7 +28,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
@@ -63,6 +35,26 @@ def _root(
     ] = False,
 ) -> None:
     """Register the options that stand before every command."""
+
+
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The commands; if arguments start with the name of one, that one alone, so that it starts sooner."""
+    app = typer.Typer(
+        name="effbench",
+        help="Which audio model is worth its cost? Parameters, MACs, throughput and PSDS1 of detectors.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    for name in set(arguments[:1]).intersection(COMMANDS) or COMMANDS:
+        module = import_module(f"effbench.cli.{name.replace('-', '_')}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
+    return app
 
 
 def main() -> None:
@@ -73,7 +65,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
         with showing_downloads():
-            app()
+            command_line(sys.argv[1:])()
     except EffbenchError as error:
         first, *rest = str(error).splitlines()
         print("\n".join([f"error: {first}", *(f"       {line}" for line in rest)]), file=sys.stderr)

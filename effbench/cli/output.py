@@ -45,20 +45,17 @@ def write_table(rows: Sequence[Row], title: str | None = None) -> None:
 
 
 def write_sections(sections: Iterable[Table | str]) -> None:
-    """Tables and lines of text on stdout.
-
-    Wide tables are never cut: where stdout is no terminal, or is too narrow, lines run on.
-    """
+    """Tables and lines of text on stdout; wide tables are never cut, but run on in a narrow terminal."""
     from rich.console import Console
 
+    console = Console(width=_ENDLESS)
     for section in sections:
         if isinstance(section, str):
             print(section)
             continue
         if section.title is not None:
             print(section.title)
-        needed = Console(width=_ENDLESS).measure(section.__rich__()).maximum
-        Console(width=max(Console().width, needed)).print(section)
+        console.print(section)
 
 
 def write(rows: Sequence[Row], form: Format, title: str | None = None) -> None:

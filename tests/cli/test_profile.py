@@ -124,12 +124,3 @@ def test_models_show_adds_up(effbench):
     assert sum(layer["macs"] for layer in shown["layers"]) == shown["macs"]["exact"] == 1_495_773_632
     assert sum(layer["parameters"] for layer in shown["layers"]) == shown["parameters"]["total"]
     assert shown["card"]["checkpoint"]["advanced-kd"] == "fmn10+tf-256_advanced-kd-weak-strong.pt"
-
-
-def test_starting_up_imports_nothing_heavy():
-    import subprocess
-    import sys
-
-    code = "import sys, effbench.cli.app; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "numpy", "pandas", "matplotlib", "pydantic", "rich"} & set(done.stdout.split())
