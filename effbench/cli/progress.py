@@ -51,13 +51,6 @@ class Status:
         if self.bar.disable:
             print(f"[{self.started}/{self.total}] {name}", file=sys.stderr)
 
-    def advance(self, count: int = 1) -> None:
-        """So many small jobs are done; without a terminal, a line for each tenth of all."""
-        before, self.started = self.started, self.started + count
-        self.bar.update(self.task, completed=self.started)
-        if self.bar.disable and 10 * before // self.total != 10 * self.started // self.total:
-            print(f"{self.started} of {self.total}", file=sys.stderr)
-
     def line(self, text: str) -> None:
         """One finished measurement of the current job."""
         if self.bar.disable:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli.output import note
-from effbench.cli.progress import status
+from effbench.cli.progress import counting
 from effbench.errors import UsageError
 
 
@@ -55,6 +55,6 @@ def pseudo_labels(
             note(
                 f"note: {chosen.spec} has untrained weights: give --checkpoint for labels that mean something"
             )
-    with status(len(dataset)) as progress:
-        write_pseudo_labels(dataset, models, out, inference, suffix=suffix, advance=progress.advance)
+    with counting("clips") as progress:
+        write_pseudo_labels(dataset, models, out, inference, suffix=suffix, progress=progress)
     note(f"{len(dataset)} clips in {out}")

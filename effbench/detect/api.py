@@ -112,7 +112,7 @@ def _chosen(model: str | SoundEventDetector, checkpoint: AudioPath | None) -> Ch
         chosen = choose_model(model, None if checkpoint is None else os.fspath(checkpoint))
         if checkpoint is None:
             warnings.warn(
-                f"{chosen.spec} without a checkpoint has untrained weights: the events mean nothing",
+                "no checkpoint, so the weights are untrained: the events mean nothing",
                 EffbenchWarning,
                 stacklevel=3,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -14,13 +14,12 @@ from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
 from effbench.data.ground_truth import read_ground_truth
 from effbench.data.tables import read_durations
-from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.inputs import Durations, GroundTruth
 from effbench.evaluate.protocol import EvaluationOptions
 from effbench.evaluate.scoring import Engine
-from effbench.infer.dataset import infer
+from effbench.infer.dataset import ClipProgress, infer
 from effbench.infer.inference import Inference
 from effbench.infer.score_files import ScoreSet, last_times, read_scores
 from effbench.machine.environment import environment
@@ -31,8 +30,6 @@ from effbench.spec import ModelSpec
 
 #: Where the logits of models are kept by default, a folder for each model and data set.
 WORK = Path("results/scores")
-
-ClipProgress = Callable[[int, int], None]
 
 
 def evaluate(
@@ -56,7 +53,7 @@ def evaluate(
     batch_size: int | None = None,
     work: str | Path | None = None,
     store: str | Path | None = None,
-    progress: ClipProgress | None = None,
+    progress: ClipProgress = lambda done, total: None,
 ) -> Evaluation:
     """Score a model on a data set, or files of frame scores against ground truth, with 95 % intervals.
 
@@ -151,9 +148,7 @@ def _chosen(model: str | ModelSpec | SoundEventDetector, checkpoint: str | Path 
     if isinstance(model, SoundEventDetector):
         if checkpoint is not None:
             raise UsageError("a detector has its weights already: a checkpoint is for a spec")
-        names = strong_classes().names
-        known = names if len(names) == model.strong_head.out_features else ()
-        return ChosenModel(model, type(model).__name__, "in memory", known)
+        return ChosenModel.of(model)
     chosen = choose_model(str(model), None if checkpoint is None else str(checkpoint))
     if chosen.checkpoint is None:
         message = "no checkpoint, so the weights are untrained: the values are those of chance"
@@ -170,17 +165,9 @@ def _default_folder(chosen: ChosenModel, dataset: DataSet, inference: Inference)
 
 
 def _infer(
-    chosen: ChosenModel, dataset: DataSet, folder: Path, inference: Inference, progress: ClipProgress | None
+    chosen: ChosenModel, dataset: DataSet, folder: Path, inference: Inference, progress: ClipProgress
 ) -> _Evaluated:
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, len(dataset))
-
-    scores = infer(dataset, chosen, folder, inference, advance=advance)
+    scores = infer(dataset, chosen, folder, inference, progress=progress)
     origin = {"data": dataset.path.resolve().name, "split": dataset.split, **chosen.record()}
     return _Evaluated(scores, dataset.ground_truth(), dataset.durations(), origin)
 

@@ -17,6 +17,9 @@ from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel
 
+#: Is told how many of how many are done.
+ClipProgress = Callable[[int, int], None]
+
 
 def dataset_scores(
     dataset: DataSet, names: Sequence[str], scorer: WindowScorer
@@ -36,7 +39,7 @@ def infer(
     folder: Path,
     inference: Inference,
     *,
-    advance: Callable[[int], None] = lambda count: None,
+    progress: ClipProgress = lambda done, total: None,
 ) -> ScoreSet:
     """Logits of every clip of a data set in a folder; clips that are there already are left out.
 
@@ -45,7 +48,7 @@ def infer(
         chosen: the model.
         folder: where the logits go; one that was begun for the same model and data goes on.
         inference: where and how the model runs.
-        advance: told of how many more clips are done.
+        progress: is told how many clips of how many are done.
 
     Raises:
         EffbenchError: the folder belongs to something else, the model's classes are not known, or a clip
@@ -56,10 +59,12 @@ def infer(
         made_by["windows"] = "apart"
     scores = ScoreFolder.create(folder, classes_of(chosen, dataset), made_by)
     todo = [name for name in dataset.ids if name not in scores]
-    advance(len(dataset) - len(todo))
-    for name, logits in dataset_scores(dataset, todo, FrameScorer(chosen.detector, inference)):
+    done = len(dataset) - len(todo)
+    progress(done, len(dataset))
+    scored = dataset_scores(dataset, todo, FrameScorer(chosen.detector, inference))
+    for number, (name, logits) in enumerate(scored, done + 1):
         scores.add(name, logits)
-        advance(1)
+        progress(number, len(dataset))
     return ScoreSet(scores, scores.classes, None, probabilities=False)
 
 

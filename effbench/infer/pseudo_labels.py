@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from effbench.data.clips import DataSet
 from effbench.data.pseudo_labels import PseudoLabelWriter
-from effbench.infer.dataset import dataset_scores
+from effbench.infer.dataset import ClipProgress, dataset_scores
 from effbench.infer.inference import Inference
 from effbench.infer.scorer import FrameScorer
 from effbench.models.chosen import ChosenModel
@@ -20,7 +20,7 @@ def write_pseudo_labels(
     inference: Inference | None = None,
     *,
     suffix: str = ".mp3",
-    advance: Callable[[int], None] = lambda count: None,
+    progress: ClipProgress = lambda done, total: None,
 ) -> None:
     """Write the mean logits of every clip's first 10 s; an interrupted run goes on where it stopped.
 
@@ -30,7 +30,7 @@ def write_pseudo_labels(
         path: the HDF5 file, which appears when it is complete.
         inference: where and how the models run.
         suffix: of the clips' names in the file.
-        advance: told of how many more clips are done.
+        progress: is told how many clips of how many are done.
 
     Raises:
         EffbenchError: the file is there, was begun for something else or can't be written, or a clip can't be
@@ -42,8 +42,8 @@ def write_pseudo_labels(
     names = [f"{clip}{suffix}" for clip in dataset.ids]
     outputs = models[0].detector.strong_head.out_features
     with PseudoLabelWriter(path, names, outputs, made_by) as file:
-        advance(file.done)
+        progress(file.done, len(names))
         for _, logits in dataset_scores(dataset, dataset.ids[file.done :], scorer):
             file.add(logits)
-            advance(1)
+            progress(file.done, len(names))
         file.finish()

@@ -2,7 +2,7 @@
 
 Neighbouring windows share two seconds, in which the scores of the one fade into those of the other, so that
 an event across a border is one event. That costs 250/200 = 1.25 times as many windows as hard cutting. The
-last window ends with the audio, so that it hears ten seconds as well; shorter audio keeps its own length.
+last window ends with the audio, so that it has ten seconds as well; shorter audio keeps its own length.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Window:
 
     Attributes:
         start: the frame of the audio that it begins with.
-        samples: what the model hears, zero-padded where the audio ends earlier.
+        samples: the audio, zero-padded where the audio ends earlier.
         total_samples: length of the whole audio; known in the last window, ``None`` before.
     """
 

@@ -22,7 +22,8 @@ class ChosenModel:
     Attributes:
         detector: in eval mode.
         spec: its canonical name.
-        checkpoint: ``strong`` or the file's name, with its SHA-256; ``None`` for untrained weights.
+        checkpoint: ``strong`` or the file's name, with its SHA-256; ``None`` for untrained weights. Those
+            of a detector that was built elsewhere are ``in memory``.
         classes: names of the strong head's outputs; empty where they are not known.
     """
 
@@ -34,7 +35,7 @@ class ChosenModel:
     @classmethod
     def of(cls, detector: SoundEventDetector) -> ChosenModel:
         """A detector that was built elsewhere; its classes are known if there are the published 447."""
-        return cls(detector, type(detector).__name__, None, _published_classes(detector))
+        return cls(detector, type(detector).__name__, "in memory", _published_classes(detector))
 
     @property
     def class_names(self) -> tuple[str, ...]:

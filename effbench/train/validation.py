@@ -25,7 +25,7 @@ from effbench.infer.inference import Inference
 from effbench.infer.scorer import FrameScorer
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate
-from effbench.results.measurement import UNITS
+from effbench.results.measurement import in_unit
 from effbench.train.feed.loader import Batch, Loader
 from effbench.train.feed.pieces import ValidationItems
 from effbench.train.feed.training_data import TrainingData
@@ -36,7 +36,7 @@ from effbench.train.runs import LOGITS
 
 @dataclass(frozen=True)
 class Scored:
-    """What one validation found.
+    """The result of one validation.
 
     Attributes:
         loss: mean binary cross-entropy of the logits and the labels.
@@ -48,23 +48,15 @@ class Scored:
 
     def value(self, metric: str) -> float:
         """A score in its unit."""
-        return _scale(metric) * self.evaluation.values[metric].value
+        return in_unit(metric, self.evaluation.values[metric]).value
 
     def row(self) -> dict[str, float | None]:
         """For the run's metrics: every score in its unit, with its interval."""
         row: dict[str, float | None] = {"validation_loss": self.loss}
-        for name, estimate in self.evaluation.values.items():
-            row |= {
-                name: _scale(name) * estimate.value,
-                f"{name}_low": _scale(name) * estimate.low,
-                f"{name}_high": _scale(name) * estimate.high,
-            }
+        for name, score in self.evaluation.values.items():
+            estimate = in_unit(name, score)
+            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         return row
-
-
-def _scale(name: str) -> float:
-    """A fraction as a percentage; errors are counted."""
-    return 100.0 if UNITS[name] == "%" else 1.0
 
 
 class Validator:
@@ -105,8 +97,8 @@ class Validator:
             loss = self._infer(model, detector, path)
             self.fabric.barrier()
             # Curves and counts of every class stay here.
-            found = replace(self._evaluate(path), results={}) if self.fabric.is_global_zero else None
-            evaluation = cast(Evaluation, self.fabric.broadcast(found))
+            own = replace(self._evaluate(path), results={}) if self.fabric.is_global_zero else None
+            evaluation = cast(Evaluation, self.fabric.broadcast(own))
         return Scored(loss, evaluation)
 
     @contextmanager
@@ -192,9 +184,9 @@ class Validator:
                 if name in index:
                     labels[row, index[name]] = True
         value = Estimate(mean_average_precision(clips, labels), math.nan, math.nan)
-        found, count = int(labels.any(0).sum()), len(dataset)
-        conditions = {"protocol": "weak", "clips": count, "classes": found}
-        return Evaluation("weak", "effbench", count, found, 0, {"map": value}, {}, conditions)
+        present, count = int(labels.any(0).sum()), len(dataset)
+        conditions = {"protocol": "weak", "clips": count, "classes": present}
+        return Evaluation("weak", "effbench", count, present, 0, {"map": value}, {}, conditions)
 
 
 class _Clips(Mapping[str, NDArray[np.float32]]):
