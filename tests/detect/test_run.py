@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pytest
 import soundfile
-import torch
 from scipy import ndimage, special
 
 from effbench.data.audio import read_audio
@@ -201,13 +200,3 @@ def test_prefetch_hands_on_items_and_errors_in_order():
     ahead = prefetch(iter(range(100)), 1)
     assert next(ahead) == 0
     ahead.close()
-
-
-@pytest.mark.parametrize("spec", ["fmn04", "fmn06+gru-160"])
-def test_rearranged_detector_computes_the_same(spec):
-    windows = heard.audio(20).reshape(2, -1)
-    fast = scorer_of(spec)
-    plain = np.stack([special.expit(heard.logits(heard.detector(spec), window)) for window in windows])
-    np.testing.assert_allclose(fast(windows), plain, atol=1e-3)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fast.detectors[0].modules())
-    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in heard.detector(spec).modules())

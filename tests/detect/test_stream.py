@@ -9,7 +9,9 @@ from scipy import ndimage
 from effbench.detect.decoder import EventDecoder, StreamingMedian
 from effbench.evaluate.median import median_filter
 from effbench.grid import CLIP_FRAMES, CLIP_SAMPLES, FRAME_SAMPLES
-from effbench.infer.windows import HOP_FRAMES, Blend, cut, frames_of
+from effbench.infer.windows import Blend, cut, frames_of
+
+HOP_FRAMES = 200
 
 lengths = st.one_of(
     st.integers(1, 3000),
@@ -57,6 +59,15 @@ def test_windows_hold_the_right_samples_whatever_the_blocks(samples, seed, longe
         assert len(window.samples) == (max(samples, 258) if short else CLIP_SAMPLES)
         np.testing.assert_array_equal(window.samples[: len(part)], part)
         assert not window.samples[len(part) :].any()
+
+
+@pytest.mark.parametrize(
+    ("overlap", "starts"),
+    [(True, [0, 8, 16, 24, 32, 37]), (False, [0, 10, 20, 30, 40])],
+)
+def test_windows_begin_every_eight_seconds_or_without_overlap_every_ten(overlap, starts):
+    windows = cut([np.zeros(47 * 16_000, np.float32)], overlap=overlap)
+    assert [window.start * 0.04 for window in windows] == pytest.approx(starts)
 
 
 def test_no_audio_has_no_windows():

@@ -1,0 +1,90 @@
+"""What the version before has left behind is read, and goes on."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from effbench.data.datasets import open_dataset
+from effbench.data.pseudo_labels import PseudoLabels
+from effbench.data.synth import synthesise
+from effbench.infer.dataset import infer
+from effbench.infer.inference import Inference
+from effbench.infer.pseudo_labels import write_pseudo_labels
+from effbench.infer.score_files import read_scores
+from effbench.models.chosen import choose_model
+
+BEFORE = Path(__file__).parents[1] / "fixtures" / "before"
+CLIPS = [f"Yeval000000{number}" for number in range(4)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The data set that the scores are of; it is made from a seed."""
+    return synthesise(tmp_path_factory.mktemp("data") / "set", clips=6, eval_clips=4)
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """The run that was scored; scores remember its path as it was given."""
+    monkeypatch.chdir(BEFORE)
+    return choose_model("fmn01", "runs/small")
+
+
+def test_folder_of_logits_goes_on(data, model, tmp_path):
+    folder = tmp_path / "work"
+    shutil.copytree(BEFORE / "work", folder)
+    about = json.loads((folder / "scores.json").read_text())
+    about["made_by"]["data"] = str(data.resolve())
+    (folder / "scores.json").write_text(json.dumps(about))
+    (folder / f"{CLIPS[2]}.npy").unlink()
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    scores = infer(open_dataset(data, split="eval"), model, folder, Inference())
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert list(scores.scores) == CLIPS
+    assert scores.classes == model.classes
+    np.testing.assert_allclose(
+        scores.scores[CLIPS[2]], np.load(BEFORE / "work" / f"{CLIPS[2]}.npy"), atol=1e-5
+    )
+
+
+def test_table_of_scores_is_read(model):
+    table = read_scores(BEFORE / "scores.parquet")
+    assert table.probabilities
+    assert table.classes == model.classes
+    logits = np.load(BEFORE / "work" / f"{CLIPS[0]}.npy")
+    np.testing.assert_allclose(table.scores[CLIPS[0]], 1 / (1 + np.exp(-logits)), atol=1e-5)
+
+
+def test_pseudo_labels_are_read_and_made_alike(data, model, tmp_path):
+    labels = PseudoLabels(BEFORE / "pseudo.hdf5")
+    assert labels.shape == (10, 250)
+    write_pseudo_labels(open_dataset(data, split="eval"), [model], tmp_path / "pseudo.hdf5")
+    again = PseudoLabels(tmp_path / "pseudo.hdf5")
+    for clip in CLIPS:
+        # Half precision: neighbours of one another.
+        np.testing.assert_allclose(again.logits(clip), labels.logits(clip), rtol=1e-3, atol=1e-5)
+
+
+def test_folder_of_events_is_of_the_same_run_and_goes_on(effbench, data, model, tmp_path):
+    events = tmp_path / "events"
+    shutil.copytree(BEFORE / "events", events)
+    for path in (events / "effbench-detect.json", *sorted(events.glob("*.csv"))):
+        os.utime(path)
+    missing = events / f"{CLIPS[1]}.flac.csv"
+    missing.unlink()
+    audio = data / "audio" / "eval"
+    arguments = ("detect", audio, "--model", "fmn01", "--checkpoint", "runs/small", "--out", events)
+    done = effbench(*arguments, "--threshold", 0.1, cwd=BEFORE)
+    assert done.returncode == 0, done.stderr
+    assert "4 files, 3 of them done before" in done.stderr
+    now, then = pd.read_csv(missing), pd.read_csv(BEFORE / "events" / missing.name)
+    pd.testing.assert_frame_equal(now, then, atol=2e-6)
+    other = effbench(*arguments, "--threshold", 0.2, cwd=BEFORE)
+    assert other.returncode == 2
+    assert "made in another way" in other.stderr
+    assert "--overwrite" in other.stderr
