@@ -15,10 +15,10 @@ from effbench.cli.progress import showing_downloads
 from effbench.errors import EffbenchError, show_warning
 from effbench.version import VERSION
 
-#: In the order of ``effbench --help``; each in the module of its name.
+#: Each in the module of its name; help lists groups of commands last.
 COMMANDS = (
-    *("models", "profile", "detect", "train", "evaluate", "data", "pseudo-labels"),
-    *("study", "plot", "report", "regress", "doctor"),
+    *("profile", "detect", "train", "evaluate", "pseudo-labels", "plot", "report", "doctor"),
+    *("models", "data", "study", "regress"),
 )
 
 
