@@ -265,7 +265,7 @@ def write_checkpoint(
     spec: str | ModelSpec,
     *,
     classes: Sequence[str] = (),
-    training: Mapping[str, Any] | None = None,
+    training: Mapping[str, object] | None = None,
 ) -> None:
     """``save_checkpoint`` for weights by name, with what a training needs to go on, if anything.
 
