@@ -107,7 +107,7 @@ def evaluate(
             device=device,
             precision=precision,
             batch_size=batch_size,
-            work=work,
+            work=work if own else None,
             store=kept,
             progress=progress,
         )

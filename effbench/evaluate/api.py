@@ -91,36 +91,31 @@ def evaluate(
         raise UsageError("an evaluation is of a model on a data set, or of scores against ground truth")
     if store is not None and not isinstance(model, str | ModelSpec):
         raise UsageError("a results store keeps the values of models by their specs, and there is none here")
+    if work is not None and not isinstance(model, str | ModelSpec):
+        raise UsageError("a work folder keeps the logits of models by their specs, and there is none here")
     options = EvaluationOptions(protocol, metrics, engine, median_window, threshold)
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
         if model is not None and data is not None:
             inference = Inference(device, precision, batch_size, options.plan.overlap)
             dataset = _dataset(data, layout, split, audio)
+            where = (dataset.path if isinstance(data, DataSet) else Path(data)).resolve()
             chosen = _chosen(model, checkpoint)
             if isinstance(model, SoundEventDetector):
-                folder = Path(opened.enter_context(TemporaryDirectory(prefix="effbench-")))
-            else:
-                folder = _default_folder(chosen, dataset, inference) if work is None else Path(work)
-            evaluated = _infer(chosen, dataset, folder, inference, progress)
+                work = opened.enter_context(TemporaryDirectory(prefix="effbench-"))
+            folder = Path(work or _default_folder(chosen, where, dataset.split, inference))
+            found = infer(dataset, chosen, folder, inference, progress=progress)
+            origin = {"data": where.name, "split": dataset.split, **chosen.record()}
+            evaluated = _Evaluated(found, dataset.ground_truth(), dataset.durations(), origin)
         else:
             assert scores is not None
             assert ground_truth is not None
             evaluated = _read(Path(scores), Path(ground_truth), durations)
-        found = evaluated.scores
-        evaluation = options.evaluate(
-            found.scores,
-            evaluated.ground_truth,
-            evaluated.durations,
-            classes=found.classes,
-            probabilities=found.probabilities,
-            timestamps=found.timestamps,
-        )
-        evaluation = replace(evaluation, origin=evaluated.origin)
+        evaluation = evaluated.by(options)
         if results is not None:
-            origin = dict(evaluated.origin)
-            spec = str(origin.pop("model"))
-            results.add(evaluation.measurements(spec, conditions=origin, environment=environment("cpu")))
+            conditions = {key: value for key, value in evaluation.origin.items() if key != "model"}
+            spec, here = str(evaluation.origin["model"]), environment("cpu")
+            results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
     return evaluation
 
 
@@ -128,10 +123,22 @@ def evaluate(
 class _Evaluated:
     """Frame scores, what they are held against, and where both come from."""
 
-    scores: ScoreSet
+    found: ScoreSet
     ground_truth: GroundTruth
     durations: Durations
     origin: Mapping[str, str | int | None]
+
+    def by(self, options: EvaluationOptions) -> Evaluation:
+        """Their evaluation."""
+        evaluation = options.evaluate(
+            self.found.scores,
+            self.ground_truth,
+            self.durations,
+            classes=self.found.classes,
+            probabilities=self.found.probabilities,
+            timestamps=self.found.timestamps,
+        )
+        return replace(evaluation, origin=self.origin)
 
 
 def _dataset(
@@ -156,20 +163,11 @@ def _chosen(model: str | ModelSpec | SoundEventDetector, checkpoint: str | Path 
     return chosen
 
 
-def _default_folder(chosen: ChosenModel, dataset: DataSet, inference: Inference) -> Path:
+def _default_folder(chosen: ChosenModel, data: Path, split: str, inference: Inference) -> Path:
     """Another checkpoint of the same model, or other windows, have a folder of their own."""
-    path = dataset.path.resolve()
-    origin = f"{chosen.record()} {path} {inference.overlap}"
+    origin = f"{chosen.record()} {data} {inference.overlap}"
     tag = blake2b(origin.encode(), digest_size=4).hexdigest()
-    return WORK / f"{chosen.spec}_{path.name}_{dataset.split}_{tag}"
-
-
-def _infer(
-    chosen: ChosenModel, dataset: DataSet, folder: Path, inference: Inference, progress: ClipProgress
-) -> _Evaluated:
-    scores = infer(dataset, chosen, folder, inference, progress=progress)
-    origin = {"data": dataset.path.resolve().name, "split": dataset.split, **chosen.record()}
-    return _Evaluated(scores, dataset.ground_truth(), dataset.durations(), origin)
+    return WORK / f"{chosen.spec}_{data.name}_{split}_{tag}"
 
 
 def _read(scores: Path, ground_truth: Path, durations: str | Path | None) -> _Evaluated:

@@ -1,5 +1,7 @@
 """``effbench.evaluate`` from Python: models on data, and files of scores."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +78,14 @@ def test_a_spec_and_the_detector_behind_it_have_the_same_values(data, tmp_path):
     assert set(tmp_path.rglob("*")) == before
 
 
+def test_a_table_and_its_folder_are_kept_apart(data):
+    table = data / "audioset_eval_strong.tsv"
+    with pytest.warns(EffbenchWarning):
+        evaluation = evaluate("fmn04", data=table, metrics=["segment"], work="logits")
+    assert evaluation.origin["data"] == table.name
+    assert len(ScoreFolder.open(Path("logits"))) == evaluation.clips == 4
+
+
 def test_files_of_scores_are_held_against_a_table(files, data):
     evaluation = evaluate(**files, metrics=["psds1", "segment"], median_window=1)
     assert evaluation.values["psds1"].value == pytest.approx(1.0)
@@ -103,6 +113,7 @@ def test_durations_may_come_from_a_table(files, tmp_path):
         ({"model": "fmn04", "data": "DATA", "scores": "scores"}, "a model on a data set"),
         ({"scores": "FILES", "store": "store.sqlite"}, "by their specs"),
         ({"model": "DETECTOR", "data": "DATA", "store": "store.sqlite"}, "by their specs"),
+        ({"model": "DETECTOR", "data": "DATA", "split": "eval", "work": "logits"}, "by their specs"),
         ({"model": "DETECTOR", "data": "DATA", "split": "eval", "checkpoint": "strong"}, "has its weights"),
         ({"model": "fmn04", "data": "OPEN", "split": "eval"}, "has its layout, split and audio already"),
         ({"model": "fmn04", "data": "DATA", "split": "eval", "engine": "fast"}, "unknown engine 'fast'"),
