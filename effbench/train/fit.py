@@ -19,14 +19,13 @@ from torch import Tensor
 from effbench.errors import Stopped
 from effbench.models.checkpoints import write_checkpoint
 from effbench.train.ema import WeightAverage
-from effbench.train.feed.loader import PackedBatch
+from effbench.train.feed.steps import Batches, StepBatches
 from effbench.train.feed.training_data import TrainingData
-from effbench.train.groups import logged_rates, make_optimizer
 from effbench.train.health import Recent, any_process, check_weights
 from effbench.train.module import DetectorTraining
+from effbench.train.optimizer import ScheduledRates, make_optimizer
 from effbench.train.progress import Progress
 from effbench.train.runs import Run
-from effbench.train.schedules import SCHEDULES
 from effbench.train.state import FurtherState, Position, detector_state, load_state, training_state
 from effbench.train.validation import Scored, Validator
 
@@ -60,16 +59,9 @@ class Fit:
     ) -> None:
         self.data, self.recipe, self.fabric = data, data.recipe, fabric
         self.run, self.progress, self.stop = run, progress, stop
-        self.world, rank = fabric.world_size, fabric.global_rank
-        pinned = fabric.device.type == "cuda"
-        self.samplers = [data.sampler(rank=rank, world=self.world)]
-        if data.weak is not None:
-            self.samplers.append(data.sampler(weak=True, rank=rank, world=self.world))
-        self.loaders = [
-            data.loader(sampler, weak=bool(number), workers=workers, pinned=pinned)
-            for number, sampler in enumerate(self.samplers)
-        ]
-        validation = data.validation_loader(rank=rank, world=self.world, workers=workers, pinned=pinned)
+        rank, world, pinned = fabric.global_rank, fabric.world_size, fabric.device.type == "cuda"
+        self.steps = StepBatches(data, rank=rank, world=world, workers=workers, pinned=pinned)
+        validation = data.validation_loader(rank=rank, world=world, workers=workers, pinned=pinned)
         self.validator = Validator(data, fabric, run.folder, validation)
         module.move_teacher(fabric.device)
         self.module = module
@@ -77,26 +69,20 @@ class Fit:
         self.model.mark_forward_method("training_step")
         self.optimizer = make_optimizer(module.detector, self.recipe)
         self._stepper = cast(_FabricOptimizer, fabric.setup_optimizers(self.optimizer))
-        self.rates = {group["name"]: float(group["lr"]) for group in self.optimizer.param_groups}
         self.average = WeightAverage(module.detector, self.recipe.ema) if self.recipe.ema else None
-        self.batches = len(self.samplers[0])
-        self.position = Position(batches=self.batches)
-        self.accumulate = max(1, self.recipe.batch.effective // (self.recipe.batch.size * self.world))
-        self.total_steps = self.recipe.epochs * -(-self.batches // self.accumulate)
-        schedule = self.recipe.schedule
-        self.factor = SCHEDULES[schedule.shape](
-            self.total_steps, warmup=schedule.warmup_steps, end=schedule.end
-        )
+        self.position = Position(batches=self.steps.epoch_batches)
+        self.total_steps = self.recipe.epochs * self.steps.epoch_steps
+        self.rates = ScheduledRates(self.optimizer, self.recipe.schedule, self.total_steps)
         self.conditions: Mapping[str, object] = {}
         """What the scores depend on besides the weights, from the last validation."""
-        self._recent = Recent(fabric, self.accumulate)
+        self._recent = Recent(fabric)
 
     def resume(self) -> None:
         """Go back to where the run was saved last, if it was."""
         if not self.run.last.is_file():
             return
         self.position, further = load_state(self.run.last, self.module, self.optimizer)
-        self.position.place(self.batches, self.accumulate)
+        self.position.place(self.steps.epoch_batches, self.steps.accumulate)
         self.conditions = further.conditions
         if self.average is not None and further.average is not None:
             self.average.load_state_dict(further.average)
@@ -114,8 +100,8 @@ class Fit:
         try:
             self._fit()
         finally:
-            for loader in (*self.loaders, self.validator.loader):
-                loader.close()
+            self.steps.close()
+            self.validator.loader.close()
 
     def _fit(self) -> None:
         while self.position.epoch < self.recipe.epochs:
@@ -133,25 +119,14 @@ class Fit:
             self._end_epoch()
             self._save()
 
-    def windows(self) -> Iterator[list[tuple[PackedBatch, ...]]]:
+    def windows(self) -> Iterator[list[Batches]]:
         """The batches of each optimiser step of this epoch that is still to be done."""
-        for sampler in self.samplers:
-            sampler.set_epoch(self.position.epoch)
-            sampler.start = self.position.batch
-        window: list[tuple[PackedBatch, ...]] = []
-        left = self.batches - self.position.batch
-        for batches in zip(*self.loaders, strict=True):
-            window.append(batches)
-            if len(window) == min(self.accumulate, left):
-                left -= len(window)
-                yield window
-                window = []
+        return self.steps.epoch(self.position.epoch, self.position.batch)
 
-    def take_step(self, window: list[tuple[PackedBatch, ...]]) -> None:
+    def take_step(self, window: list[Batches]) -> None:
         """One optimiser step."""
         generator = self._seeded()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rates[group["name"]] * self.factor(self.position.step)
+        self.rates.set(self.position.step)
         for number, batches in enumerate(window):
             moved = [batch.to(self.fabric.device, non_blocking=True) for batch in batches]
             tensors = self.module.prepare(moved[0], generator, *moved[1:])
@@ -172,7 +147,7 @@ class Fit:
         self.position.batch += len(window)
         if self.fabric.device.type == "cpu" or self.position.step % LOOK_EVERY == 0:
             self._look()
-        if self.position.step % SAVE_EVERY == 0 and self.position.batch < self.batches:
+        if self.position.step % SAVE_EVERY == 0 and self.position.batch < self.steps.epoch_batches:
             self._look()
             self._save()
 
@@ -199,7 +174,7 @@ class Fit:
             "epoch": position.epoch,
             "step": position.step,
             "loss": position.loss_sum / max(1, position.loss_count),
-            **{name: rate * self.factor(position.step) for name, rate in logged_rates(self.rates).items()},
+            **self.rates.logged(position.step),
             "seconds": position.seconds,
         }
         position.loss_sum, position.loss_count, position.seconds = 0.0, 0, 0.0

@@ -21,11 +21,10 @@ class Recent:
 
     Args:
         fabric: the processes.
-        accumulate: batches of a whole optimiser step.
     """
 
-    def __init__(self, fabric: Fabric, accumulate: int) -> None:
-        self.fabric, self.accumulate = fabric, accumulate
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
         self.losses: list[Tensor] = []
         self.clips: list[tuple[str, ...]] = []
         self.steps: list[int] = []

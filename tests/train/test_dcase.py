@@ -124,11 +124,11 @@ def test_layers_learn_the_slower_the_lower_they_are(hear, pretrained, tmp_path):
     fit = trained(
         tmp_path / "run", RECIPE, hear, f"initialise={pretrained}", "optimizer.layer_decay=0.5", *FASTER
     )
-    layers = sorted({name.split(".")[1] for name in fit.rates if name.startswith("backbone")})
+    layers = sorted({name.split(".")[1] for name in fit.rates.peaks if name.startswith("backbone")})
     assert len(layers) == 17
     for index, layer in enumerate(layers):
-        assert fit.rates[f"backbone.{layer}.decay"] == pytest.approx(3e-3 * 0.5 ** (16 - index))
-    assert fit.rates["sequence.decay"] == pytest.approx(3e-3)
+        assert fit.rates.peaks[f"backbone.{layer}.decay"] == pytest.approx(3e-3 * 0.5 ** (16 - index))
+    assert fit.rates.peaks["sequence.decay"] == pytest.approx(3e-3)
     decays = {group["name"]: group["weight_decay"] for group in fit.optimizer.param_groups}
     assert {decay for name, decay in decays.items() if name.endswith(".no_decay")} == {0.0}
     assert {decay for name, decay in decays.items() if name.endswith(".decay")} == {1e-3}

@@ -6,7 +6,7 @@ from torch import nn
 
 import effbench
 from effbench.errors import UsageError
-from effbench.train.groups import parameter_groups
+from effbench.train.optimizer import parameter_groups
 
 RATES = {"lr": 3e-3, "sequence_lr": 8e-4, "weight_decay": 0.05}
 

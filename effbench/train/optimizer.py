@@ -1,15 +1,16 @@
-"""Optimiser groups: which rate and which weight decay each parameter has."""
+"""The optimiser: which rate and which weight decay each parameter has, at every step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol, cast
 
 from torch import nn, optim
 
 from effbench.errors import UsageError
 from effbench.models.detector import SoundEventDetector
-from effbench.train.recipe.recipe import Recipe
+from effbench.train.recipe.recipe import Recipe, ScheduleOptions
+from effbench.train.schedules import SCHEDULES
 
 
 class Layered(Protocol):
@@ -92,10 +93,29 @@ def make_optimizer(detector: SoundEventDetector, recipe: Recipe) -> optim.Optimi
     return optim.Adam(groups) if options.name == "adam" else optim.AdamW(groups)
 
 
-def logged_rates(rates: Mapping[str, float]) -> dict[str, float]:
-    """Peak rates of the backbone's top layer and of sequence model and heads, of the rates of all groups."""
-    found: dict[str, float] = {}
-    for column, part in (("lr", "backbone"), ("sequence_lr", "sequence")):
-        group = [rate for name, rate in rates.items() if name.startswith(part)]
-        found |= {column: max(group)} if group else {}
-    return found
+class ScheduledRates:
+    """Learning rates of an optimiser's groups over its steps.
+
+    Args:
+        optimizer: of ``make_optimizer``, which begins with the peak rates.
+        options: of the schedule.
+        total: optimiser steps of the training.
+    """
+
+    def __init__(self, optimizer: optim.Optimizer, options: ScheduleOptions, total: int) -> None:
+        self.optimizer = optimizer
+        self.peaks = {group["name"]: float(group["lr"]) for group in optimizer.param_groups}
+        self._factor = SCHEDULES[options.shape](total, warmup=options.warmup_steps, end=options.end)
+
+    def set(self, step: int) -> None:
+        """The rates of the step that follows ``step`` finished ones."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.peaks[group["name"]] * self._factor(step)
+
+    def logged(self, step: int) -> dict[str, float]:
+        """Rates of the backbone's top layer and of sequence model and heads, where they are trained."""
+        rates: dict[str, float] = {}
+        for column, part in (("lr", "backbone"), ("sequence_lr", "sequence")):
+            peaks = [peak for name, peak in self.peaks.items() if name.startswith(part)]
+            rates |= {column: max(peaks) * self._factor(step)} if peaks else {}
+        return rates
