@@ -143,5 +143,6 @@ def _plot(evaluation: Evaluation, path: Path) -> None:
     result = evaluation.results["psds1"]
     assert isinstance(result, PsdsResult)
     title = f"{subject}, PSDS1 {100 * result.macro:.2f} %"
-    save_psd_roc(result.curves, result.mean_curve, path, title=title)
+    curves = {name: curve.steps for name, curve in result.curves.items()}
+    save_psd_roc(curves, result.mean_curve.steps, path, title=title)
     note(f"curves in {path}")

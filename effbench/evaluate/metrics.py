@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from effbench.evaluate.activity import SegmentParameters
-from effbench.evaluate.events import EventCollars
+from effbench.evaluate.events import EventCollars, SegmentParameters
 from effbench.evaluate.one_pass import Metric, MetricResult
 from effbench.evaluate.pauroc import PaurocParameters
 from effbench.evaluate.psds.criteria import Criteria

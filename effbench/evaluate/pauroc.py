@@ -55,15 +55,7 @@ class PaurocResult:
 
 @dataclass(frozen=True)
 class PaurocParameters:
-    """What makes one partial AUROC of many.
-
-    Attributes:
-        segment_seconds: length of a segment; a clip's last one may reach past its end.
-        max_fpr: false positive rate up to which the curve counts.
-
-    Raises:
-        UsageError: a parameter out of its range.
-    """
+    """What makes one partial AUROC of many (see ``pauroc``); what is out of its range is a ``UsageError``."""
 
     segment_seconds: float = 1.0
     max_fpr: float = 0.1

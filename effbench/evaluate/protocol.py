@@ -71,18 +71,10 @@ PROTOCOLS: Mapping[str, Protocol] = {
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What is computed from scores, and how.
-
-    Attributes:
-        protocol: key of ``PROTOCOLS``.
-        metrics: keys of ``METRICS``; the protocol's own by default.
-        engine: of PSDS and pAUROC.
-        median_window: frames, instead of the protocol's.
-        threshold: on the scale of the scores, instead of the protocol's.
-        bootstrap: of the intervals.
+    """What is computed from scores, and how: see ``evaluate_scores``.
 
     Raises:
-        UsageError: an unknown protocol, metric or engine (the nearest is named), or an impossible window.
+        UsageError: when it is made; an unknown protocol, metric or engine, or an impossible window.
     """
 
     protocol: str = "paper"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,21 +18,12 @@ from effbench.plots.save import METADATA
 
 MAX_LABELLED = 10
 
-
-class PsdRoc(Protocol):
-    """A staircase: from ``efpr[k]`` (false positives per hour) on, the rate is ``tpr[k]``; 0 before."""
-
-    @property
-    def efpr(self) -> np.ndarray:
-        """(steps,) rising."""
-
-    @property
-    def tpr(self) -> np.ndarray:
-        """(steps,)"""
+#: Effective false positive rates (steps,), and the true positive rates (steps,) from there on; 0 before.
+Steps: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 def save_psd_roc(
-    curves: Mapping[str, PsdRoc], mean: PsdRoc, path: Path, *, title: str, max_efpr: float = 100.0
+    curves: Mapping[str, Steps], mean: Steps, path: Path, *, title: str, max_efpr: float = 100.0
 ) -> None:
     """Draw and write the figure; up to ten classes are named, more are a grey bundle about their mean.
 
@@ -66,7 +57,7 @@ def image_format(path: Path) -> ImageFormat:
     return ImageFormat(path.suffix[1:])
 
 
-def draw_psd_roc(curves: Mapping[str, PsdRoc], mean: PsdRoc, title: str, max_efpr: float) -> Figure:
+def draw_psd_roc(curves: Mapping[str, Steps], mean: Steps, title: str, max_efpr: float) -> Figure:
     """The figure of ``save_psd_roc``."""
     figure = Figure(figsize=(6.6, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -85,7 +76,8 @@ def draw_psd_roc(curves: Mapping[str, PsdRoc], mean: PsdRoc, title: str, max_efp
     return figure
 
 
-def _corners(curve: PsdRoc, max_efpr: float) -> tuple[np.ndarray, np.ndarray]:
-    """The steps of a curve, from 0 false positives to the end of the axis."""
-    last = curve.tpr[-1:] if len(curve.tpr) else np.zeros(1)
-    return np.concatenate([[0.0], curve.efpr, [max_efpr]]), np.concatenate([[0.0], curve.tpr, last])
+def _corners(steps: Steps, max_efpr: float) -> Steps:
+    """The staircase from 0 false positives to the end of the axis."""
+    efpr, tpr = steps
+    last = tpr[-1:] if len(tpr) else np.zeros(1)
+    return np.concatenate([[0.0], efpr, [max_efpr]]), np.concatenate([[0.0], tpr, last])

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.errors import UsageError
-from effbench.evaluate.activity import segment_scores
-from effbench.evaluate.events import event_f1
+from effbench.evaluate.events import event_f1, segment_scores
 
 CLASSES = ["Bark", "Siren", "Speech"]
 

@@ -5,7 +5,6 @@ import pytest
 
 from effbench.errors import UsageError
 from effbench.evaluate.psds import psds1
-from effbench.evaluate.psds.curves import Curve
 from effbench.plots.psd_roc import draw_psd_roc, save_psd_roc
 from tests.evaluate.scoring_jobs import random_job
 
@@ -20,7 +19,9 @@ def drawn_area(line, max_efpr):
 
 def test_the_areas_under_the_drawn_curves_are_the_scores():
     result = random_job(3, clips=20).score(psds1, max_efpr=500.0, resamples=0)
-    figure = draw_psd_roc(result.curves, result.mean_curve, "title", 500.0)
+    figure = draw_psd_roc(
+        {name: curve.steps for name, curve in result.curves.items()}, result.mean_curve.steps, "title", 500.0
+    )
     *lines, mean = figure.axes[0].get_lines()
     areas = {line.get_label(): drawn_area(line, 500.0) for line in lines}
     assert areas == pytest.approx(result.per_class)
@@ -28,21 +29,21 @@ def test_the_areas_under_the_drawn_curves_are_the_scores():
 
 
 def test_a_rate_holds_from_its_false_positive_rate_on():
-    curve = Curve(np.array([0.0, 20.0]), np.array([0.5, 0.75]))
+    curve = (np.array([0.0, 20.0]), np.array([0.5, 0.75]))
     line = draw_psd_roc({"Bark": curve}, curve, "title", 100.0).axes[0].get_lines()[0]
     assert line.get_xdata().tolist() == [0.0, 0.0, 20.0, 100.0]
     assert line.get_ydata().tolist() == [0.0, 0.5, 0.75, 0.75]
 
 
 def test_a_class_without_true_positives_lies_on_the_axis():
-    nothing = Curve(np.zeros(0), np.zeros(0))
+    nothing = (np.zeros(0), np.zeros(0))
     line = draw_psd_roc({"Bark": nothing}, nothing, "title", 100.0).axes[0].get_lines()[0]
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([0.0, 100.0], [0.0, 0.0])
 
 
 @pytest.mark.parametrize(("classes", "entries"), [(10, 11), (11, 1)])
 def test_many_classes_are_a_bundle_without_names(classes, entries):
-    curves = {f"class {number}": Curve(np.zeros(1), np.ones(1)) for number in range(classes)}
+    curves = {f"class {number}": (np.zeros(1), np.ones(1)) for number in range(classes)}
     figure = draw_psd_roc(curves, curves["class 0"], "title", 100.0)
     assert len(figure.axes[0].get_lines()) == classes + 1
     (legend,) = figure.legends
@@ -50,7 +51,7 @@ def test_many_classes_are_a_bundle_without_names(classes, entries):
 
 
 def test_the_suffix_is_the_format(tmp_path):
-    curve = Curve(np.zeros(1), np.ones(1))
+    curve = (np.zeros(1), np.ones(1))
     save_psd_roc({"Bark": curve}, curve, tmp_path / "roc.svg", title="title")
     assert "<svg" in (tmp_path / "roc.svg").read_text()
     with pytest.raises(UsageError, match=r"a figure ends in \.png, \.svg, \.pdf"):

@@ -24,6 +24,11 @@ class Curve:
     efpr: np.ndarray
     tpr: np.ndarray
 
+    @property
+    def steps(self) -> tuple[np.ndarray, np.ndarray]:
+        """``efpr`` and ``tpr``."""
+        return self.efpr, self.tpr
+
     def area(self, max_efpr: float) -> float:
         """Area under the curve up to a rate, as a fraction of what a perfect detector has."""
         widths = np.diff(np.append(self.efpr, max_efpr))

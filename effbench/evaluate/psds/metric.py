@@ -61,18 +61,7 @@ class PsdsResult:
 
 @dataclass(frozen=True)
 class PsdsParameters:
-    """What makes one PSDS of many.
-
-    Attributes:
-        name: of the quantity.
-        criteria: what makes a detection true or false.
-        alpha_ct: weight of the mean rate of cross triggers in the effective false positive rate.
-        alpha_st: weight of the standard deviation over classes in the penalised score.
-        max_efpr: effective false positives per hour up to which the curve counts.
-
-    Raises:
-        UsageError: a parameter out of its range.
-    """
+    """What makes one PSDS of many (see ``psds2``); what is out of its range is a ``UsageError``."""
 
     name: str
     criteria: Criteria
