@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import typer
 
-from effbench.cli.app import app
+from effbench.cli.app import command_line
 from effbench.data.synth import synthesise
 from effbench.resources import share
 from effbench.results.store import Store
@@ -50,7 +50,7 @@ def commands(command, *names):
     return [name for key, below in command.commands.items() for name in commands(below, *names, key)]
 
 
-ALL = commands(typer.main.get_command(app))
+ALL = commands(typer.main.get_command(command_line()))
 
 
 @pytest.mark.parametrize("name", ALL)
