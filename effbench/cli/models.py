@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,10 @@ from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError, nearest
 from effbench.grid import CLIP_SECONDS
 from effbench.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from effbench.models.zoo import Model
+    from effbench.shown import Row
 
 app = typer.Typer(no_args_is_help=True, help="List the models, or show one layer by layer.")
 
@@ -46,7 +51,7 @@ def _families(spec: ModelSpec) -> set[str]:
     return {spec.family.lower(), spec.backbone.lower(), spec.sequence or "none"}
 
 
-def _row(model: Any) -> dict[str, Any]:
+def _row(model: Model) -> Row:
     spec, card = model.spec, model.card
     published = card.published.get("strong")
     return {
@@ -61,14 +66,14 @@ def _row(model: Any) -> dict[str, Any]:
     }
 
 
-def _sorted(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+def _sorted(rows: list[Row], column: str) -> list[Row]:
     name = column.removeprefix("-").lower()
     if not name or not rows:
         return rows
     if name not in rows[0]:
         raise UsageError(f"no column '{name}'{nearest(name, rows[0])}\nColumns: {', '.join(rows[0])}")
     known = [row for row in rows if row[name] is not None]
-    ordered = sorted(known, key=lambda row: row[name], reverse=column.startswith("-"))
+    ordered = sorted(known, key=itemgetter(name), reverse=column.startswith("-"))
     return ordered + [row for row in rows if row[name] is None]
 
 
@@ -84,22 +89,13 @@ def show_model(
 
     Example: effbench models show fmn10+tf-256
     """
-    from effbench.measure.profile import measure_complexity
+    from effbench.measure.complexity import measure_complexity
     from effbench.models import zoo
 
     parsed = ModelSpec.parse(spec)
     known = zoo.models().get(parsed)
     complexity = measure_complexity(parsed, clip_seconds=seconds)
-    layers = [
-        {
-            "layer": module.name,
-            "kind": module.kind,
-            "output": "×".join(map(str, module.output_shape)) if module.output_shape else None,
-            "parameters": module.parameters,
-            "macs": module.exact,
-        }
-        for module in complexity.macs.layers()
-    ]
+    layers = complexity.layers()
     if form is Format.json:
         card = known.card.model_dump(exclude_defaults=True) if known else None
         totals = {"parameters": complexity.parameters.to_dict(), "macs": complexity.macs.to_dict()}

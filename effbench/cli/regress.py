@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from effbench.cli.output import Format, note, write, write_json
+from effbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from effbench.regress.baseline import Entry
+    from effbench.shown import Row
 
 app = typer.Typer(no_args_is_help=True, help="Save complexity and speed of models, or check against them.")
 
@@ -41,14 +46,18 @@ def save(
     """
     from effbench import regress
 
-    saved = regress.save(
-        baseline,
-        _specs(model),
-        complexity_only=complexity_only,
-        device=device,
-        threads=threads,
-        progress=note,
-    )
+    try:
+        saved = regress.save(
+            baseline,
+            _specs(model),
+            complexity_only=complexity_only,
+            device=device,
+            threads=threads,
+            progress=note,
+        )
+    except regress.IncomparableSpeeds as error:
+        cure = "Save all of them again (without --model), or to another file (--baseline FILE)."
+        raise UsageError(f"{error}\n{cure}") from error
     if form is Format.json:
         write_json(saved.model_dump(mode="json"))
     else:
@@ -75,17 +84,21 @@ def check(
     """
     from effbench import regress
 
-    result = regress.check(
-        baseline,
-        _specs(model),
-        complexity_only=complexity_only,
-        threshold=threshold / 100,
-        progress=note,
-    )
+    try:
+        result = regress.check(
+            baseline,
+            _specs(model),
+            complexity_only=complexity_only,
+            threshold=threshold / 100,
+            progress=note,
+        )
+    except regress.IncomparableSpeeds as error:
+        cure = "Check with --complexity-only, or save a baseline for this machine: --baseline FILE."
+        raise UsageError(f"{error}\n{cure}") from error
     if form is Format.json:
         write_json(result.to_dict())
     else:
-        write([row.row() for row in result.models], form)
+        write(result.rows(), form)
     for remark in (*result.notes, str(result)):
         note(remark)
     if not result.passed:
@@ -100,7 +113,7 @@ def _specs(patterns: list[str] | None) -> list[str]:
     return [str(spec) for spec in zoo.resolve(patterns)]
 
 
-def _row(spec: str, entry: Any) -> dict[str, Any]:
+def _row(spec: str, entry: Entry) -> Row:
     speed = entry.speed
     return {
         "model": spec,

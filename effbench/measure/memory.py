@@ -10,29 +10,24 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F
 
 from effbench.errors import EffbenchError
-from effbench.grid import CLIP_SECONDS
 from effbench.machine.cpu import available_memory
 from effbench.machine.description import Environment
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
-from effbench.measure.conditions import Setting, is_out_of_memory, make_call, prepared
+from effbench.measure.conditions import Conditions
 from effbench.measure.timing import synchronise
+from effbench.measure.workload import is_out_of_memory, make_call, prepared
 from effbench.models.build import build_model
+from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import Measurement
 from effbench.spec import ModelSpec
 
-if TYPE_CHECKING:
-    from effbench.models.detector import SoundEventDetector
-    from effbench.spec import ModelSpec
-
 _CALLS = 2
 _MARK = "effbench memory: "
-_TOO_LARGE = "does not fit into the device's memory"
 _NO_ROOM = 3  # exit code of the child process
 _SMALLEST = "fmn01"
 
@@ -47,7 +42,7 @@ class Memory:
         total_bytes: most that the process (CPU) or the allocator with its reserve (CUDA) holds.
         method: ``resident set of a child process`` or ``CUDA allocator``.
         batch_size: clips per call.
-        setting: device, precision, part, threads, …
+        conditions: device, precision, part, threads, …
     """
 
     peak_bytes: int
@@ -55,16 +50,16 @@ class Memory:
     total_bytes: int
     method: str
     batch_size: int
-    setting: Setting
+    conditions: Conditions
 
     def __str__(self) -> str:
         shares = f"{_mebibytes(self.model_bytes)} of it the model, {_mebibytes(self.total_bytes)} in all"
-        return f"{_mebibytes(self.peak_bytes)} at batch {self.batch_size}, {self.setting} ({shares})"
+        return f"{_mebibytes(self.peak_bytes)} at batch {self.batch_size}, {self.conditions} ({shares})"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything, for JSON."""
-        values = {name: value for name, value in asdict(self).items() if name != "setting"}
-        return {"quantity": "memory", "unit": "bytes", **values, **asdict(self.setting)}
+        sizes = {name: value for name, value in asdict(self).items() if name != "conditions"}
+        return {"quantity": "memory", "unit": "bytes", **sizes, **self.conditions.to_dict()}
 
     def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
         """The row for the results store: the peak that the model causes."""
@@ -74,25 +69,15 @@ class Memory:
                 spec,
                 "memory_peak",
                 self.peak_bytes,
-                device=self.setting.device_name,
-                conditions=self.setting.conditions(self.batch_size),
+                device=self.conditions.device_name,
+                conditions=self.conditions.stored(self.batch_size),
                 environment=environment,
                 details={"memory_of_the_run": sizes},
             )
         ]
 
 
-def peak_memory(
-    spec: str | ModelSpec,
-    *,
-    device: str | torch.device = "cpu",
-    precision: str = "fp32",
-    batch_size: int = 1,
-    part: str = "network",
-    compiled: bool = False,
-    threads: int | None = None,
-    clip_seconds: float = CLIP_SECONDS,
-) -> Memory:
+def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: int = 1) -> Memory:
     """Peak memory of a model, built anew for the purpose.
 
     On the CPU, a child process measures its own resident set: with torch loaded and warm, with the model,
@@ -100,34 +85,19 @@ def peak_memory(
 
     Args:
         spec: model spec, e.g. ``fmn10+hybrid-512``.
-        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
-        precision: fp32, bf16 or fp16, by autocast.
+        conditions: what runs, where and how; memory that compiling takes counts on the CPU.
         batch_size: clips per call.
-        part: ``network``, ``frontend`` or ``both``.
-        compiled: use ``torch.compile``; memory that compiling takes counts on the CPU.
-        threads: of torch on the CPU; as they are set by default.
-        clip_seconds: length of a clip.
 
     Raises:
-        DeviceError: no such device or precision here.
         UnknownModel: no such model.
         EffbenchError: the batch does not fit into memory, or the child process failed.
     """
-    setting = Setting.resolve(
-        device=device,
-        precision=precision,
-        part=part,
-        compiled=compiled,
-        threads=threads,
-        clip_seconds=clip_seconds,
-    )
-    name = str(ModelSpec.parse(spec))
-    measure = _in_child if setting.device == "cpu" else _cuda
-    return Memory(**measure(name, setting, batch_size), batch_size=batch_size, setting=setting)
+    measure = _in_child if conditions.device == "cpu" else _cuda
+    return measure(str(ModelSpec.parse(spec)), conditions, batch_size)
 
 
-def _in_child(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
-    request = json.dumps({"spec": spec, "batch_size": batch_size, "setting": asdict(setting)})
+def _in_child(spec: str, conditions: Conditions, batch_size: int) -> Memory:
+    request = json.dumps({"spec": spec, "batch_size": batch_size, "conditions": asdict(conditions)})
     # -P: nothing in the current folder may stand in for a module; the child finds what this process runs.
     command = [sys.executable, "-P", "-m", "effbench.measure.memory", request]
     paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -135,10 +105,15 @@ def _in_child(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     answers = [line.removeprefix(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if done.returncode == 0 and answers:
-        sizes: dict[str, Any] = json.loads(answers[-1])
-        return sizes
+        sizes: dict[str, int] = json.loads(answers[-1])
+        return Memory(
+            **sizes,
+            method="resident set of a child process",
+            batch_size=batch_size,
+            conditions=conditions,
+        )
     if done.returncode in (_NO_ROOM, -signal.SIGKILL):
-        raise EffbenchError(f"{spec} at batch {batch_size} {_TOO_LARGE}")
+        raise _too_large(spec, batch_size)
     reason = next(reversed(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
     raise EffbenchError(f"measuring the memory of {spec} failed: {reason}")
 
@@ -146,8 +121,8 @@ def _in_child(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
 def main(arguments: list[str]) -> None:
     """What the child process does: measure what the request says, and print the sizes as JSON."""
     request = json.loads(arguments[0])
-    setting = Setting(**request["setting"])
-    torch.set_num_threads(setting.threads)
+    conditions = Conditions(**request["conditions"])
+    torch.set_num_threads(conditions.threads)
     _touch_torch()
     baseline = _settled()
     detector = build_model(request["spec"], seed=0)
@@ -155,7 +130,7 @@ def main(arguments: list[str]) -> None:
     _forbid_more_than_is_free()
     try:
         with ResidentPeak() as resident:
-            _run(detector, setting, request["batch_size"])
+            _run(detector, conditions, request["batch_size"])
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             sys.exit(_NO_ROOM)
@@ -164,13 +139,12 @@ def main(arguments: list[str]) -> None:
         "peak_bytes": max(0, resident.peak - baseline),
         "model_bytes": max(0, model - baseline),
         "total_bytes": resident.peak,
-        "method": "resident set of a child process",
     }
     print(_MARK + json.dumps(sizes))
 
 
-def _cuda(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
-    device = setting.torch_device
+def _cuda(spec: str, conditions: Conditions, batch_size: int) -> Memory:
+    device = conditions.torch_device
     detector = build_model(spec, seed=0)
     gc.collect()
     torch.cuda.synchronize(device)
@@ -180,29 +154,35 @@ def _cuda(spec: str, setting: Setting, batch_size: int) -> dict[str, Any]:
     model = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        _run(detector, setting, batch_size)
+        _run(detector, conditions, batch_size)
         peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
     except RuntimeError as error:
         if is_out_of_memory(error):
-            raise EffbenchError(f"{spec} at batch {batch_size} {_TOO_LARGE}") from error
+            raise _too_large(spec, batch_size) from error
         raise
     finally:
         del detector
         torch.cuda.empty_cache()
-    return {
-        "peak_bytes": peak - baseline,
-        "model_bytes": model - baseline,
-        "total_bytes": reserved,
-        "method": "CUDA allocator",
-    }
+    return Memory(
+        peak_bytes=peak - baseline,
+        model_bytes=model - baseline,
+        total_bytes=reserved,
+        method="CUDA allocator",
+        batch_size=batch_size,
+        conditions=conditions,
+    )
 
 
-def _run(detector: SoundEventDetector, setting: Setting, batch_size: int) -> None:
-    with prepared(detector, setting):
-        call, _ = make_call(detector, setting, batch_size)
+def _too_large(spec: str, batch_size: int) -> EffbenchError:
+    return EffbenchError(f"{spec} at batch {batch_size} does not fit into the device's memory")
+
+
+def _run(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> None:
+    with prepared(detector, conditions):
+        call, _ = make_call(detector, conditions, batch_size)
         for _ in range(_CALLS):
             call()
-        synchronise(setting.torch_device)
+        synchronise(conditions.torch_device)
 
 
 def _touch_torch() -> None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from effbench.errors import EffbenchError, UsageError
 from effbench.machine.cpu import available_memory
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
+from effbench.results.intervals import Estimate
 
 MAX_BATCH_SIZE = 4096
 RISE = 0.02  # that a larger batch must bring to be worth trying another
@@ -19,15 +20,15 @@ _SAFETY = 1.25  # on the estimated growth of memory
 _RESERVE_BYTES = 512 * 2**20  # that are left to the rest of the machine
 
 
-class Rate(Protocol):
-    """Anything with a median rate; more is better."""
+class Rated(Protocol):
+    """Anything with a rate; more is better."""
 
     @property
-    def median(self) -> float:
+    def rate(self) -> Estimate:
         """Units of work per second."""
 
 
-Result = TypeVar("Result", bound=Rate)
+Result = TypeVar("Result", bound=Rated)
 
 
 def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], Result | None]) -> dict[int, Result]:
@@ -53,7 +54,7 @@ def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], Result | N
         result = measure(size)
         if result is not None:
             results[size] = result
-            if not explicit and _flat([measured.median for measured in results.values()]):
+            if not explicit and _flat([measured.rate.value for measured in results.values()]):
                 break
         else:
             half = size // 2

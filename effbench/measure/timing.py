@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
 
 import psutil
 import torch
@@ -18,6 +17,7 @@ import torch
 from effbench.machine.cpu import LoadWatch
 
 Call = Callable[[], object]
+Progress = Callable[[str], None]
 
 _CHUNK_SECONDS = 0.2  # of GPU work that is queued before the clock is looked at
 _MAX_CHUNK = 500
@@ -61,16 +61,6 @@ class Budget:
             raise ValueError("a budget's upper bounds lie below its lower ones")
 
 
-QUICK = Budget(
-    min_seconds=0.3,
-    min_iterations=5,
-    min_latency_iterations=20,
-    max_seconds=10.0,
-    min_warmup_seconds=0.1,
-    max_warmup_seconds=1.0,
-)
-
-
 @dataclass(frozen=True)
 class Timing:
     """One timed run.
@@ -101,7 +91,7 @@ class Timing:
     other_busy_cores: float | None
     stolen_cores: float | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything but the samples, for JSON."""
         return {"iterations": len(self.samples), **{k: v for k, v in asdict(self).items() if k != "samples"}}
 
@@ -133,7 +123,7 @@ def time_calls(
     queued = device.type == "cuda" and not one_by_one
     chunk = min(_MAX_CHUNK, math.ceil(_CHUNK_SECONDS / max(warmup[-1], 1e-6))) if queued else 1
     samples: list[float] = []
-    with _no_garbage_collection():
+    with no_garbage_collection():
         watch, start, cpu_start = LoadWatch(), time.perf_counter(), time.process_time()
         while True:
             samples += _queued(call, device, chunk) if queued else [timed(call, device)]
@@ -172,6 +162,19 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Keeps Python's garbage collector out of the samples."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def is_stable(durations: Sequence[float], within: float) -> bool:
     """Whether the newest quarter of the durations (three at least) has the median of the quarter before."""
     window = max(3, len(durations) // 4)
@@ -204,16 +207,3 @@ def _queued(call: Call, device: torch.device, count: int) -> list[float]:
             event.record()
         torch.cuda.synchronize(device)
     return [before.elapsed_time(after) / 1000 for before, after in pairwise(events)]
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keeps Python's garbage collector out of the samples."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

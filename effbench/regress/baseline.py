@@ -13,7 +13,6 @@ from effbench.errors import UsageError
 from effbench.files import replacing
 from effbench.results.intervals import Estimate
 
-DEFAULT_BASELINE = Path("benchmarks/baselines/regress.json")
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -54,7 +53,7 @@ class Entry(_Exact):
     speed: Speed | None = None
 
 
-class Conditions(_Exact):
+class Setup(_Exact):
     """What the speeds depend on besides the model."""
 
     hardware: dict[str, object]
@@ -81,7 +80,7 @@ class Baseline(_Exact):
     created: str
     effbench: str
     commit: str | None
-    conditions: Conditions | None
+    conditions: Setup | None
     models: Annotated[dict[str, Entry], Field(min_length=1)]
 
 

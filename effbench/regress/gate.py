@@ -6,27 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.grid import CLIP_SECONDS
-from effbench.measure.macs import count_macs
-from effbench.measure.parameters import count_parameters
+from effbench.measure.complexity import measure_complexity
+from effbench.measure.timing import Progress
 from effbench.models.build import build_model
-from effbench.regress.baseline import Baseline, Conditions, Entry, read_baseline, write_baseline
-from effbench.regress.hardware import conditions_here, refuse_other_conditions, same_conditions
+from effbench.models.detector import SoundEventDetector
+from effbench.regress.baseline import Baseline, Entry, Setup, read_baseline, write_baseline
+from effbench.regress.hardware import refuse_other_setup, same_setup, setup_here
 from effbench.regress.result import Check, ModelCheck
-from effbench.regress.speed import Effort, Progress, measure_speeds
+from effbench.regress.speed import Effort, measure_speeds
 from effbench.results.measurement import now
 from effbench.spec import ModelSpec
 from effbench.version import VERSION, commit
 
-if TYPE_CHECKING:
-    from effbench.models.detector import SoundEventDetector
-
-Build = Callable[[str], "SoundEventDetector"]
+Build = Callable[[str], SoundEventDetector]
 
 #: What is guarded where nothing else is asked for: two widths, and each sequence model.
 STANDARD_MODELS = (
@@ -63,35 +59,36 @@ def save(
         progress: gets a line for each model.
 
     Raises:
-        UsageError: a file that is no baseline, or whose other models were measured under other conditions.
+        UsageError: a file that is not a baseline.
+        IncomparableSpeeds: other models in the file were measured under another setup.
         UnknownModel: no such model.
         DeviceError: no such device here.
     """
     old = read_baseline(path) if path.exists() else None
     entries = dict(old.models) if old else {}
     specs = _canonical(models) or list(entries or STANDARD_MODELS)
-    conditions = old.conditions if old else None
+    setup = old.conditions if old else None
     if not complexity_only:
-        conditions = conditions_here(device, threads)
+        setup = setup_here(device, threads)
         others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
         if old is not None and old.conditions is not None and others:
-            refuse_other_conditions(path, old.conditions, conditions)
+            refuse_other_setup(path, old.conditions, setup)
     detectors = {spec: (build or _build)(spec) for spec in specs}
     for spec, detector in detectors.items():
-        measured = complexity(detector)
+        measured = _entry(detector)
         saved = entries.get(spec)
         if saved is not None and saved == measured.model_copy(update={"speed": saved.speed}):
             measured = saved
         entries[spec] = measured
-    if not complexity_only and conditions is not None:
-        speeds = measure_speeds(detectors, conditions, (effort or Effort()).times(2), progress)
+    if not complexity_only and setup is not None:
+        speeds = measure_speeds(detectors, setup, (effort or Effort()).times(2), progress)
         entries |= {spec: entries[spec].model_copy(update={"speed": speed}) for spec, speed in speeds.items()}
     has_speed = any(entry.speed is not None for entry in entries.values())
     baseline = Baseline(
         created=now(),
         effbench=VERSION,
         commit=commit(),
-        conditions=conditions if has_speed else None,
+        conditions=setup if has_speed else None,
         models=entries,
     )
     write_baseline(baseline, path)
@@ -124,7 +121,8 @@ def check(
         progress: gets a line for each model.
 
     Raises:
-        UsageError: no baseline, none of the models in it, or one from other hardware.
+        UsageError: no baseline, or none of the models in it.
+        IncomparableSpeeds: no speeds in it, or such from other hardware.
         UnknownModel: no such model.
     """
     if not 0 < threshold < 1:
@@ -132,7 +130,7 @@ def check(
             f"a threshold lies between 0 and 1, not at {threshold:g}; 0.15 allows 15 % less speed"
         )
     baseline = read_baseline(path)
-    conditions = None if complexity_only else same_conditions(baseline, path)
+    setup = None if complexity_only else same_setup(baseline, path)
     specs = _canonical(models) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
     if not baseline.models.keys() & set(specs):
         raise UsageError(f"{path} holds none of these models; it has {', '.join(baseline.models)}")
@@ -146,30 +144,26 @@ def check(
             except EffbenchError as error:
                 found = replace(found, error=str(error).splitlines()[0])
             else:
-                found = replace(found, now=complexity(detector))
+                found = replace(found, now=_entry(detector))
                 if found.baseline is not None and found.baseline.speed is not None:
                     detectors[spec] = detector
         checks[spec] = found
-    if conditions is not None:
-        _check_speeds(checks, detectors, conditions, effort or Effort(), progress)
-    return Check(
-        tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, conditions, checks))
-    )
+    if setup is not None:
+        _check_speeds(checks, detectors, setup, effort or Effort(), progress)
+    return Check(tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, setup, checks)))
 
 
-def complexity(detector: SoundEventDetector) -> Entry:
+def _entry(detector: SoundEventDetector) -> Entry:
     """Parameters of a detector and MACs of its network for one clip of 10 s, without a speed."""
-    with torch.inference_mode():
-        features = detector.frontend(torch.zeros(1, int(CLIP_SECONDS * detector.sample_rate)))
-    macs = count_macs(detector, features)
-    total = count_parameters(detector).total
-    return Entry(parameters=total, macs_exact=int(macs.exact), macs_paper=int(macs.paper))
+    complexity = measure_complexity(detector, strict=False)
+    macs = complexity.macs
+    return Entry(parameters=complexity.parameters.total, macs_exact=macs.exact, macs_paper=macs.paper)
 
 
 def _check_speeds(
     checks: dict[str, ModelCheck],
     detectors: dict[str, SoundEventDetector],
-    conditions: Conditions,
+    setup: Setup,
     effort: Effort,
     progress: Progress | None,
 ) -> None:
@@ -177,7 +171,7 @@ def _check_speeds(
     for attempt in range(1, effort.attempts + 1):
         if attempt > 1 and progress is not None:
             progress(f"measured again, for longer: {', '.join(pending)}")
-        for spec, speed in measure_speeds(pending, conditions, effort.times(attempt), progress).items():
+        for spec, speed in measure_speeds(pending, setup, effort.times(attempt), progress).items():
             measured = checks[spec].now
             if measured is not None:
                 measured = measured.model_copy(update={"speed": speed})
@@ -191,11 +185,11 @@ def _canonical(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(str(ModelSpec.parse(model)) for model in models))
 
 
-def _notes(baseline: Baseline, conditions: Conditions | None, checks: Mapping[str, ModelCheck]) -> list[str]:
+def _notes(baseline: Baseline, setup: Setup | None, checks: Mapping[str, ModelCheck]) -> list[str]:
     notes = []
-    if conditions is not None:
-        if conditions.torch != torch.__version__:
-            notes.append(f"the baseline was saved with torch {conditions.torch}, this is {torch.__version__}")
+    if setup is not None:
+        if setup.torch != torch.__version__:
+            notes.append(f"the baseline was saved with torch {setup.torch}, this is {torch.__version__}")
         doubtful = [spec for spec, found in checks.items() if found.seems_slower and not found.slower]
         if doubtful:
             notes.append(f"perhaps slower, but not beyond doubt: {', '.join(doubtful)}")

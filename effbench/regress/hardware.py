@@ -1,4 +1,4 @@
-"""Under which conditions speeds were measured, and whether they can be compared here."""
+"""Under which setup speeds were measured, and whether they can be compared here."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from effbench.errors import DeviceError, UsageError
 from effbench.grid import CLIP_SECONDS
 from effbench.machine.devices import resolve_device
 from effbench.machine.environment import difference, environment, hardware_identity
-from effbench.regress.baseline import Baseline, Conditions
+from effbench.regress.baseline import Baseline, Setup
 from effbench.regress.yardstick import REFERENCE
 
 
-def conditions_here(device: str, threads: int) -> Conditions:
-    """Those of a measurement on this machine.
+class IncomparableSpeeds(UsageError):
+    """Speeds that say nothing here: there are none, or they were measured under another setup."""
+
+
+def setup_here(device: str, threads: int) -> Setup:
+    """That of a measurement on this machine.
 
     Raises:
         DeviceError: no such device here.
     """
-    return Conditions(
+    return Setup(
         hardware=hardware_identity(environment(device)),
         device=str(resolve_device(device)),
         threads=threads,
@@ -30,47 +34,38 @@ def conditions_here(device: str, threads: int) -> Conditions:
     )
 
 
-def same_conditions(baseline: Baseline, path: Path) -> Conditions:
-    """The baseline's conditions, if they can be had here.
+def same_setup(baseline: Baseline, path: Path) -> Setup:
+    """The setup of the baseline's speeds, if this machine offers it.
 
     Raises:
-        UsageError: it holds no speeds, or such from other hardware or against another reference workload.
+        IncomparableSpeeds: the baseline has no speeds, or such from other hardware or relative to another
+            reference workload.
     """
-    conditions = baseline.conditions
-    if conditions is None:
-        raise UsageError(
-            f"{path} holds no speeds\n"
-            "Check with --complexity-only, or measure them here with 'effbench regress save'."
-        )
-    if conditions.reference != REFERENCE:
-        raise UsageError(
-            f"{path} compares with the workload {conditions.reference}, this version with {REFERENCE}\n"
-            "Save it anew with 'effbench regress save'."
+    setup = baseline.conditions
+    if setup is None:
+        raise IncomparableSpeeds(f"{path} holds no speeds")
+    if setup.reference != REFERENCE:
+        raise IncomparableSpeeds(
+            f"{path} compares with the workload {setup.reference}, this version with {REFERENCE}"
         )
     try:
-        differences = difference(conditions.hardware, hardware_identity(environment(conditions.device)))
+        differences = difference(setup.hardware, hardware_identity(environment(setup.device)))
     except DeviceError as error:
         differences = [str(error)]
     if differences:
-        raise UsageError(
-            f"{path} was measured on other hardware, so that speeds can't be compared\n"
-            + "".join(f"{phrase}\n" for phrase in differences)
-            + "Check with --complexity-only, or keep a baseline for this machine: --baseline FILE."
-        )
-    return conditions
+        reason = f"{path} was measured on other hardware, so that speeds can't be compared"
+        raise IncomparableSpeeds("\n".join([reason, *differences]))
+    return setup
 
 
-def refuse_other_conditions(path: Path, old: Conditions, new: Conditions) -> None:
-    """Keeps speeds of two kinds out of one file.
+def refuse_other_setup(path: Path, old: Setup, new: Setup) -> None:
+    """Keeps speeds of two setups out of one file.
 
     Raises:
-        UsageError: with what differs.
+        IncomparableSpeeds: with what differs.
     """
     before, after = old.model_dump(), new.model_dump()
     differences = difference(before.pop("hardware"), after.pop("hardware")) + difference(before, after)
     if differences:
-        raise UsageError(
-            f"{path} holds other models, measured under other conditions\n"
-            + "".join(f"{phrase}\n" for phrase in differences)
-            + "Save all of them again (without --model), or to another file (--baseline FILE)."
-        )
+        reason = f"{path} holds other models, measured under other conditions"
+        raise IncomparableSpeeds("\n".join([reason, *differences]))

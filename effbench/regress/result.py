@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from effbench.regress.baseline import Entry, Speed
 from effbench.results.intervals import Estimate
+from effbench.shown import Row, Shown, Table
 
 Status = Literal["ok", "new", "missing", "changed", "slower"]
 
@@ -23,8 +24,8 @@ class ModelCheck:
         spec: canonical spec.
         threshold: part of its speed that it may lose.
         baseline: what was saved; None for a new model.
-        now: what was measured; None for a model that is not built any more, or a new one.
-        error: why it is not built any more.
+        now: what was measured; None for a model that can't be built, or a new one.
+        error: why it can't be built.
         attempts: how often its speed was measured.
     """
 
@@ -89,14 +90,14 @@ class ModelCheck:
 
     def _problems(self) -> Iterator[str]:
         if self.baseline is not None and self.now is None:
-            yield f"in the baseline, but not built any more: {self.error}"
+            yield f"in the baseline, but can't be built: {self.error}"
         for name in self.changed:
             yield f"{COUNTS[name]} {getattr(self.baseline, name):,} -> {getattr(self.now, name):,}"
         if self.slower and self.change is not None:
             loss, low, high = (100 * (1 - x) for x in (self.change.value, self.change.high, self.change.low))
             yield f"{loss:.0f} % less speed [{low:.0f}, {high:.0f}], measured {self.attempts} times"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything, for JSON."""
         then, now = _speed(self.baseline), _speed(self.now)
         return {
@@ -115,7 +116,7 @@ class ModelCheck:
             },
         }
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> Row:
         """The model's line in a table."""
         entry, change = self.now or self.baseline, self.change
         speed = [f"{100 * (x - 1):+.1f}" for x in (change.value, change.low, change.high)] if change else []
@@ -131,7 +132,7 @@ class ModelCheck:
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Shown):
     """A whole check.
 
     Attributes:
@@ -164,8 +165,13 @@ class Check:
         failed = (f"{model.spec}: {'; '.join(model.problems)}" for model in self.failed)
         return "\n".join((f"failed ({len(self.failed)} of {compared} checked)", *failed))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+    def sections(self) -> list[Table | str]:
+        return [Table(self.rows()), *self.notes, str(self)]
+
+    def rows(self) -> list[Row]:
+        return [model.row() for model in self.models]
+
+    def to_dict(self) -> dict[str, object]:
         return {
             "passed": self.passed,
             "threshold": self.threshold,

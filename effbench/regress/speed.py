@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from effbench.measure.conditions import Setting, make_call, prepared
-from effbench.regress.baseline import Conditions, Speed
-from effbench.regress.yardstick import Ratio, measure_ratio, reference_call
-
-if TYPE_CHECKING:
-    from effbench.models.detector import SoundEventDetector
-
-Progress = Callable[[str], None]
+from effbench.measure.conditions import Conditions
+from effbench.measure.timing import Progress
+from effbench.measure.workload import make_call, prepared
+from effbench.models.detector import SoundEventDetector
+from effbench.regress.baseline import Setup, Speed
+from effbench.regress.yardstick import Ratio, measure_ratio, yardstick_call
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Effort:
 
 def measure_speeds(
     detectors: Mapping[str, SoundEventDetector],
-    conditions: Conditions,
+    setup: Setup,
     effort: Effort,
     progress: Progress | None = None,
 ) -> dict[str, Speed]:
@@ -54,20 +51,18 @@ def measure_speeds(
 
     Args:
         detectors: by spec.
-        conditions: device, threads and clip length.
+        setup: device, threads and clip length.
         effort: how long to measure.
         progress: gets a line for each model when it is done.
     """
-    setting = Setting.resolve(
-        device=conditions.device, threads=conditions.threads, clip_seconds=conditions.clip_seconds
-    )
-    device = setting.torch_device
+    conditions = Conditions(setup.device, threads=setup.threads, clip_seconds=setup.clip_seconds)
+    device = conditions.torch_device
     ratios: dict[str, Ratio] = {}
     with ExitStack() as stack:
         for detector in detectors.values():
-            stack.enter_context(prepared(detector, setting))
-        reference = reference_call(device)
-        calls = {spec: make_call(detector, setting, 1)[0] for spec, detector in detectors.items()}
+            stack.enter_context(prepared(detector, conditions))
+        reference = yardstick_call(device)
+        calls = {spec: make_call(detector, conditions, 1)[0] for spec, detector in detectors.items()}
         pending: Sequence[str] = list(calls)
         for done in range(1, effort.max_rounds + 1):
             for spec in pending:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.measure.timing import Call, synchronise, timed
+from effbench.measure.timing import Call, no_garbage_collection, synchronise, timed
 from effbench.results.intervals import Estimate, bootstrap
 
 #: Names the reference workload. Ratios against another one mean something else.
@@ -18,7 +17,7 @@ REFERENCE = "reference-1"
 _WARMUP = 1
 
 
-class Reference(nn.Module):
+class Yardstick(nn.Module):
     """A small network of the kinds of layers that detectors are made of.
 
     It must never change: baselines hold ratios against it. Another one gets another name.
@@ -64,9 +63,9 @@ def _block(width: int, hidden: int, kernel: int) -> nn.Module:
     )
 
 
-def reference_call(device: torch.device) -> Call:
+def yardstick_call(device: torch.device) -> Call:
     """The reference workload on a device, as a call without arguments; use in inference mode."""
-    network = Reference().to(device)
+    network = Yardstick().to(device)
     x = torch.linspace(-1, 1, 64 * 512, device=device).reshape(1, 1, 64, 512)
     return lambda: network(x)
 
@@ -117,9 +116,7 @@ def measure_ratio(call: Call, reference: Call, device: torch.device, pairs: int)
         call()
         reference()
     synchronise(device)
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with no_garbage_collection():
         before = timed(reference, device)
         ratios: list[float] = []
         seconds: list[float] = []
@@ -129,7 +126,4 @@ def measure_ratio(call: Call, reference: Call, device: torch.device, pairs: int)
             ratios.append((before + after) / (2 * own))
             seconds.append(own)
             before = after
-    finally:
-        if was_enabled:
-            gc.enable()
     return Ratio(tuple(ratios), tuple(seconds))

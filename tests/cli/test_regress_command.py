@@ -46,6 +46,11 @@ def test_speeds_from_other_hardware_are_refused(effbench, tmp_path):
     assert done.stdout == ""
     assert done.stderr.startswith("error: other.json was measured on other hardware")
     assert "Abacus 3000" in done.stderr
+    assert "--complexity-only" in done.stderr
+    save = effbench("regress", "save", "--model", "fmn04", "--baseline", "other.json")
+    assert save.returncode == 2
+    assert "without --model" in save.stderr
+    assert "--baseline FILE" in save.stderr
 
 
 def test_a_bad_baseline_is_one_line(effbench, tmp_path):

@@ -11,26 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.machine.resident import ResidentPeak, resident_bytes
+from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 from effbench.measure.sweep import MAX_BATCH_SIZE, MemoryGuard, sweep
+from effbench.results.intervals import Estimate
 
 MIB = 2**20
 
 
 @dataclass
-class Rate:
-    median: float
+class Rated:
+    rate: Estimate
 
 
 def recorder(
     rate: Callable[[int], float], room: int = 10**9
-) -> tuple[list[int], Callable[[int], Rate | None]]:
+) -> tuple[list[int], Callable[[int], Rated | None]]:
     """The sizes that were tried, and a machine that holds ``room`` clips and does ``rate(size)`` of them."""
     tried: list[int] = []
 
-    def measure(size: int) -> Rate | None:
+    def measure(size: int) -> Rated | None:
         tried.append(size)
-        return Rate(rate(size)) if size <= room else None
+        return Rated(Estimate(rate(size), 0, 0)) if size <= room else None
 
     return tried, measure
 
@@ -94,10 +95,12 @@ def test_impossible_batch_sizes_are_refused(sizes: list[int]) -> None:
 
 
 def test_peak_of_the_resident_set_sees_memory_that_was_freed_again() -> None:
+    release_free_memory()
     before = resident_bytes()
     with ResidentPeak() as resident:
         torch.ones(64 * MIB // 4)
     assert 60 * MIB < resident.peak - before < 90 * MIB
+    release_free_memory()
     with ResidentPeak() as after:
         pass
     assert after.peak < resident.peak - 40 * MIB
@@ -111,3 +114,14 @@ def test_guard_refuses_a_batch_that_would_leave_too_little() -> None:
     assert guard.bytes_per_clip == pytest.approx(50 * MIB, rel=0.1)
     assert guard.fits(16)  # 1.25 * 16 * 50 = 1000 MiB of the 1536 that may be used
     assert not guard.fits(32)
+
+
+def test_memory_that_a_batch_left_behind_serves_the_next_one() -> None:
+    guard = MemoryGuard(available=lambda: (512 + 900) * MIB)
+    with guard.watch(1):
+        held = torch.ones(200 * MIB // 4)
+    assert guard.fits(
+        4
+    )  # 1.25 * 4 * 200 = 1000 MiB, of which 200 are held already, of the 900 that may be used
+    del held
+    assert not guard.fits(4)

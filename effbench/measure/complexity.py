@@ -1,0 +1,227 @@
+"""What a model costs whatever it runs on: parameters and MACs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from effbench.errors import UsageError, nearest
+from effbench.grid import CLIP_SECONDS
+from effbench.machine.description import Environment
+from effbench.measure.macs import MacReport, count_macs
+from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
+from effbench.measure.parameters import Parameters, count_parameters
+from effbench.measure.workload import Inputs
+from effbench.models.build import build_model
+from effbench.models.detector import SoundEventDetector
+from effbench.results.measurement import UNITS, Measurement
+from effbench.shown import Row, Shown, Table
+from effbench.spec import ModelSpec
+
+_MILLION, _BILLION = 1e6, 1e9
+
+
+@dataclass(frozen=True, repr=False)
+class Complexity(Shown):
+    """Parameters and MACs of one model.
+
+    Attributes:
+        spec: canonical spec, or the class name of a module that was passed in.
+        parameters: counts by part, and the size of the weights.
+        macs: of the network for one clip, or of a module for one call on the inputs that it was given.
+        frontend: MACs of the front-end, which the network's do not include; None for other modules.
+        counters: third-party figures, by name of the counter.
+        clip_seconds: length of the clip, seconds.
+    """
+
+    spec: str
+    parameters: Parameters
+    macs: MacReport
+    frontend: MacReport | None
+    counters: Mapping[str, CrossCheck]
+    clip_seconds: float
+
+    def __str__(self) -> str:
+        parameters, macs = self.parameters.total / _MILLION, self.macs.exact / _BILLION
+        return f"{self.spec}: {parameters:.4g} M parameters, {macs:.4g} G MACs"
+
+    def __repr__(self) -> str:
+        return f"<Complexity of {self}>"
+
+    def macs_by_counter(self) -> dict[str, int | None]:
+        """MACs by counter; ``None`` where one was not asked or failed."""
+        third_party = {name: self.counters[name].macs if name in self.counters else None for name in COUNTERS}
+        return {"exact": self.macs.exact, "paper": self.macs.paper, **third_party}
+
+    def layers(self) -> list[Row]:
+        """Parameters and exact MACs of each layer; they add up to the totals."""
+        return [
+            {
+                "layer": module.name,
+                "kind": module.kind,
+                "output": "×".join(map(str, module.output_shape)) if module.output_shape else None,
+                "parameters": module.parameters,
+                "macs": module.exact,
+            }
+            for module in self.macs.layers()
+        ]
+
+    def sections(self) -> Iterator[Table | str]:
+        parameters, macs = self.parameters, self.macs
+        work = "one call" if self.frontend is None else f"one clip of {self.clip_seconds:g} s"
+        yield Table(list(self._parts()), f"{self.spec}, {work}")
+        without = f", {parameters.without_weak_head:,} without the weak head" if parameters.weak_head else ""
+        size = parameters.file_bytes / _MILLION
+        yield f"Parameters: {parameters.trainable:,} trainable{without}; weights {size:.2f} MB in float32."
+        apart = f"; front-end apart: {self.frontend.exact / _MILLION:,.1f} M" if self.frontend else ""
+        yield f"Exact MACs by operator: {_millions(macs.by_operator)}{apart}."
+        yield f"Element operations, no MACs: {_millions(macs.element_operations)}."
+        if self.counters:
+            explained = [row for check in self.counters.values() for row in self._explained(check)]
+            yield Table(explained, "Third-party counters")
+
+    def rows(self) -> list[Row]:
+        counts = {f"parameters_{name}": count for name, count in self.parameters.to_dict().items()}
+        macs = {f"macs_{name}": macs for name, macs in self.macs_by_counter().items()}
+        return [{"spec": self.spec, **counts, **macs}]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON: counts in parameters and MACs."""
+        return {
+            "spec": self.spec,
+            "clip_seconds": self.clip_seconds,
+            "parameters": self.parameters.to_dict(),
+            "macs": self.macs_by_counter(),
+            "macs_detail": {
+                **self.macs.to_dict(),
+                "frontend": self.frontend.exact if self.frontend else None,
+                "causes": {name: list(check.causes) for name, check in self.counters.items()},
+            },
+        }
+
+    def measurements(self, environment: Environment) -> list[Measurement]:
+        """Rows for the results store; of the environment, counts depend on the software alone."""
+        software = {"software": asdict(environment.software)}
+        rows: list[Measurement] = []
+        for name, count in self.parameters.to_dict().items():
+            quantity = "parameters" if name == "total" else f"parameters_{name}"
+            if quantity in UNITS:
+                rows.append(Measurement.here(self.spec, quantity, count, environment=software))
+        for name, macs in self.macs_by_counter().items():
+            if macs is not None:
+                conditions: dict[str, object] = {"seconds": self.clip_seconds}
+                if name in self.counters:
+                    conditions["explanation"] = list(self.counters[name].causes)
+                rows.append(
+                    Measurement.here(
+                        self.spec, f"macs_{name}", macs, conditions=conditions, environment=software
+                    )
+                )
+        return rows
+
+    def _parts(self) -> Iterator[Row]:
+        """The direct children, but for the front-end, and the whole."""
+        apart = ("",) if self.frontend is None else ("", "frontend")
+        for module in self.macs.modules:
+            if module.name not in apart and "." not in module.name:
+                yield {
+                    "part": module.name.replace("_", " "),
+                    "parameters": module.parameters,
+                    "MACs exact": module.exact,
+                    "MACs paper": module.paper,
+                }
+        yield {
+            "part": "total",
+            "parameters": self.parameters.total,
+            "MACs exact": self.macs.exact,
+            "MACs paper": self.macs.paper,
+        }
+
+    def _explained(self, check: CrossCheck) -> Iterator[Row]:
+        exact = self.macs.exact
+        difference = f"{100 * (check.macs / exact - 1):+.2f} %" if check.macs is not None and exact else ""
+        first: dict[str, object] = {"counter": check.counter, "MACs": check.macs, "difference": difference}
+        for cause in check.causes or ("agrees with the exact count",):
+            yield {**first, "cause": cause}
+            first = dict.fromkeys(first)
+
+
+def measure_complexity(
+    model: str | ModelSpec | nn.Module,
+    *,
+    inputs: Inputs | None = None,
+    counters: Sequence[str] = (),
+    clip_seconds: float = CLIP_SECONDS,
+    strict: bool = True,
+) -> Complexity:
+    """Parameters and MACs of a spec (on the ``meta`` device: no weights), a detector or any other module.
+
+    Args:
+        model: a spec, a detector, or any module.
+        inputs: of one call of a module that is not a detector: one tensor, or the positional arguments.
+        counters: third-party counters to run as well, of ``fvcore``, ``thop`` and ``torch``; they need
+            the weights, and a module of one input.
+        clip_seconds: length of the clip.
+        strict: refuse to count a network with an operator that has no rule.
+
+    Raises:
+        UnknownModel: no such model.
+        UsageError: an unknown counter, a clip that is too short for the model, or inputs that are missing
+            or not called for.
+        UncountedOperator: in strict mode.
+    """
+    for counter in counters:
+        if counter not in COUNTERS:
+            raise UsageError(
+                f"unknown counter '{counter}'{nearest(counter, COUNTERS)}\nKnown: {', '.join(COUNTERS)}, all."
+            )
+    if isinstance(model, nn.Module):
+        name, module, weighted = type(model).__name__, model, model
+    else:
+        name = str(ModelSpec.parse(model))
+        with torch.device("meta"):
+            module = build_model(name)
+        weighted = build_model(name) if counters else module
+    frontend = None
+    if isinstance(module, SoundEventDetector):
+        if inputs is not None:
+            raise UsageError("a detector is counted for a clip of some length, not on given inputs")
+        inputs, frontend = _clip(module, clip_seconds, strict)
+    elif inputs is None:
+        raise UsageError(f"{name} is not a detector: the inputs of one call are missing")
+    report = count_macs(module, inputs, strict=strict)
+    return Complexity(
+        spec=name,
+        parameters=count_parameters(module),
+        macs=report,
+        frontend=frontend,
+        counters={name: cross_check(weighted, _only(inputs), report, name) for name in counters},
+        clip_seconds=clip_seconds,
+    )
+
+
+def _clip(detector: SoundEventDetector, clip_seconds: float, strict: bool) -> tuple[Tensor, MacReport]:
+    """Features (1, 1, mels, feature frames) of one silent clip, and what they cost."""
+    device = next(detector.parameters()).device
+    waveform = torch.zeros(1, round(clip_seconds * detector.sample_rate), device=device)
+    try:
+        with torch.no_grad():
+            features = detector.frontend(waveform)
+    except ValueError as error:
+        raise UsageError(f"a clip of {clip_seconds:g} s can't be counted: {error}") from None
+    return features, count_macs(detector.frontend, waveform, strict=strict)
+
+
+def _only(inputs: Inputs) -> Tensor:
+    """The one input of a call, as zeros on the CPU."""
+    arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if len(arguments) != 1 or not isinstance(arguments[0], Tensor):
+        raise UsageError("third-party counters take modules whose only input is a tensor")
+    return torch.zeros_like(arguments[0], device="cpu")
+
+
+def _millions(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} {count / _MILLION:,.1f} M" for kind, count in counts.items())

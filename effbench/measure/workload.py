@@ -1,0 +1,189 @@
+"""What is timed: one part of a detector, or any module, as a call without arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from effbench.errors import EffbenchError, UsageError
+from effbench.machine.devices import resolve_precision
+from effbench.machine.resident import settle_allocator
+from effbench.measure.conditions import TORCH_KERNELS, Conditions
+from effbench.measure.timing import Call, timed
+from effbench.models.detector import SoundEventDetector
+from effbench.models.sequence.mamba import Mamba2, use_kernels
+
+Inputs = Tensor | Sequence[object]
+
+_DISTINCT_CLIPS = 8
+_NOISE_LEVEL = 0.1
+
+
+class InPrecision(nn.Module):
+    """A module that computes in one precision, by autocast, whatever is set around it.
+
+    Casts of weights to a lower precision belong to every call, as they do where ``torch.autocast`` stands
+    around a single forward pass.
+
+    Args:
+        module: any module.
+        kind: of its device, ``cpu`` or ``cuda``.
+        dtype: what it computes in.
+    """
+
+    def __init__(self, module: nn.Module, kind: str, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.module, self.kind, self.dtype = module, kind, dtype
+
+    def forward(self, *inputs: object) -> object:
+        with torch.autocast(self.kind, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            return self.module(*inputs)
+
+
+def detector_part(detector: SoundEventDetector, conditions: Conditions) -> nn.Module:
+    """The part of a detector that is timed.
+
+    Shape:
+        network: (batch, 1, mels, feature frames) -> predictions
+        frontend: (batch, samples) -> (batch, 1, mels, feature frames)
+        both: (batch, samples) -> predictions
+    """
+    kind = conditions.torch_device.type
+    frontend = InPrecision(detector.frontend, kind, torch.float32)
+    network = InPrecision(detector, kind, resolve_precision(conditions.precision).dtype)
+    return {"network": network, "frontend": frontend, "both": nn.Sequential(frontend, network)}[
+        conditions.part
+    ]
+
+
+def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> Tensor:
+    """A batch of seeded noise on the device: waveforms, or their features for the network alone.
+
+    Shape:
+        (batch, samples), or (batch, 1, mels, feature frames) for the part ``network``
+    """
+    samples = max(1, round(conditions.clip_seconds * detector.sample_rate))
+    generator = torch.Generator().manual_seed(0)
+    distinct = min(batch_size, _DISTINCT_CLIPS)
+    x = (_NOISE_LEVEL * torch.randn(distinct, samples, generator=generator)).to(conditions.torch_device)
+    if conditions.part == "network":
+        x = detector.frontend(x).contiguous()
+    copies = -(-batch_size // distinct)
+    return x.repeat(copies, *([1] * (x.dim() - 1)))[:batch_size].contiguous()
+
+
+def make_call(
+    detector: SoundEventDetector, conditions: Conditions, batch_size: int
+) -> tuple[Call, float | None]:
+    """The call of a detector's part that is timed, and the seconds of its first run where it is compiled.
+
+    Use inside ``prepared``.
+
+    Raises:
+        EffbenchError: ``torch.compile`` failed.
+    """
+    inputs = make_inputs(detector, conditions, batch_size)
+    return _call(detector_part(detector, conditions), (inputs,), conditions)
+
+
+def module_call(module: nn.Module, inputs: Inputs, conditions: Conditions) -> tuple[Call, float | None]:
+    """As ``make_call``, of any module on the inputs of one call."""
+    device = conditions.torch_device
+    arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    arguments = tree_map_only(Tensor, lambda tensor: tensor.to(device), arguments)
+    dtype = resolve_precision(conditions.precision).dtype
+    return _call(InPrecision(module, device.type, dtype), arguments, conditions)
+
+
+def clips_of(inputs: Inputs) -> int:
+    """Number of clips in the inputs of one call: the first dimension of the first tensor.
+
+    Raises:
+        UsageError: there is no such dimension.
+    """
+    first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
+    if first is None or not first.ndim or not len(first):
+        raise UsageError("the inputs of a module hold a tensor whose first dimension counts clips")
+    return len(first)
+
+
+def _call(module: nn.Module, inputs: Sequence[object], conditions: Conditions) -> tuple[Call, float | None]:
+    if not conditions.compiled:
+        return lambda: module(*inputs), None
+    # Anew for each batch size: after a few shapes of one function, torch falls back to eager in silence.
+    torch.compiler.reset()
+    function: Callable[..., object] = torch.compile(module, dynamic=False)
+
+    def call() -> object:
+        return function(*inputs)
+
+    try:
+        seconds = timed(call, conditions.torch_device)
+    except Exception as error:
+        compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+        if not compiler or is_out_of_memory(error):
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise EffbenchError(f"torch.compile failed for the {conditions.part}: {reason}") from error
+    return call, seconds
+
+
+@contextmanager
+def prepared(module: nn.Module, conditions: Conditions) -> Iterator[None]:
+    """Puts a module on the device in eval and inference mode, and puts everything back after.
+
+    Modes, device, kernels and torch's number of threads are restored. The C library's allocator is settled,
+    so that times do not depend on what the process did before.
+
+    Raises:
+        UsageError: kernels that nothing in the module runs on.
+    """
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    modes = [(child, child.training) for child in module.modules()]
+    threads = torch.get_num_threads()
+    try:
+        module.to(conditions.torch_device).eval()
+        torch.set_num_threads(conditions.threads)
+        settle_allocator()
+        with torch.inference_mode(), running_on(module, conditions.kernels):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        for child, training in modes:
+            child.training = training
+        if tensor is not None:
+            module.to(tensor.device)
+        if conditions.compiled:
+            torch.compiler.reset()
+
+
+@contextmanager
+def running_on(module: nn.Module, kernels: str) -> Iterator[None]:
+    """Lets the Mamba2 layers of a module run on kernels of this name inside, and as before after.
+
+    Raises:
+        UsageError: other kernels than torch's where there are no Mamba2 layers, or missing kernels.
+    """
+    scans = [(layer, layer.scan) for layer in module.modules() if isinstance(layer, Mamba2)]
+    if not scans and kernels != TORCH_KERNELS:
+        raise UsageError(f"the kernels {kernels} are for Mamba2 layers, of which the model has none")
+    try:
+        use_kernels(module, kernels)
+        yield
+    finally:
+        for layer, scan in scans:
+            layer.scan = scan
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device's memory was not enough."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    signs = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)

@@ -1,0 +1,130 @@
+"""Profiles: of specs, of detectors, of any module, and how they show themselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import effbench
+from effbench.errors import EffbenchWarning, UsageError
+from effbench.measure.profiled import Profiles
+from effbench.measure.timing import Budget
+from effbench.shown import Table
+from tests.measure.detectors import tiny_detector
+
+BRIEF = Budget(
+    min_seconds=0.02,
+    min_iterations=3,
+    min_latency_iterations=5,
+    max_seconds=2.0,
+    min_warmup_seconds=0.0,
+    max_warmup_seconds=0.2,
+)
+
+
+class TwoInputs(nn.Module):
+    """(batch, 6), (batch, 6) -> (batch, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = nn.Linear(6, 3)
+        self.right = nn.Linear(6, 3, bias=False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.left(x) + self.right(y)
+
+
+def test_rows_of_counts_keep_the_software_alone() -> None:
+    rows = effbench.profile("fmn04", throughput=False).measurements()
+    assert {row.quantity for row in rows} >= {"parameters", "macs_exact", "macs_paper"}
+    for row in rows:
+        assert row.environment is not None
+        assert set(row.environment) == {"software"}
+        assert row.environment["software"]["torch"] == torch.__version__
+
+
+def test_any_module_is_counted_and_timed_on_its_inputs() -> None:
+    module = TwoInputs().train()
+    lines: list[str] = []
+    profile = effbench.profile(
+        module, inputs=(torch.ones(4, 6), torch.ones(4, 6)), budget=BRIEF, progress=lines.append
+    )
+    assert profile.spec == "TwoInputs"
+    assert profile.complexity.parameters.total == 6 * 3 + 3 + 6 * 3
+    assert profile.complexity.macs.exact == 2 * 4 * 6 * 3
+    (rate,) = profile.throughput
+    assert profile.best_throughput is rate
+    assert (rate.batch_size, rate.conditions.part) == (4, "network")
+    assert rate.rate.value == pytest.approx(4 / sorted(rate.samples)[len(rate.samples) // 2], rel=0.5)
+    assert profile.latency is not None
+    assert len(profile.latency.samples) >= BRIEF.min_latency_iterations
+    assert profile.memory is None
+    assert module.training
+    assert len(lines) == 2
+    assert json.loads(json.dumps(profile.to_dict()))["macs_detail"]["frontend"] is None
+
+
+def test_a_module_shows_its_own_parts() -> None:
+    profile = effbench.profile(TwoInputs(), inputs=(torch.ones(4, 6), torch.ones(4, 6)), throughput=False)
+    table = next(section for section in profile.sections() if isinstance(section, Table))
+    assert table.title == "TwoInputs, one call"
+    assert [row["part"] for row in table.rows] == ["left", "right", "total"]
+
+
+def test_a_module_with_one_input_is_compared_with_third_party_counters() -> None:
+    profile = effbench.profile(nn.Linear(6, 3), inputs=torch.ones(2, 6), counters=["torch"], throughput=False)
+    assert profile.complexity.macs_by_counter()["torch"] == profile.complexity.macs.exact == 36
+
+
+def test_an_operator_without_a_rule_in_a_module_is_told_and_does_not_stop_the_profile() -> None:
+    class Odd(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cdist(x, x)
+
+    with pytest.warns(EffbenchWarning, match="no rule to count"):
+        effbench.profile(Odd(), inputs=torch.ones(1, 4, 4), throughput=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "said"),
+    [
+        (nn.Linear(6, 3), {}, "Linear is not a detector: the inputs of one call are missing"),
+        ("fmn04", {"inputs": torch.ones(1, 6)}, "not on given inputs"),
+        (tiny_detector(), {"inputs": torch.ones(1, 6)}, "not on given inputs"),
+        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "batch_sizes": [2]}, "and no other"),
+        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["frontend"]}, "and no other"),
+        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["head"]}, "unknown part 'head'"),
+        (TwoInputs(), {"inputs": [torch.ones(1, 6)] * 2, "counters": ["thop"]}, "only input is a tensor"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_words(
+    model: str | nn.Module, options: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        effbench.profile(model, budget=BRIEF, **options)
+
+
+def test_a_module_needs_a_dimension_that_counts_clips() -> None:
+    with pytest.raises(UsageError, match="first dimension counts clips"):
+        effbench.profile(nn.Identity(), inputs=torch.tensor(1.0), budget=BRIEF)
+
+
+def test_profiles_show_themselves() -> None:
+    profile = effbench.profile(
+        tiny_detector(), batch_sizes=[1], parts=["network"], clip_seconds=1, budget=BRIEF
+    )
+    assert repr(profile).startswith("<Profile of SoundEventDetector: ")
+    assert " clips/s [" in repr(profile)
+    assert len(repr(profile)) < 200
+    assert "Throughput" in profile._repr_html_()
+    (row,) = profile.rows()
+    assert row["throughput"] == profile.throughput[0].rate.value
+    assert row["latency_p99"] == profile.to_dict()["latency"]["p99"]
+    both = Profiles((profile, profile))
+    assert len(both.to_frame()) == 2
+    (table,) = both.sections()
+    assert isinstance(table, Table)
+    assert table.rows[0]["batch"] == 1
