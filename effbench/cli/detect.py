@@ -11,7 +11,7 @@ import typer
 
 from effbench.cli.output import note
 from effbench.cli.parsing import median_frames, probabilities
-from effbench.cli.progress import Status, status
+from effbench.cli.progress import status
 from effbench.detect.formats import EventFormat
 from effbench.errors import EffbenchError, UsageError
 
@@ -98,8 +98,7 @@ def detect(
     chosen = choose_model(model, checkpoint)
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
-    wanted = None if classes is None else tuple(classes)
-    decoding = Decoding(limits, window, top, min_duration, wanted, chosen.class_names)
+    decoding = Decoding(limits, window, top, min_duration, classes, chosen.class_names)
     if threads is not None:
         torch.set_num_threads(threads)
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
@@ -114,10 +113,9 @@ def detect(
         note(f"results in {out}")
     elif places.form is EventFormat.table and outputs.held and not any(map(len, outputs.held)):
         note("no events")
-    if len(failures) == 1 == len(sources):
-        raise EffbenchError(failures[0].message)
     if failures:
-        raise EffbenchError(f"{len(failures)} of {_files(len(sources))} could not be used")
+        several = f"{len(failures)} of {_files(len(sources))} could not be used"
+        raise EffbenchError(several if len(sources) > 1 else failures[0].message)
 
 
 def _files(count: int) -> str:
@@ -127,8 +125,7 @@ def _files(count: int) -> str:
 @contextmanager
 def _naming_options() -> Iterator[None]:
     """Says which option it is that can't be followed."""
-    from effbench.detect.formats import BadDestination
-    from effbench.detect.result_folder import OtherRun
+    from effbench.detect.formats import BadDestination, OtherRun
 
     try:
         yield
@@ -141,45 +138,34 @@ def _naming_options() -> Iterator[None]:
 def _detect(
     sources: list[Source], scorer: FrameScorer, decoding: Decoding, outputs: Outputs, *, single: bool
 ) -> list[Failure]:
-    """Detect and keep the events; files that could not be used are said at once and returned.
-
-    The failure of a single file is left to be the command's.
-    """
+    """Keep the events; files that can't be used are returned, and said at once unless it is a single one."""
     from effbench.detect.detected import Failure
     from effbench.detect.run import detect_files
 
     failures = []
     with status(len(sources)) as bar:
-        progress = _Progress(bar)
+
+        def at(name: str, seconds: float) -> None:
+            if name != bar.name:
+                bar.start(name)
+            minutes, rest = divmod(int(seconds), 60)
+            bar.bar.update(bar.task, description=f"{name} {minutes}:{rest:02d}")
+
         results = detect_files(
             sources,
             scorer,
             decoding,
             listen=outputs.listeners,
             on_damage=lambda message: bar.line(f"note: {message}"),
-            on_seconds=lambda source, seconds: progress.at(source.name, seconds),
+            on_seconds=lambda source, seconds: at(source.name, seconds),
         )
         with closing(results):
             for result in results:
                 if isinstance(result, Failure):
                     failures.append(result)
                     if not single:
-                        progress.at(result.name, 0)
+                        at(result.name, 0)
                         bar.line(f"failed: {result.message}")
                 else:
                     outputs.keep(result)
     return failures
-
-
-class _Progress:
-    """Which file is at work, and how much of it is done."""
-
-    def __init__(self, bar: Status) -> None:
-        self.bar = bar
-        self.name: str | None = None
-
-    def at(self, name: str, seconds: float) -> None:
-        if name != self.name:
-            self.name = name
-            self.bar.start(name)
-        self.bar.bar.update(self.bar.task, description=f"{name} {int(seconds) // 60}:{int(seconds) % 60:02d}")

@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext
-from dataclasses import replace
+from contextlib import closing
 from typing import Literal
 
-import numpy as np
-
 from effbench.detect.decoding import Decoding
-from effbench.detect.detected import DetectedFile
-from effbench.detect.inputs import Source, find
+from effbench.detect.detected import DetectedFile, Failure
+from effbench.detect.inputs import find
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchError, EffbenchWarning, UsageError
 from effbench.infer.inference import Inference
 from effbench.infer.scorer import FrameScorer
-from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel, choose_model
 from effbench.models.detector import SoundEventDetector
 
@@ -81,29 +77,25 @@ def detect(
         median_window=median_window,
         top=top,
         min_duration=min_duration,
-        classes=(classes,) if isinstance(classes, str) else None if classes is None else tuple(classes),
+        classes=(classes,) if isinstance(classes, str) else classes,
         names=chosen.class_names,
     )
     inference = Inference(device, precision, batch_size, overlap)
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
-    return _detect(sources, scorer, decoding, keep_scores=keep_scores, strict=errors == "raise")
+    results = detect_files(sources, scorer, decoding, keep_scores=keep_scores)
+    return _files(results, strict=errors == "raise")
 
 
-def _detect(
-    sources: Sequence[Source], scorer: FrameScorer, decoding: Decoding, *, keep_scores: bool, strict: bool
+def _files(
+    results: Generator[DetectedFile | Failure, None, None], *, strict: bool
 ) -> Generator[DetectedFile, None, None]:
-    kept = _KeptScores()
-    results = detect_files(
-        sources, scorer, decoding, listen=lambda _: [nullcontext(kept)] if keep_scores else []
-    )
     with closing(results):
         for result in results:
             if isinstance(result, DetectedFile):
-                yield replace(result, frame_scores=kept.take()) if keep_scores else result
+                yield result
             elif strict:
                 raise EffbenchError(result.message)
             else:
-                kept.take()
                 warnings.warn(f"left out: {result.message}", EffbenchWarning, stacklevel=2)
 
 
@@ -120,24 +112,3 @@ def _chosen(model: str | SoundEventDetector, checkpoint: AudioPath | None) -> Ch
     if checkpoint is not None:
         raise UsageError("a checkpoint belongs to a model spec: load it into the detector")
     return ChosenModel.of(model)
-
-
-class _KeptScores:
-    """The scores of the file at hand."""
-
-    def __init__(self) -> None:
-        self._blocks: list[Floats] = []
-
-    def on_scores(self, scores: Floats) -> None:
-        self._blocks.append(scores)
-
-    def on_filtered(self, scores: Floats) -> None:
-        """Scores are kept unfiltered."""
-
-    def on_end(self, file: DetectedFile) -> None:
-        """The scores are taken with the file."""
-
-    def take(self) -> Floats:
-        """All blocks joined, which are forgotten."""
-        blocks, self._blocks = self._blocks, []
-        return np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)

@@ -36,10 +36,19 @@ class FileDecoder:
         name: the file as results call it.
         decoding: how scores become events.
         listeners: follow the frames.
+        keep_scores: give the file its scores.
     """
 
-    def __init__(self, name: str, decoding: Decoding, listeners: Sequence[FrameListener] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        decoding: Decoding,
+        listeners: Sequence[FrameListener] = (),
+        *,
+        keep_scores: bool = False,
+    ) -> None:
         self.name, self.decoding, self.listeners = name, decoding, listeners
+        self._kept_scores: list[Floats] | None = [] if keep_scores else None
         self._blend = Blend()
         self._median = StreamingMedian(decoding.median_window)
         self._events = EventDecoder(decoding.thresholds)
@@ -55,6 +64,8 @@ class FileDecoder:
         block = self._blend.add(window, scores)
         raw = self._within(block, self._raw_frames)
         self._raw_frames += len(raw)
+        if self._kept_scores is not None:
+            self._kept_scores.append(raw)
         for listener in self.listeners:
             listener.on_scores(raw)
         # The filter sees the frames of the padding, as the published script's does; no event does.
@@ -73,6 +84,7 @@ class FileDecoder:
             peaks=self._peaks,
             labels=self.decoding.labels,
             thresholds=self.decoding.thresholds,
+            frame_scores=None if self._kept_scores is None else np.concatenate(self._kept_scores),
         )
         for listener in self.listeners:
             listener.on_end(file)

@@ -33,7 +33,7 @@ class Decoding:
     median_window: int = 9
     top: int | None = None
     min_duration: float = 0.0
-    classes: tuple[str, ...] | None = None
+    classes: Sequence[str] | None = None
     names: tuple[str, ...] = field(default_factory=lambda: strong_classes().names)
 
     def __post_init__(self) -> None:

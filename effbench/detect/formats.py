@@ -50,6 +50,10 @@ class BadDestination(UsageError):
         self.what = what
 
 
+class OtherRun(BadDestination):
+    """A folder whose results were made in another way; says what differs."""
+
+
 def write_events(
     files: Sequence[DetectedFile],
     form: EventFormat,

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -115,28 +115,25 @@ class Destinations:
             yield Outputs(self, run, labels, folder, score_file)
 
 
+@dataclass(frozen=True)
 class Outputs:
     """The opened destinations of a run.
 
-    Args:
+    Attributes:
         places: what is kept, and where.
         run: how the results are made.
         labels: names of the scores' columns.
         folder: of the events, if they have one.
         score_file: of all sources' scores, if there is one.
+        held: files whose events are written at the end.
     """
 
-    def __init__(
-        self,
-        places: Destinations,
-        run: Mapping[str, object],
-        labels: Sequence[str],
-        folder: ResultFolder | None,
-        score_file: ScoreFile | None,
-    ) -> None:
-        self.places, self.run, self.labels = places, run, labels
-        self.folder, self._score_file = folder, score_file
-        self.held: list[DetectedFile] = []
+    places: Destinations
+    run: Mapping[str, object]
+    labels: Sequence[str]
+    folder: ResultFolder | None
+    score_file: ScoreFile | None
+    held: list[DetectedFile] = field(default_factory=list)
 
     def done(self, source: Source) -> bool:
         """Whether an earlier run finished this source."""
@@ -148,8 +145,8 @@ class Outputs:
         if plot is not None:
             single = not _is_folder(plot)
             yield draw_file(source, plot if single else _below(plot, f"{source.name}.png"), parts=not single)
-        if self._score_file is not None:
-            yield nullcontext(ScoreListener(source.name, self._score_file))
+        if self.score_file is not None:
+            yield nullcontext(ScoreListener(source.name, self.score_file))
         elif scores is not None:
             yield self._own_scores(source, _below(scores, source.name + SCORES_SUFFIX))
 

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from effbench.detect.detected import DetectedFile
-from effbench.detect.formats import BadDestination, EventFormat, write_events
+from effbench.detect.formats import EventFormat, OtherRun, write_events
 from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.files import replacing
 
 MANIFEST = "effbench-detect.json"
-
-
-class OtherRun(BadDestination):
-    """A folder whose results were made in another way; says what differs."""
 
 
 @dataclass(frozen=True)

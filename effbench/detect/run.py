@@ -31,6 +31,7 @@ def detect_files(
     scorer: WindowScorer,
     decoding: Decoding,
     *,
+    keep_scores: bool = False,
     listen: Callable[[Source], Listeners] = lambda _: (),
     on_damage: Callable[[str], None] = lambda _: None,
     on_seconds: Callable[[Source, float], None] = lambda *_: None,
@@ -43,36 +44,31 @@ def detect_files(
         sources: the audio.
         scorer: gives probabilities of the classes of ``decoding``.
         decoding: how scores become events.
+        keep_scores: give every file its scores, which are held in memory.
         listen: opens what follows the frames of a source, such as a writer of scores. It is left with an
             exception where the file, or the whole run, fails, and is to leave nothing behind then.
         on_damage: told of a file that is used only up to some damage.
         on_seconds: told how much of a source is done.
     """
+
+    def decoded(source: Source, windows: Iterator[ScoredWindow]) -> DetectedFile:
+        first = next(windows)  # Nothing is opened for a file that can't be.
+        with ExitStack() as stack:
+            listeners = [stack.enter_context(listener) for listener in listen(source)]
+            decoder = FileDecoder(source.name, decoding, listeners, keep_scores=keep_scores)
+            for window, scores in chain([first], windows):
+                decoder.add(window, scores)
+                on_seconds(source, (window.start + len(scores)) / FRAMES_PER_SECOND)
+            return decoder.finish()
+
     with closing(score_windows(_windows(sources, scorer, on_damage), scorer)) as scored:
         for (_, source), steps in groupby(scored, key=lambda item: item[0]):
             try:
-                file = _detect(source, (_window(step) for _, step in steps), decoding, listen, on_seconds)
+                file = decoded(source, (_window(step) for _, step in steps))
             except _Unreadable as error:
                 yield Failure(source.name, str(error))
             else:
                 yield file
-
-
-def _detect(
-    source: Source,
-    windows: Iterator[ScoredWindow],
-    decoding: Decoding,
-    listen: Callable[[Source], Listeners],
-    on_seconds: Callable[[Source, float], None],
-) -> DetectedFile:
-    first = next(windows)  # Nothing is opened for a file that can't be.
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(listener) for listener in listen(source)]
-        decoder = FileDecoder(source.name, decoding, listeners)
-        for window, scores in chain([first], windows):
-            decoder.add(window, scores)
-            on_seconds(source, (window.start + len(scores)) / FRAMES_PER_SECOND)
-        return decoder.finish()
 
 
 def _window(step: ScoredWindow | EffbenchError) -> ScoredWindow:
