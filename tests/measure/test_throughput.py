@@ -60,13 +60,10 @@ def test_exactly_the_fastest_batch_size_is_the_best() -> None:
 
 
 def test_twenty_times_the_audio_takes_longer(fmn04: effbench.SoundEventDetector) -> None:
-    short, long = (
-        measure_throughput(fmn04, Conditions(clip_seconds=seconds, threads=1), batch_sizes=[1], budget=SHORT)[
-            0
-        ]
-        for seconds in (0.5, 10)
-    )
-    assert short.rate.value > 2 * long.rate.value
+    conditions = (Conditions(clip_seconds=seconds, threads=1) for seconds in (0.5, 10))
+    short, long = (measure_throughput(fmn04, c, batch_sizes=[1], budget=SHORT)[0] for c in conditions)
+    # The quickest of several calls, which other load on the machine disturbs the least.
+    assert min(long.samples) > 2 * min(short.samples)
 
 
 def test_percentiles_of_latency_are_those_of_its_samples() -> None:

@@ -23,61 +23,90 @@ SHORT = Budget(
 )
 
 
+class Clock:
+    """Time that passes in calls alone, as long as each of them takes."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.seconds)
+    return clock
+
+
 class Counter:
     """A call that counts itself and takes the given times, the last of them for ever."""
 
-    def __init__(self, *seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, clock: Clock, *seconds: float) -> None:
+        self.clock, self.seconds = clock, seconds
         self.calls = 0
 
     def __call__(self) -> None:
-        seconds = self.seconds[min(self.calls, len(self.seconds) - 1)]
+        self.clock.seconds += self.seconds[min(self.calls, len(self.seconds) - 1)]
         self.calls += 1
-        time.sleep(seconds)
 
 
-def test_both_the_shortest_time_and_the_fewest_iterations_are_reached() -> None:
-    fast, slow = Counter(0.001), Counter(0.04)
-    of_fast, of_slow = time_calls(fast, CPU, SHORT), time_calls(slow, CPU, SHORT)
-    assert of_fast.wall_seconds >= SHORT.min_seconds
-    assert len(of_fast.samples) > SHORT.min_iterations
+def test_both_the_shortest_time_and_the_fewest_iterations_are_reached(clock: Clock) -> None:
+    of_fast = time_calls(Counter(clock, 1 / 1024), CPU, SHORT)
+    of_slow = time_calls(Counter(clock, 1 / 16), CPU, SHORT)
+    assert (
+        SHORT.min_seconds
+        <= of_fast.wall_seconds
+        == len(of_fast.samples) / 1024
+        < SHORT.min_seconds + 1 / 1024
+    )
     assert len(of_slow.samples) == SHORT.min_iterations
-    assert of_slow.wall_seconds >= 5 * 0.04
+    assert of_slow.wall_seconds == 5 / 16
 
 
-def test_every_call_is_either_warm_up_or_a_sample() -> None:
-    call = Counter(0.002)
+def test_every_call_is_either_warm_up_or_a_sample(clock: Clock) -> None:
+    call = Counter(clock, 1 / 512)
     timing = time_calls(call, CPU, SHORT)
     assert timing.warmup_iterations + len(timing.samples) == call.calls
-    assert sum(timing.samples) <= timing.wall_seconds
+    assert sum(timing.samples) == timing.wall_seconds
+    assert timing.warmup_seconds + timing.wall_seconds == clock.seconds
 
 
-def test_slow_first_calls_stay_in_the_warm_up() -> None:
-    call = Counter(*[0.06] * 4, 0.002)
+def test_slow_first_calls_stay_in_the_warm_up(clock: Clock) -> None:
+    call = Counter(clock, *[1 / 16] * 4, 1 / 512)
     timing = time_calls(call, CPU, Budget(**{**vars(SHORT), "max_warmup_seconds": 5.0}))
     assert timing.stable
-    assert timing.warmup_iterations >= 7
-    assert sorted(timing.samples)[len(timing.samples) // 2] < 0.06
+    # Of the three calls before the newest three, two have to be quick.
+    assert timing.warmup_iterations == 9
+    assert set(timing.samples) == {1 / 512}
 
 
-def test_a_call_that_never_becomes_stable_is_measured_after_the_bound_and_marked() -> None:
-    growing = [0.001 * 1.3**n for n in range(24)]
-    timing = time_calls(Counter(*growing), CPU, SHORT)
+def test_a_call_that_never_becomes_stable_is_measured_after_the_bound_and_marked(clock: Clock) -> None:
+    timing = time_calls(Counter(clock, *(1.3**n / 1000 for n in range(24))), CPU, SHORT)
     assert not timing.stable
+    assert SHORT.max_warmup_seconds <= timing.warmup_seconds < 2 * SHORT.max_warmup_seconds
     assert timing.samples
 
 
-def test_a_measurement_is_cut_short_at_the_longest_time_and_says_so() -> None:
-    timing = time_calls(Counter(0.005), CPU, Budget(**{**vars(SHORT), "max_seconds": 0.1}), iterations=10_000)
+def test_a_measurement_is_cut_short_at_the_longest_time_and_says_so(clock: Clock) -> None:
+    budget = Budget(**{**vars(SHORT), "max_seconds": 1 / 8})
+    timing = time_calls(Counter(clock, 1 / 128), CPU, budget, iterations=10_000)
     assert timing.cut_short
-    assert 3 <= len(timing.samples) < 10_000
+    assert len(timing.samples) == 16
+    few = time_calls(Counter(clock, 1.0), CPU, budget, iterations=10_000)
+    assert few.cut_short
+    assert len(few.samples) == 3
+
+
+def test_the_clock_is_real() -> None:
+    timing = time_calls(lambda: time.sleep(0.005), CPU, SHORT)
+    assert min(timing.samples) >= 0.005
+    assert timing.wall_seconds >= SHORT.min_seconds
 
 
 def test_waiting_takes_wall_time_and_computing_takes_processor_time() -> None:
     def compute() -> None:
         sum(range(200_000))
 
-    waiting, computing = time_calls(Counter(0.01), CPU, SHORT), time_calls(compute, CPU, SHORT)
+    waiting, computing = time_calls(lambda: time.sleep(0.01), CPU, SHORT), time_calls(compute, CPU, SHORT)
     waited, computed = (t.cpu_seconds / t.wall_seconds for t in (waiting, computing))
     assert waited < 0.5 * computed
 
