@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 DEMO := results/synthetic
 TRAINED := results/trained
 
-demo: $(STAMP)  ## count and time models, draw both figures, write the report; then hear and score
+demo: $(STAMP)  ## count and time models, draw both figures, write the report; then detect and score
 	$(BIN)/effbench study run paper
 	$(BIN)/effbench plot paper-1
 	$(BIN)/effbench plot paper-2
@@ -18,18 +18,13 @@ demo: $(STAMP)  ## count and time models, draw both figures, write the report; t
 	$(BIN)/effbench detect $(DEMO)/audio/eval --model fmn04 --threshold 0.5 --out results/events
 	$(BIN)/effbench evaluate --model fmn04 --data $(DEMO) --split eval
 
-demo-train: $(STAMP)  ## train three small models from nothing, score and draw them; hear with one
-	rm -rf $(TRAINED)
-	$(BIN)/effbench data synth $(TRAINED)/data --clips 300 --eval-clips 60
-	for model in fmn04 fmn04+gru-104 fmn04+hybrid-104; do \
-		$(BIN)/effbench train --model $$model --recipe synthetic-cpu --data $(TRAINED)/data \
-			--runs $(TRAINED)/runs --name $$model || exit 1; \
-	done
-	$(BIN)/effbench evaluate --model fmn04 --data $(TRAINED)/data --split eval --work $(TRAINED)/untrained --no-store
-	$(BIN)/effbench study run quick
+demo-train: $(STAMP)  ## train three small models from nothing, score and draw them; detect events with one
+	$(BIN)/effbench study run quick --work $(TRAINED)
+	$(BIN)/effbench evaluate --model fmn04 --data $(TRAINED)/data/synthetic --split eval \
+		--work $(TRAINED)/untrained --no-store
 	$(BIN)/effbench plot synthetic-cpu
-	$(BIN)/effbench detect $(TRAINED)/data/audio/eval --model fmn04 --checkpoint $(TRAINED)/runs/fmn04 \
-		--out $(TRAINED)/events
+	$(BIN)/effbench detect $(TRAINED)/data/synthetic/audio/eval --model fmn04 \
+		--checkpoint $(TRAINED)/runs/synthetic-cpu_fmn04_seed0 --out $(TRAINED)/events
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from effbench.cli.output import note
+from effbench.study.follower import Follower
 from effbench.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ def _bar(*, remaining: bool = True, transient: bool = True) -> Bar:
     return progress.Progress(*columns, clock, console=console, transient=transient, disable=disable)
 
 
-class Status:
+#: Seconds between two lines about the steps of a job, where there is no terminal.
+LINE_EVERY = 10.0
+
+
+class Status(Follower):
     """A bar over the jobs; every finished measurement is a line above it.
 
     Without a terminal the lines come alone, so that logs stay readable.
@@ -41,18 +46,23 @@ class Status:
         self.bar = _bar(remaining=False)
         self.task = self.bar.add_task("", total=total)
         self.total, self.started = total, 0
-        self.name = ""
+        self.name, self.printed = "", time.monotonic()
 
     def start(self, name: str) -> None:
-        """The next job begins."""
-        self.name = name
+        self.name, self.printed = name, time.monotonic()
         self.bar.update(self.task, completed=self.started, description=name)
         self.started += 1
         if self.bar.disable:
             print(f"[{self.started}/{self.total}] {name}", file=sys.stderr)
 
+    def part(self, done: int, total: int, text: str) -> None:
+        text = f"{done:,} of {total:,} {text}"
+        self.bar.update(self.task, description=f"{self.name}: {text}")
+        if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
+            self.printed = time.monotonic()
+            print(f"  {text}", file=sys.stderr)
+
     def line(self, text: str) -> None:
-        """One finished measurement of the current job."""
         if self.bar.disable:
             print(f"  {text}", file=sys.stderr)
         else:
@@ -83,10 +93,6 @@ def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
                 note(f"{done:,} of {total:,} {unit}")
 
         yield progress
-
-
-#: Seconds between two lines about a training's steps, where there is no terminal.
-LINE_EVERY = 10.0
 
 
 class TrainingProgress(Progress):

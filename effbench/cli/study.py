@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from effbench.cli.output import Format, note, write
 from effbench.cli.progress import status as running_status
-from effbench.errors import EffbenchError
+from effbench.errors import EffbenchError, Stopped
 
-app = typer.Typer(no_args_is_help=True, help="Measure a grid of models and tasks, resumably.")
+if TYPE_CHECKING:
+    from effbench.study.job import Job, Workplace
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure, train and score a grid of models, so that it can be interrupted."
+)
 
 StudyArgument = Annotated[
     str, typer.Argument(help="A study under benchmarks/studies/ (paper, quick, …) or a YAML file.")
 ]
 StoreOption = Annotated[Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")]
+WorkOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Where data sets, runs and frame scores go; results/studies/STUDY by default."
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
+
+
+def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workplace, list[Job]]:
+    """Where a study works, and its jobs."""
+    from effbench.results.store import DEFAULT_STORE
+    from effbench.study.definition import load_study
+    from effbench.study.graph import jobs
+    from effbench.study.job import Workplace
+
+    definition = load_study(study)
+    place = Workplace(work or Path("results/studies") / Path(study).stem, store or DEFAULT_STORE)
+    return place, jobs(definition, place)
 
 
 @app.command()
 def run(
     study: StudyArgument,
     store: StoreOption = None,
-    fresh: Annotated[bool, typer.Option(help="Measure again what the store already holds.")] = False,
+    work: WorkOption = None,
+    fresh: Annotated[
+        bool, typer.Option(help="Measure and score anew what the store already holds; trainings stay.")
+    ] = False,
 ) -> None:
     """Run what is missing of a study; an interrupted run goes on where it stopped.
 
@@ -32,44 +58,64 @@ def run(
     """
     from effbench.results.shipped import import_shipped
     from effbench.results.store import Store
-    from effbench.study import run as running
-    from effbench.study.definition import load_study
+    from effbench.study.executor import run_in_order
+    from effbench.study.job import pending
 
-    definition = load_study(study)
-    everything = running.jobs(definition)
-    with Store(store, create=True) as results:
+    place, jobs = _planned(study, store, work)
+    with Store(place.store, create=True) as results:
         import_shipped(results)
-        todo = everything if fresh else running.pending(definition, results)
-        note(f"{study}: {len(everything)} jobs, {len(everything) - len(todo)} of them done before")
+    todo = jobs if fresh else pending(jobs, place.measured())
+    note(f"{study}: {len(jobs)} jobs, {len(jobs) - len(todo)} of them done before")
+    try:
         with running_status(len(todo)) as progress:
-            outcomes = running.run(todo, results, start=progress.start, line=progress.line)
-        failed = [outcome for outcome in outcomes if outcome.error is not None]
-        note(f"kept in {results.path}")
+            outcomes = run_in_order(todo, progress)
+    except Stopped as error:
+        raise Stopped(f"{error}\nGo on with: effbench study run {study}") from None
+    note(f"kept in {place.store}")
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         details = [f"{outcome.job}: {str(outcome.error).splitlines()[0]}" for outcome in failed]
         raise EffbenchError("\n".join([f"{len(failed)} of {len(todo)} jobs failed", *details]))
 
 
 @app.command()
-def status(study: StudyArgument, store: StoreOption = None, form: FormatOption = Format.table) -> None:
+def status(
+    study: StudyArgument,
+    store: StoreOption = None,
+    work: WorkOption = None,
+    form: FormatOption = Format.table,
+) -> None:
     """Which jobs of a study are done.
 
     Example: effbench study status paper
     """
     from effbench.results.store import Store
-    from effbench.study import run as running
-    from effbench.study.definition import load_study
+    from effbench.study.job import pending
 
-    definition = load_study(study)
-    with Store(store) as results:
-        missing = {str(job) for job in running.pending(definition, results)}
-    rows = [
-        {"model": str(job.spec), "task": job.task, "precision": job.options.get("precision"), "done": done}
-        for job in running.jobs(definition)
-        for done in [str(job) not in missing]
+    place, jobs = _planned(study, store, work)
+    with Store(place.store) as results:
+        missing = {job.key for job in pending(jobs, results.read(provenance="measured"))}
+    failures = place.failures()
+    rows: list[dict[str, object]] = [
+        {
+            "model": None if job.spec is None else str(job.spec),
+            "task": job.task,
+            "precision": job.variant.get("precision"),
+            "seed": job.variant.get("seed"),
+            "set": job.variant.get("set"),
+            "done": job.key not in missing,
+            "failed": failures[job.key].splitlines()[0] if job.key in missing & failures.keys() else None,
+        }
+        for job in jobs
     ]
-    write(rows, form)
+    write([{name: row[name] for name in _columns(rows)} for row in rows], form)
     note(f"{len(rows) - len(missing)} of {len(rows)} jobs done")
+
+
+def _columns(rows: list[dict[str, object]]) -> list[str]:
+    """Those of every study, and those that this one has a value for."""
+    always = ("model", "task", "precision", "done")
+    return [name for name in rows[0] if name in always or any(row[name] is not None for row in rows)]
 
 
 @app.command()

@@ -62,7 +62,7 @@ def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
     detector = build_model(parsed, checkpoint=stored)
     classes = stored.classes or _published_classes(detector)
     name = path.name if Path(checkpoint).name == path.name else checkpoint
-    return ChosenModel(detector, str(parsed), f"{name} (sha256 {digest(path)})", classes)
+    return ChosenModel(detector, str(parsed), stamped(path, name), classes)
 
 
 def _published_classes(detector: SoundEventDetector) -> tuple[str, ...]:
@@ -71,7 +71,8 @@ def _published_classes(detector: SoundEventDetector) -> tuple[str, ...]:
     return published if len(published) == detector.strong_head.out_features else ()
 
 
-def digest(path: Path) -> str:
-    """The first 16 digits of a file's SHA-256."""
+def stamped(path: Path, name: str | None = None) -> str:
+    """How records name a file of weights: its name, or another, and the first 16 digits of its SHA-256."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return f"{name or path.name} (sha256 {digest})"

@@ -1,39 +1,56 @@
-"""Studies: which models, which tasks. YAML under ``benchmarks/studies/``, or anybody's own file."""
+"""Studies: which models, tasks and data. YAML under ``benchmarks/studies/``, or anybody's own file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from effbench.config import Strict, find, load, shipped
+from effbench.data.synth.options import SynthOptions, make_options
+from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.spec import ModelSpec
 
-Precision = Literal["fp32", "bf16", "fp16"]
 FOLDER = "benchmarks/studies"
 
+Precision = Literal["fp32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
+
+
+def _known(models: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        zoo.resolve(models)
+    except EffbenchError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+    return models
+
+
+#: Specs, and globs over the model cards.
+Models = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
 
 
 class ComplexityTask(Strict):
     """Parameters and MACs.
 
     Attributes:
+        models: only these; the study's by default, as in every task.
         counters: third-party counters to compare with.
         seconds: length of the clip.
     """
 
+    models: Models | None = None
     counters: tuple[Literal["fvcore", "thop", "torch"], ...] = ()
-    seconds: Annotated[float, Field(gt=0)] = CLIP_SECONDS
+    seconds: PositiveFloat = CLIP_SECONDS
 
 
 class ThroughputTask(Strict):
     """Throughput, latency and memory.
 
     Attributes:
-        models: only these of the study's models; all by default.
+        models: only these.
         device: where to measure.
         precisions: each is measured by itself.
         parts: of the detector.
@@ -43,21 +60,107 @@ class ThroughputTask(Strict):
         seconds: length of a clip.
     """
 
-    models: tuple[str, ...] | None = None
+    models: Models | None = None
     device: str = "cpu"
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("network",)
-    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    batch_sizes: tuple[PositiveInt, ...] | None = None
     compiled: bool = False
-    threads: Annotated[int, Field(ge=1)] | None = None
-    seconds: Annotated[float, Field(gt=0)] = CLIP_SECONDS
+    threads: PositiveInt | None = None
+    seconds: PositiveFloat = CLIP_SECONDS
+
+
+class TrainTask(Strict):
+    """A training of each model with each seed.
+
+    Attributes:
+        models: only these.
+        recipe: name of a shipped recipe, or a YAML file.
+        changes: of the recipe, ``section.key=value`` each.
+        data: name of a set of the study, or a folder; so for ``audio``, ``pseudo_labels`` and ``weak_data``.
+        audio: folder of its audio, where that lies elsewhere.
+        pseudo_labels: HDF5 file, for recipes that distil.
+        weak_data: clips of the weak batches, for recipes with an online teacher.
+        seeds: of everything random.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        workers: loading processes.
+        threads: of torch on the CPU.
+    """
+
+    models: Models | None = None
+    recipe: str
+    changes: tuple[str, ...] = ()
+    data: str
+    audio: str | None = None
+    pseudo_labels: str | None = None
+    weak_data: str | None = None
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    device: str = "auto"
+    workers: NonNegativeInt = 0
+    threads: PositiveInt | None = None
+
+
+class EvaluateTask(Strict):
+    """Scores of each model: of the weights that the study trains, with each seed, where it does.
+
+    Attributes:
+        models: only these.
+        data: name of a set of the study, or a folder.
+        audio: folder of its audio, where that lies elsewhere.
+        split: of the data set.
+        checkpoint: ``strong``, ``advanced-kd`` or a file, for models that the study does not train;
+            without, their weights are untrained.
+        protocol: ``paper`` or ``dcase2016``.
+        metrics: the protocol's own by default.
+        device: that the models run on.
+        precision: of the network.
+        batch_size: windows per call; by default what suits the device.
+    """
+
+    models: Models | None = None
+    data: str
+    audio: str | None = None
+    split: str | None = "eval"
+    checkpoint: str | None = None
+    protocol: Literal["paper", "dcase2016"] = "paper"
+    metrics: tuple[str, ...] | None = None
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    batch_size: PositiveInt | None = None
 
 
 class Tasks(Strict):
-    """What is measured of each model."""
+    """What is done with each model."""
 
     complexity: ComplexityTask | None = None
     throughput: ThroughputTask | None = None
+    train: TrainTask | None = None
+    evaluate: EvaluateTask | None = None
+
+
+class SyntheticSet(Strict):
+    """A data set of synthetic soundscapes, with the options and defaults of ``effbench data synth``."""
+
+    layout: Literal["audioset", "hear"] = "audioset"
+    clips: int = 200
+    eval_clips: int = 50
+    classes: tuple[str, ...] | None = None
+    seconds: float | None = None
+    snr: tuple[float, float] = (0.0, 20.0)
+    seed: int = 0
+
+    @property
+    def options(self) -> SynthOptions:
+        """The same, checked and complete."""
+        return make_options(**dict(self))
+
+    @model_validator(mode="after")
+    def _possible(self) -> SyntheticSet:
+        try:
+            _ = self.options
+        except EffbenchError as error:
+            raise ValueError(str(error).splitlines()[0]) from error
+        return self
 
 
 class Study(Strict):
@@ -65,17 +168,19 @@ class Study(Strict):
 
     Attributes:
         title: one line for people.
-        models: specs and globs over the model cards.
-        tasks: what is measured.
+        models: of every task that does not name its own.
+        tasks: what is done with them.
+        data: data sets that are made when a task needs them, by the name that tasks know them by.
     """
 
     title: str
-    models: Annotated[tuple[str, ...], Field(min_length=1)]
+    models: Models
     tasks: Tasks
+    data: dict[str, SyntheticSet] = Field(default_factory=lambda: {"synthetic": SyntheticSet()})
 
-    def specs(self) -> list[ModelSpec]:
-        """The models, without repetition."""
-        return zoo.resolve(self.models)
+    def specs(self, models: Iterable[str] | None = None) -> list[ModelSpec]:
+        """The models, or those of a task, without repetition."""
+        return zoo.resolve(self.models if models is None else models)
 
 
 def study_names() -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from effbench.models.chosen import digest
+from effbench.models.chosen import stamped
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, Measurement
 from effbench.shown import Row, Shown, Table
@@ -123,7 +123,7 @@ def _measurements(fit: Fit, scores: dict[str, Estimate]) -> Iterable[Measurement
         **fit.conditions,
         "data": validation.path.resolve().name,
         "split": validation.split,
-        "checkpoint": f"{run.best.name} (sha256 {digest(run.best)})",
+        "checkpoint": stamped(run.best),
         "run": run.folder.name,
         "recipe": plan.recipe_name,
         "epoch": fit.position.best_epoch,

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from effbench.data.pool import in_batches
-from effbench.data.synth.options import SynthOptions, claim, make_options
+from effbench.data.synth.options import SYNTH_RECORD, SynthOptions, claim, make_options
 from effbench.data.synth.scene import Scene, plan_scene, render_scene
 from effbench.data.vocabulary import strong_classes
 from effbench.files import replacing
@@ -80,6 +80,14 @@ def synthesise(
     for split in options.splits:
         _remove_leftovers(audio_folder(folder, options, split), begun)
     return folder
+
+
+def is_complete(folder: Path, options: SynthOptions) -> bool:
+    """Whether a folder holds all of the set with these options; its last split's labels are written last."""
+    last = list(options.splits)[-1]
+    labels = folder / (f"{last}.json" if options.layout == "hear" else f"{last}_durations.csv")
+    record = folder / SYNTH_RECORD
+    return labels.is_file() and record.is_file() and record.read_text(encoding="utf-8") == options.record()
 
 
 def plan(options: SynthOptions) -> Iterator[PlannedClip]:

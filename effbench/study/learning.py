@@ -1,0 +1,228 @@
+"""Jobs that make data, train models on it, and score them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from effbench.errors import UsageError
+from effbench.spec import ModelSpec
+from effbench.study.definition import EvaluateTask, SyntheticSet
+from effbench.study.follower import Follower
+from effbench.study.job import Job
+from effbench.study.measuring import rows_of
+from effbench.train.plan import Hardware, Plan
+from effbench.train.progress import Progress
+from effbench.train.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from effbench.train.state import Position
+    from effbench.train.validation import Scored
+
+
+@dataclass(frozen=True)
+class DataJob(Job):
+    """A set of synthetic soundscapes.
+
+    Attributes:
+        folder: of the set, which has its name.
+        options: of the set.
+    """
+
+    spec: None
+    folder: Path
+    options: SyntheticSet
+
+    task = "data"
+    auxiliary = True
+
+    @property
+    def variant(self) -> dict[str, str | int]:
+        return {"set": self.folder.name}
+
+    def is_done(self, measured: pd.DataFrame) -> bool:
+        from effbench.data.synth.write import is_complete
+
+        return is_complete(self.folder, self.options.options)
+
+    def run(self, follower: Follower) -> None:
+        from effbench.data.synth.write import synthesise
+        from effbench.machine.cpu import available_cores
+
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        synthesise(
+            self.folder,
+            **dict(self.options),
+            processes=available_cores(),
+            progress=lambda done, total: follower.part(done, total, "clips"),
+        )
+
+
+@dataclass(frozen=True)
+class TrainJob(Job):
+    """A training of one model with one seed.
+
+    Attributes:
+        plan: of the training.
+        hardware: that it runs on.
+    """
+
+    spec: ModelSpec
+    plan: Plan
+    hardware: Hardware
+
+    task = "train"
+
+    @property
+    def variant(self) -> dict[str, str | int]:
+        return {"seed": self.plan.recipe.seed}
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.place.folder / "runs" / self.plan.name
+
+    @property
+    def weights(self) -> Path:
+        """What it leaves: the best weights."""
+        return self.folder / "best.pt"
+
+    def is_done(self, measured: pd.DataFrame) -> bool:
+        from effbench.models.chosen import stamped
+
+        if not self.weights.is_file() or Run.open(self.folder).plan != self.plan:
+            return False
+        # The scores come last. They may be of an older effbench: a newer one does not train anew.
+        weights = stamped(self.weights)
+        return any(conditions.get("checkpoint") == weights for conditions in measured["conditions"])
+
+    def run(self, follower: Follower) -> None:
+        from effbench.train.api import follow_plan
+
+        begun = self.folder.exists()
+        if begun and Run.open(self.folder).plan != self.plan:
+            raise UsageError(f"{self.folder} is of another recipe, or of other data: move or delete it")
+        follow_plan(
+            self.plan,
+            self.folder,
+            self.hardware,
+            resume=begun,
+            store=self.place.store,
+            progress=_Followed(follower, self.plan.recipe.validation.metric),
+        )
+
+
+class _Followed(Progress):
+    """A training as a part of a study."""
+
+    def __init__(self, follower: Follower, metric: str) -> None:
+        self.follower, self.metric = follower, metric
+
+    def began(self, run: Run, position: Position, total: int) -> None:
+        if position.step:
+            self.follower.line(f"resuming after step {position.step:,} of {total:,}")
+
+    def stopping(self) -> None:
+        self.follower.line("stopping after this step; interrupt once more to end at once")
+
+    def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
+        text = f"steps, loss {loss:.4f}, {clips_per_second:,.1f} clips/s"
+        self.follower.part(position.step, total, text)
+
+    def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
+        value = f"epoch {position.epoch}: {self.metric} {scored.value(self.metric):.2f} %"
+        self.follower.line(value + (", the best so far" if best else ""))
+
+
+@dataclass(frozen=True)
+class EvaluateJob(Job):
+    """Scores of one model on one data set.
+
+    Attributes:
+        options: of the evaluation.
+        data: the data set.
+        training: whose weights are scored; otherwise those that the options name.
+    """
+
+    spec: ModelSpec
+    options: EvaluateTask
+    data: Path
+    training: TrainJob | None = None
+
+    task = "evaluate"
+
+    @property
+    def variant(self) -> dict[str, str | int]:
+        return {} if self.training is None else self.training.variant
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The weights."""
+        return self.options.checkpoint if self.training is None else str(self.training.weights)
+
+    def is_done(self, measured: pd.DataFrame) -> bool:
+        options = self.options
+        wanted = {"data": self.data.name, "protocol": options.protocol}
+        if options.split is not None:
+            wanted["split"] = options.split
+        rows = rows_of(measured, self.spec)
+        scored = {
+            quantity
+            for quantity, conditions in zip(rows["quantity"], rows["conditions"], strict=True)
+            # What a training noted while it validated says at what epoch.
+            if "epoch" not in conditions
+            and wanted.items() <= conditions.items()
+            and _is_of(self.checkpoint, conditions.get("checkpoint"))
+        }
+        return bool(scored) and scored.issuperset(options.metrics or ())
+
+    def run(self, follower: Follower) -> None:
+        from effbench.evaluate.api import evaluate
+        from effbench.machine.environment import environment
+
+        options = self.options
+        evaluation = evaluate(
+            self.spec,
+            data=self.data,
+            audio=options.audio,
+            split=options.split,
+            checkpoint=self.checkpoint,
+            protocol=options.protocol,
+            metrics=options.metrics,
+            device=options.device,
+            precision=options.precision,
+            batch_size=options.batch_size,
+            work=self._frame_scores(),
+            progress=lambda done, total: follower.part(done, total, "clips"),
+        )
+        for row in evaluation.rows():
+            follower.line(f"{row['score']} {row['value']} {row['unit']}")
+        conditions = {name: value for name, value in evaluation.origin.items() if name != "model"}
+        if self.training is not None:
+            plan = self.training.plan
+            conditions |= {"run": plan.name, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
+        self.place.keep(
+            evaluation.measurements(str(self.spec), conditions=conditions, environment=environment("cpu"))
+        )
+
+    def _frame_scores(self) -> Path:
+        """Folder of the frame scores; other weights, data or windows have another one."""
+        if self.training is None:
+            folder = self.place.folder / "scores" / f"{self.spec}_{Path(self.checkpoint or 'untrained').stem}"
+        else:
+            folder = self.training.folder / "scores"
+        return folder / f"{self.data.name}_{self.options.split}_{self.options.protocol}"
+
+
+def _is_of(checkpoint: str | None, noted: object) -> bool:
+    """Whether a row is of these weights, as it notes its own; a file is the same while its content is."""
+    from effbench.models.chosen import stamped
+
+    if checkpoint is None:
+        return noted is None
+    if Path(checkpoint).is_file():
+        return noted == stamped(Path(checkpoint))
+    return str(noted).startswith(f"{checkpoint} (sha256 ")

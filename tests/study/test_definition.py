@@ -1,0 +1,63 @@
+"""Studies: shipped ones are valid, and what is wrong with another is said."""
+
+import pytest
+
+from effbench.errors import EffbenchError, UsageError
+from effbench.resources import share
+from effbench.study.definition import Study, load_study, study_names
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_shipped_study_is_the_same_by_name_and_by_path(name):
+    study = load_study(name)
+    assert study.specs()
+    assert load_study(str(share("benchmarks/studies") / f"{name}.yaml")) == study
+
+
+def test_shipped_studies():
+    assert study_names() == ["cnn-vs-transformers", "paper", "paper-gpu", "quick"]
+
+
+def test_a_task_has_the_models_of_the_study_unless_it_names_its_own():
+    study = Study(title="x", models=("fmn04", "fmn10+*-256", "fmn04"), tasks={})
+    assert [str(spec) for spec in study.specs(("FMN06",))] == ["fmn06"]
+    assert len(study.specs()) == len(set(study.specs())) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("models: []\ntasks: {}", "models: tuple should have at least 1 item"),
+        ("models: [fmn04+tff-2]\ntasks: {}", r"models: unknown model 'fmn04\+tff-2'; did you mean"),
+        (
+            "models: [fmn04]\ntasks: {troughput: {}}",
+            "tasks.troughput: unknown key; did you mean 'throughput'",
+        ),
+        (
+            "models: [fmn04]\ntasks: {throughput: {batch_sizes: [0], precisions: [fp64]}}",
+            r"has 2 problems\ntasks.throughput.precisions.0: 'fp64': .*\ntasks.throughput.batch_sizes.0: 0: ",
+        ),
+        ("models: [fmn04]\ntasks: {train: {data: x}}", "tasks.train.recipe: is missing"),
+        (
+            "models: [fmn04]\ntasks: {train: {recipe: x, data: y, seeds: [-1]}}",
+            "tasks.train.seeds.0: -1: input should be greater than or equal to 0",
+        ),
+        (
+            "models: [fmn04]\ntasks: {evaluate: {data: x, protocl: paper}}",
+            "evaluate.protocl: unknown key; did you mean 'protocol'",
+        ),
+        ("models: [fmn04]\ntasks: {}\ndata: {toys: {clips: -1}}", "data.toys: clips must be from 0"),
+        ("models: [fmn04]\ntasks: {}\ndata: {toys: {seconds: 0}}", "data.toys: seconds must be from 1"),
+        ("{", "can't be read: .* in line 3"),
+    ],
+)
+def test_bad_study_lists_its_problems(tmp_path, text, told):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"title: x\n{text}\n")
+    with pytest.raises(EffbenchError, match=told):
+        load_study(str(path))
+
+
+def test_unknown_study_suggests_the_nearest():
+    with pytest.raises(UsageError, match="unknown study 'quik'; did you mean 'quick'"):
+        load_study("quik")

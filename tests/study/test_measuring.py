@@ -1,0 +1,114 @@
+"""Which measurements are done: what the store holds of this version and device, in the same conditions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from effbench.machine.environment import device_name
+from effbench.results.store import Store
+from effbench.study.definition import Study
+from effbench.study.graph import jobs
+from effbench.study.job import Workplace, pending
+from effbench.version import source
+from tests import rows
+
+BEFORE = Path(__file__).parents[1] / "fixtures" / "before" / "store.csv"
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+
+
+def todo(place, models=("fmn04",), **tasks):
+    definition = Study.model_validate({"title": "x", "models": models, "tasks": tasks})
+    return [job.key for job in pending(jobs(definition, place), place.measured())]
+
+
+def keep(place, measurements, **changes):
+    place.keep(replace(row, source=source(), **changes) for row in measurements)
+
+
+def counted(*specs, seconds=10.0):
+    return [replace(row, conditions={"seconds": seconds}) for row in rows.complexity() if row.spec in specs]
+
+
+def timed(spec="fmn04", **conditions):
+    """Throughput of the network at batch sizes 1 and 4, with two threads."""
+    made = rows.timings(device_name("cpu"), specs=[spec], batch_sizes=(1, 4))
+    return [replace(row, conditions={**row.conditions, **conditions}) for row in made]
+
+
+def test_models_that_are_counted_are_done(place):
+    models = ("fmn04", "fmn06")
+    assert todo(place, models, complexity={}) == ["fmn04 complexity", "fmn06 complexity"]
+    keep(place, counted("fmn06"))
+    assert todo(place, models, complexity={}) == ["fmn04 complexity"]
+    keep(place, counted("fmn04"))
+    assert todo(place, models, complexity={}) == []
+
+
+@pytest.mark.parametrize("task", [{"seconds": 5}, {"counters": ["thop"]}, {"counters": ["thop", "torch"]}])
+def test_counts_of_other_clips_or_without_a_counter_are_not_done(place, task):
+    keep(place, counted("fmn04"))
+    assert todo(place, complexity=task) == ["fmn04 complexity"]
+
+
+def test_counters_are_done_once_all_have_counted(place):
+    keep(place, [*counted("fmn04"), *rows.counters("fmn04", "x")])
+    assert todo(place, complexity={"counters": ["fvcore", "thop", "torch"]}) == []
+
+
+@pytest.mark.parametrize("task", [{}, {"batch_sizes": [4]}, {"batch_sizes": [1, 4], "threads": 2}])
+def test_models_that_are_timed_are_done(place, task):
+    assert todo(place, throughput=task) == ["fmn04 throughput fp32"]
+    keep(place, timed())
+    assert todo(place, throughput=task) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_sizes": [1, 2]},
+        {"precisions": ["bf16"]},
+        {"parts": ["network", "both"]},
+        {"seconds": 9},
+        {"compiled": True},
+        {"threads": 1},
+    ],
+)
+def test_other_conditions_are_other_jobs(place, change):
+    keep(place, timed())
+    (precision,) = change.get("precisions", ["fp32"])
+    assert todo(place, throughput=change) == [f"fmn04 throughput {precision}"]
+
+
+def test_conditions_must_hold_for_one_row_together(place):
+    keep(place, [*timed(threads=1, part="both"), *timed(threads=2)])
+    assert todo(place, throughput={"parts": ["network", "both"]}) == []
+    assert todo(place, throughput={"parts": ["network", "both"], "threads": 2}) == ["fmn04 throughput fp32"]
+
+
+def test_what_another_version_or_device_measured_is_measured_here(place):
+    for row in counted("fmn04"):
+        place.keep([replace(row, source="effbench 0.0.1")])
+    keep(place, timed(), device="Abacus 3000")
+    assert todo(place, complexity={}, throughput={}) == ["fmn04 complexity", "fmn04 throughput fp32"]
+
+
+def test_published_values_are_not_measured(place):
+    keep(place, counted("fmn04"), provenance="published")
+    assert todo(place, complexity={}) == ["fmn04 complexity"]
+
+
+def test_what_the_version_before_measured_is_done_while_its_name_is_the_same(place, tmp_path):
+    text = BEFORE.read_text().replace("effbench 0.1.0", source()).replace("AMD EPYC", device_name("cpu"))
+    (tmp_path / "rows.csv").write_text(text)
+    with Store(place.store, create=True) as store:
+        store.import_csv(tmp_path / "rows.csv")
+    timing = {"parts": ["network", "frontend", "both"], "batch_sizes": [1], "threads": 1}
+    assert todo(place, ["fmn01+gru-16", "fmn01"], complexity={}, throughput=timing) == [
+        "fmn01 complexity",
+        "fmn01 throughput fp32",
+    ]
