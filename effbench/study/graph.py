@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from effbench.spec import ModelSpec
@@ -47,7 +47,8 @@ def _learning(study: Study, place: Workplace, data: DataSets) -> list[Job]:
             runs = [_training(training, spec, seed, place, data) for seed in training.seeds]
         found += runs
         if scoring is not None and spec in scored:
-            found += [_evaluation(scoring, spec, run, place, data) for run in runs or [None]]
+            weights: Sequence[TrainJob | None] = runs or [None]
+            found += [_evaluation(scoring, spec, run, place, data) for run in weights]
     return found
 
 
