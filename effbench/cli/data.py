@@ -1,45 +1,39 @@
-"""``effbench data``: make, convert and check data sets."""
+"""``effbench data``: make, convert, check and time data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from effbench.cli import data_bench
+from effbench.cli.options import (
+    AudioOption,
+    DataArgument,
+    FormatOption,
+    LayoutOption,
+    ProcessesOption,
+    SplitOption,
+)
 from effbench.cli.output import Format, note, write_result
-from effbench.cli.progress import counting
-from effbench.errors import EffbenchError, UsageError
+from effbench.cli.progress import counting, status
+from effbench.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True, help="Make a synthetic data set, convert one, check one, or time one."
 )
-app.command()(data_bench.bench)
 
-PathArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set, or its table.")]
-LayoutOption = Annotated[
-    str | None,
-    typer.Option(help="audioset-strong, audioset-weak, desed, hear or prepared; recognised by default."),
+SplitsOption = Annotated[
+    list[str] | None, typer.Option("--split", help="Only this split. Repeatable; all by default.")
 ]
-SplitOption = Annotated[list[str] | None, typer.Option(help="Only this split. Repeatable; all by default.")]
-AudioOption = Annotated[
-    Path | None, typer.Option(help="Folder of the audio, where it is not beside the tables.")
-]
-ProcessesOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes that work; by default as many as there are CPUs.")
-]
-FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
 
 
 @app.command()
 def synth(
-    folder: Annotated[Path, typer.Argument(help="New folder, or that of a stopped run.")],
+    folder: Annotated[Path, typer.Argument(help="New folder, or that of an interrupted run.")],
     clips: Annotated[int, typer.Option(help="Training clips.")] = 200,
     eval_clips: Annotated[
-        int, typer.Option(help="Evaluation clips; in the HEAR layout validation and test clips each.")
+        int, typer.Option(help="Evaluation clips; in the HEAR layout, validation and test clips each.")
     ] = 50,
     layout: Annotated[str, typer.Option(help="audioset (FLAC and TSV) or hear (WAV and JSON).")] = "audioset",
     classes: Annotated[
@@ -54,14 +48,14 @@ def synth(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     processes: ProcessesOption = None,
 ) -> None:
-    """Write a data set of synthetic soundscapes: twelve AudioSet-strong classes over changing backgrounds.
+    """Write a data set of synthetic soundscapes: twelve AudioSet-strong classes over varying backgrounds.
 
     Example: effbench data synth data/synthetic --clips 500 --eval-clips 100 --snr -5 15
     """
     from effbench.data.synth import synthesise
     from effbench.machine.cpu import available_cores
 
-    with _file_errors(), counting("clips") as progress:
+    with counting("clips") as progress:
         synthesise(
             folder,
             clips=clips,
@@ -79,10 +73,10 @@ def synth(
 
 @app.command()
 def prepare(
-    data: PathArgument,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="New folder, or that of a stopped run.")],
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="New folder, or that of an interrupted run.")],
     layout: LayoutOption = None,
-    split: SplitOption = None,
+    split: SplitsOption = None,
     audio: AudioOption = None,
 ) -> None:
     """Convert a data set once into a folder of memory-mapped Arrow files; audio is kept as it is.
@@ -94,7 +88,7 @@ def prepare(
 
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with _file_errors(), counting(f"clips of {name}") as progress:
+        with counting(f"clips of {name}") as progress:
             convert(dataset, out, progress=progress)
         missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
         note(f"{name}: {len(dataset)} clips in {out}{missing}")
@@ -102,12 +96,12 @@ def prepare(
 
 @app.command()
 def check(
-    data: PathArgument,
+    data: DataArgument,
     layout: LayoutOption = None,
-    split: SplitOption = None,
+    split: SplitsOption = None,
     audio: AudioOption = None,
     headers_only: Annotated[
-        bool, typer.Option("--headers-only", help="Do not decode: fast, but damage is not found.")
+        bool, typer.Option("--headers-only", help="Do not decode: fast, but misses damaged audio.")
     ] = False,
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Events, clips and seconds of every class.")
@@ -116,32 +110,29 @@ def check(
     processes: ProcessesOption = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Count what is in a data set, and list everything that is wrong with it; exit code 1 if it is unusable.
+    """Count what is in a data set, and report everything wrong with it; exit code 1 if it is unusable.
 
-    With --format json every problem is listed, with csv too (or the classes, with --per-class).
+    --format json and csv list every problem; with --per-class, csv lists every class instead.
 
     Example: effbench data check data/synthetic --split eval --per-class
     """
-    from effbench.data.check import check as examine
-    from effbench.data.check import shared_clips
-    from effbench.data.check_report import DataReport
+    from effbench.data.check import DataReport, check_split
     from effbench.data.datasets import open_dataset
     from effbench.machine.cpu import available_cores
 
     reports = []
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with _file_errors(), counting(f"clips of {name}") as progress:
+        with counting(f"clips of {name}") as progress:
             reports.append(
-                examine(
+                check_split(
                     dataset,
                     decode=not headers_only,
                     processes=processes or available_cores(),
                     progress=progress,
                 )
             )
-    shared = shared_clips([report.dataset for report in reports])
-    result = DataReport(tuple(reports), tuple(shared), per_class)
+    result = DataReport(tuple(reports), per_class)
     write_result(result, form)
     if result.fatal:
         note(f"unusable: {result.fatal} fatal of {result.problems} problems")
@@ -151,6 +142,51 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def bench(
+    data: DataArgument,
+    split: SplitOption = None,
+    layout: LayoutOption = None,
+    audio: AudioOption = None,
+    pseudo_labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also load the pseudo labels of this HDF5 file.")
+    ] = None,
+    workers: Annotated[str, typer.Option(help="Numbers of loading processes, e.g. 0,2,4.")] = "0,2",
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 16,
+    piece_seconds: Annotated[
+        float, typer.Option(help="Length of a piece; longer clips are cut at random.")
+    ] = 10.0,
+    seconds_budget: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of measuring, for each number of workers.")
+    ] = 10.0,
+    form: FormatOption = Format.table,
+) -> None:
+    """Measure how many clips per second are decoded, labelled and batched, and which step takes the time.
+
+    Example: effbench data bench data/synthetic --split train --workers 0,2,4 --batch-size 16
+    """
+    counts = _counts(workers)
+
+    from effbench.data.datasets import open_dataset
+    from effbench.machine.concerns import concerns
+    from effbench.train.feed.bench import benchmark_loader
+
+    dataset = open_dataset(data, layout, split=split, audio=audio, pseudo_labels=pseudo_labels)
+    with status(1 + len(counts)) as progress:
+        result = benchmark_loader(
+            dataset,
+            workers=counts,
+            batch_size=batch_size,
+            piece_seconds=piece_seconds,
+            seconds=seconds_budget,
+            progress=progress,
+        )
+    write_result(result, form)
+    if form is Format.table:
+        for concern in concerns(result.environment):
+            note(f"note: {concern}")
+
+
 def _splits(data: Path, layout: str | None, wanted: list[str] | None) -> list[str]:
     from effbench.data.datasets import recognise
 
@@ -158,14 +194,14 @@ def _splits(data: Path, layout: str | None, wanted: list[str] | None) -> list[st
     unknown = [name for name in wanted or () if name not in splits]
     if unknown:
         raise UsageError(f"{data} has no split '{unknown[0]}'\nSplits: {', '.join(splits)}")
-    return list(dict.fromkeys(wanted)) if wanted else list(splits)
+    return list(dict.fromkeys(wanted or splits))
 
 
-@contextmanager
-def _file_errors() -> Iterator[None]:
-    """A folder that can't be made, a full disk and the like, as one line."""
+def _counts(text: str) -> list[int]:
     try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise EffbenchError(f"{where}{error.strerror or error}") from error
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        counts = [-1]
+    if min(counts) < 0:
+        raise UsageError(f"--workers {text}: not a list of numbers of processes, e.g. 0,2,4")
+    return counts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.options import FormatOption, SecondsOption
 from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError, nearest
 from effbench.grid import CLIP_SECONDS
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List the models, or show one layer by layer.")
 
-FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
-
 
 @app.command("list")
 def list_models(
@@ -27,7 +26,7 @@ def list_models(
     family: Annotated[
         str | None, typer.Option(help="Only one backbone or sequence model: fmn, fmn10, tf, gru, none, …")
     ] = None,
-    sort: Annotated[str, typer.Option(help="Column to sort by; prefix - for falling order.")] = "",
+    sort: Annotated[str, typer.Option(help="Column to sort by; put - in front for descending order.")] = "",
     form: FormatOption = Format.table,
 ) -> None:
     """Models with a card: published PSDS1, learning rates and checkpoints.
@@ -80,9 +79,7 @@ def _sorted(rows: list[Row], column: str) -> list[Row]:
 @app.command("show")
 def show_model(
     spec: Annotated[str, typer.Argument(help="Model spec, e.g. fmn10+hybrid-512.")],
-    seconds: Annotated[
-        float, typer.Option(help="Length of the clip, seconds.", min=0.05, max=3600)
-    ] = CLIP_SECONDS,
+    seconds: SecondsOption = CLIP_SECONDS,
     form: FormatOption = Format.table,
 ) -> None:
     """One model layer by layer: output shape, parameters and MACs for one clip.

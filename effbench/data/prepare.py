@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from effbench.data.clips import Clip, DataSet
 from effbench.data.layouts.prepared import PREPARED_RECORD, shard_names
 from effbench.errors import DataError, UsageError
-from effbench.files import replacing
+from effbench.files import replacing, reporting_write_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,8 @@ def prepare(
 
 
 def _claim(folder: Path, split: Path, dataset: DataSet, shard_clips: int) -> None:
-    split.mkdir(parents=True, exist_ok=True)
+    with reporting_write_errors(split):
+        split.mkdir(parents=True, exist_ok=True)
     classes = dataset.classes
     record = {
         "classes": {

@@ -97,7 +97,7 @@ def test_harmless_problems_fail_only_when_strict(effbench, small):
         (("check", ".", "--layout", "desd"), 2, "error: unknown layout 'desd'; did you mean 'desed'?"),
         (("synth", "set", "--snr", 9, 3), 2, "error: the SNR range must be two numbers"),
         (("synth", "set", "--layout", "wsj"), 2, "error: unknown layout 'wsj'"),
-        (("synth", "a_file"), 1, "error: a_file: File exists"),
+        (("synth", "a_file"), 1, "error: 'a_file' can't be written: File exists"),
         (("check", "a_file"), 1, "error: a_file is not a data set of a known layout"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from effbench.data.check import check, shared_clips
+from effbench.data.check import DataReport, check_split
 from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
 
@@ -22,7 +22,7 @@ def folder(clean, tmp_path):
 
 
 def report(folder, **options):
-    return check(open_dataset(folder, split="train"), **options)
+    return check_split(open_dataset(folder, split="train"), **options)
 
 
 def add(folder, *rows):
@@ -89,7 +89,7 @@ def test_every_problem_is_found_and_named(folder):
         ("onset is not before offset", "Ytrain000003", True),
         ("unknown label", "Ytrain000003", False),
         ("label that detectors do not have", "Ytrain000003", False),
-        ("event is there twice", "Ytrain000003", False),
+        ("duplicate event", "Ytrain000003", False),
     }
     fatal = [row["fatal"] for row in found.kinds()]
     assert fatal == sorted(fatal, reverse=True)
@@ -117,8 +117,8 @@ def test_an_event_may_pass_the_end_by_a_tenth_of_a_second(folder):
 def test_clips_in_two_splits_are_found(folder):
     shutil.copy(folder / "audioset_eval_strong.tsv", folder / "audioset_test_strong.tsv")
     shutil.copytree(folder / "audio" / "eval", folder / "audio" / "test")
-    shared = shared_clips([open_dataset(folder, split=split) for split in ("eval", "test", "train")])
-    assert {(problem.clip, problem.detail) for problem in shared} == {
+    splits = [check_split(open_dataset(folder, split=split)) for split in ("eval", "test", "train")]
+    assert {(problem.clip, problem.detail) for problem in DataReport(tuple(splits)).shared} == {
         ("Yeval0000000", "eval, test"),
         ("Yeval0000001", "eval, test"),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from effbench.data.synth.sounds import SOUNDS
 from effbench.errors import UsageError, nearest
-from effbench.files import replacing
+from effbench.files import replacing, reporting_write_errors
 
 SYNTH_RECORD = "synth.json"
 SYNTH_LAYOUTS = ("audioset", "hear")
@@ -98,7 +98,8 @@ def claim(folder: Path, options: SynthOptions) -> None:
         UsageError: it holds something else.
     """
     record = folder / SYNTH_RECORD
-    folder.mkdir(parents=True, exist_ok=True)
+    with reporting_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     if record.exists():
         if record.read_text(encoding="utf-8") != options.record():
             raise UsageError(
