@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-train test bench lint types wheel check clean
+.PHONY: demo demo-train test bench lint types regress wheel check clean
 
 DEMO := results/synthetic
 TRAINED := results/trained
@@ -46,7 +46,10 @@ wheel: $(STAMP)  ## build the wheel and try it in an empty folder and a fresh en
 	$(BIN)/python -m build --wheel --outdir dist
 	PYTHON=$(PYTHON) sh tests/wheel_smoke.sh
 
-check: test lint types wheel
+regress: $(STAMP)  ## parameters and MACs are those of the baseline
+	$(BIN)/effbench regress check --complexity-only
+
+check: test lint types regress wheel
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -70,7 +70,7 @@ def run(
         with running_status(len(todo)) as progress:
             outcomes = run_in_order(todo, progress)
     except Stopped as error:
-        raise Stopped(f"{error}\nGo on with: effbench study run {study}") from None
+        raise Stopped(f"{error}\nThe same command goes on with it.") from None
     note(f"kept in {place.store}")
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
