@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from effbench.config import Strict, check, find, load, parse, read, shipped
+from effbench.config import Strict, check, load
 from effbench.errors import AudioError, EffbenchError, UsageError
+from effbench.yaml_files import find, parse, read, shipped
 
 
 class Wheel(Strict):

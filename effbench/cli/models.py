@@ -14,7 +14,7 @@ from effbench.grid import CLIP_SECONDS
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from effbench.models.zoo import Model
+    from effbench.models.zoo import Summary
     from effbench.shown import Row
 
 app = typer.Typer(no_args_is_help=True, help="List the models, or show one layer by layer.")
@@ -35,7 +35,7 @@ def list_models(
     """
     from effbench.models import zoo
 
-    known = zoo.models()
+    known = zoo.summaries()
     wanted = zoo.resolve([pattern]) if pattern else list(known)
     if family is not None:
         families = sorted({name for spec in known for name in _families(spec)})
@@ -43,25 +43,23 @@ def list_models(
             suggestion = nearest(family, families)
             raise UsageError(f"unknown family '{family}'{suggestion}\nKnown: {', '.join(families)}")
         wanted = [spec for spec in wanted if family.lower() in _families(spec)]
-    write(_sorted([_row(known[spec]) for spec in wanted if spec in known], sort), form)
+    write(_sorted([_row(spec, known[spec]) for spec in wanted if spec in known], sort), form)
 
 
 def _families(spec: ModelSpec) -> set[str]:
     return {spec.family.lower(), spec.backbone.lower(), spec.sequence or "none"}
 
 
-def _row(model: Model) -> Row:
-    spec, card = model.spec, model.card
-    published = card.published.get("strong")
+def _row(spec: ModelSpec, summary: Summary) -> Row:
     return {
         "model": str(spec),
         "backbone": spec.backbone,
         "sequence": spec.sequence,
         "dim": spec.dim,
-        "psds1": published.psds1 if published else None,
-        "lr": published.lr if published else None,
-        "sequence_lr": published.sequence_lr if published else None,
-        "checkpoints": " ".join(card.checkpoint) or None,
+        "psds1": summary.psds1,
+        "lr": summary.lr,
+        "sequence_lr": summary.sequence_lr,
+        "checkpoints": " ".join(summary.checkpoints) or None,
     }
 
 

@@ -3,111 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from effbench.config import Strict, load
 from effbench.errors import UnknownModel
 from effbench.resources import share
 from effbench.spec import ModelSpec
+from effbench.yaml_files import read
 
-#: ``ssl``: without labels; ``weak``: on labels of clips; ``strong``, ``advanced-kd``: on events.
-Training = Literal["ssl", "weak", "strong", "advanced-kd"]
-
-#: Of a whole file, in hexadecimal digits.
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+if TYPE_CHECKING:
+    from effbench.models.cards import Model, SequenceCard
 
 
-class Published(Strict):
-    """What the publication states for one training: PSDS1 in %, learning rates."""
+@dataclass(frozen=True)
+class Summary:
+    """What a list says of a model: its score and learning rates in the strong training, its checkpoints."""
 
-    psds1: float
-    lr: float | None = None
-    sequence_lr: float | None = None
-
-
-class Card(Strict):
-    """One combination: checkpoint files, their hashes and published figures per training, and options."""
-
-    checkpoint: dict[Training, str] = Field(default_factory=dict)
-    sha256: dict[Training, Sha256] = Field(default_factory=dict)
-    published: dict[Training, Published] = Field(default_factory=dict)
-    options: dict[str, int] = Field(default_factory=dict)
+    psds1: float | None
+    lr: float | None
+    sequence_lr: float | None
+    checkpoints: tuple[str, ...]
 
 
-class CardFile(Strict):
-    """One YAML file of cards that share a release, a source, and its month (``2025-03``)."""
+@cache
+def summaries() -> dict[ModelSpec, Summary]:
+    """Summary of every card, by its spec, in the order of the files.
 
-    release: str
-    source: str
-    month: str = Field(pattern=r"^\d{4}-\d{2}$")
-    cards: dict[str, Card]
+    So that a list comes at once, the cards are taken as they are written; where that fails, they are checked.
 
-
-class OptionRule(Strict):
-    """An option of a sequence model and the dimensions it is for."""
-
-    heads: int | None = None
-    head_dim: int | None = None
-    below: int | None = None
-    dim: int | None = None
-
-    def applies(self, dim: int) -> bool:
-        """Whether the rule is meant for ``dim`` and divides it evenly."""
-        meant = (self.below is None or dim < self.below) and (self.dim is None or dim == self.dim)
-        return (
-            meant
-            and (self.heads is None or dim % self.heads == 0)
-            and (self.head_dim is None or 2 * dim % self.head_dim == 0)
-        )
-
-    @property
-    def options(self) -> dict[str, int]:
-        """Constructor arguments of the sequence model."""
-        return self.model_dump(include={"heads", "head_dim"}, exclude_none=True)
+    Raises:
+        EffbenchError: a file of cards can't be read, or has problems.
+    """
+    found: dict[ModelSpec, Summary] = {}
+    try:
+        for path in _files():
+            cards: Any = read(path, "model card")["cards"]
+            for name, card in cards.items():
+                strong = card.get("published", {}).get("strong", {})
+                found[ModelSpec.parse(name)] = Summary(
+                    psds1=strong.get("psds1"),
+                    lr=strong.get("lr"),
+                    sequence_lr=strong.get("sequence_lr"),
+                    checkpoints=tuple(card.get("checkpoint", ())),
+                )
+    except (AttributeError, KeyError, TypeError):
+        models()
+        raise
+    return found
 
 
-class SequenceCard(Strict):
-    """A sequence model: its label in figures and how options follow from the dimension."""
-
-    label: str
-    description: str
-    legal: str = "any"
-    rules: list[OptionRule] = Field(default_factory=list)
-
-    def options(self, dim: int) -> dict[str, int] | None:
-        """Options for ``dim``, or ``None`` where no rule admits it."""
-        if not self.rules:
-            return {}
-        return next((rule.options for rule in self.rules if rule.applies(dim)), None)
-
-
-class Model(Strict):
-    """A card together with its spec and where its files lie."""
-
-    spec: ModelSpec
-    card: Card
-    release: str
-    source: str
-    month: str
+def _files() -> list[Path]:
+    return [path for path in sorted(share("models").glob("*.yaml")) if path.stem != "sequences"]
 
 
 @cache
 def sequence_cards() -> dict[str, SequenceCard]:
     """The sequence models, in the publication's order."""
+    from effbench.config import load
+    from effbench.models.cards import SequenceCard
+
     return load(share("models") / "sequences.yaml", dict[str, SequenceCard], "model card")
 
 
 @cache
 def models() -> dict[ModelSpec, Model]:
     """Every card, by its spec, in the order of the files."""
+    from effbench.config import load
+    from effbench.models.cards import CardFile, Model
+
     found: dict[ModelSpec, Model] = {}
-    for path in sorted(share("models").glob("*.yaml")):
-        if path.name == "sequences.yaml":
-            continue
+    for path in _files():
         cards = load(path, CardFile, "model card")
         for name, card in cards.cards.items():
             spec = ModelSpec.parse(name)

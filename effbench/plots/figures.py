@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from effbench.config import Strict, find, load, shipped
+from effbench.config import Strict, load
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.results.measurement import UNITS
 from effbench.spec import ModelSpec
+from effbench.yaml_files import find, shipped
 
 _FOLDER = "plots"
 

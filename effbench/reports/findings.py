@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.models import zoo
+from effbench.models.cards import Training
 from effbench.plots.figures import FigureDefinition
 from effbench.plots.values import untimed
 from effbench.reports.comparison import Point
@@ -28,7 +29,7 @@ CAUSES = {
 
 #: The model of the claim, and the training that it was made for.
 CHALLENGER = "fmn10+tf-256"
-TRAINING: zoo.Training = "advanced-kd"
+TRAINING: Training = "advanced-kd"
 CLAIMED_SHARE = 0.05
 
 
@@ -214,7 +215,7 @@ def claim(rows: pd.DataFrame, points: Sequence[Point]) -> Claim | None:
         return None
     published = {spec: zoo.models()[ModelSpec.parse(spec)].card.published for spec in specs}
 
-    def contender(spec: str, training: zoo.Training) -> Contender:
+    def contender(spec: str, training: Training) -> Contender:
         score = published[spec][training].psds1
         return Contender(spec, score, parameters[spec].value, macs[spec].value)
 

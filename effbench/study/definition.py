@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from effbench.config import Strict, find, load, shipped
+from effbench.config import Strict, load
 from effbench.data.synth.options import SynthOptions, make_options
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.spec import ModelSpec
+from effbench.yaml_files import find, shipped
 
 FOLDER = "benchmarks/studies"
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from effbench.config import load
 from effbench.errors import EffbenchError, UnknownModel
 from effbench.models import zoo
+from effbench.models.cards import CardFile, Published
 from effbench.spec import SEQUENCES, TRANSFORMERS, ModelSpec
 
 FIGURES = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "paper_figures.csv").open()))
@@ -94,9 +95,19 @@ def test_bad_card_lists_its_problems(text, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(EffbenchError, match=r"bad\.yaml (has|can't be read)"):
-        load(path, zoo.CardFile, "model card")
+        load(path, CardFile, "model card")
 
 
-def test_the_zoo_does_not_import_torch():
-    code = "import sys; from effbench.models import zoo; zoo.models(); sys.exit('torch' in sys.modules)"
+def test_a_summary_says_what_the_checked_card_says():
+    assert list(zoo.summaries()) == list(zoo.models())
+    for spec, summary in zoo.summaries().items():
+        card = zoo.models()[spec].card
+        strong = card.published.get("strong") or Published(psds1=0)
+        figures = (strong.psds1 or None, strong.lr, strong.sequence_lr)
+        assert summary == zoo.Summary(*figures, tuple(card.checkpoint))
+
+
+@pytest.mark.parametrize(("call", "heavy"), [("models", "torch"), ("summaries", "pydantic")])
+def test_the_zoo_is_read_without(call, heavy):
+    code = f"import sys; from effbench.models import zoo; zoo.{call}(); sys.exit('{heavy}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

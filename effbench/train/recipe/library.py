@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from effbench.config import check, find, parse, read, shipped
+from effbench.config import check
 from effbench.errors import EffbenchError, UsageError
 from effbench.models import zoo
 from effbench.spec import ModelSpec
 from effbench.train.recipe.recipe import Recipe
+from effbench.yaml_files import find, parse, read, shipped
 
 FOLDER = "train"
 
