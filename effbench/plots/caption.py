@@ -33,6 +33,7 @@ def setting(conditions: Mapping[str, object]) -> list[str]:
     """Conditions of a timing as short words, e.g. ``["fp16", "compiled", "2 threads"]``."""
     words = [str(conditions["precision"])] if "precision" in conditions else []
     words += ["compiled"] if conditions.get("compiled") else []
+    words += [f"kernels {conditions['kernels']}"] if "kernels" in conditions else []
     threads = conditions.get("threads")
     return words + ([f"{threads} thread{'s' if threads != 1 else ''}"] if threads else [])
 

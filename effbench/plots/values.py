@@ -14,10 +14,15 @@ from effbench.grid import CLIP_SECONDS
 TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")
 
 #: Conditions that may not differ within a series. The batch size may: each model shows its best one.
-SETTING = ("precision", "compiled", "threads", "part")
+SETTING = ("precision", "compiled", "kernels", "threads", "part")
 
 #: Of settings that cover equally many models, the one with more of these is drawn.
-PREFERRED: Mapping[str, object] = {"part": "network", "compiled": False, "precision": "fp32"}
+PREFERRED: Mapping[str, object] = {
+    "part": "network",
+    "compiled": False,
+    "kernels": "torch",
+    "precision": "fp32",
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from effbench.errors import UsageError
-from effbench.plots.caption import caption
+from effbench.plots.caption import caption, setting
 from effbench.plots.choices import Convention
 from effbench.plots.figures import load_figure
 from effbench.plots.select import FigureData, MissingResults, PanelData, select
@@ -98,6 +98,19 @@ def test_precisions_and_parts_are_never_mixed() -> None:
 def test_the_setting_with_more_models_wins() -> None:
     rows = frame(complexity(), timings("GPU", specs=["fmn10"]), timings("GPU", precision="bf16"))
     assert panel(select(rows, FIRST), "throughput").chosen.setting["precision"] == "bf16"
+
+
+def test_other_kernels_are_another_setting_and_named() -> None:
+    usual = timings("GPU")
+    other = [
+        replace(row, value=9e9, conditions={**row.conditions, "kernels": "mamba-ssm"})
+        for row in timings("GPU", created="2030-01-01T00:00:00+00:00")
+    ]
+    chosen = panel(select(frame(complexity(), usual, other), FIRST), "throughput").chosen
+    assert "kernels" not in chosen.setting
+    assert max(value.value for value in chosen.values.values()) < 9e9
+    chosen = panel(select(frame(complexity(), other), FIRST), "throughput").chosen
+    assert "kernels mamba-ssm" in setting(chosen.setting)
 
 
 def test_each_model_shows_its_best_batch_size_in_its_newest_run() -> None:

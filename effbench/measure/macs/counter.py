@@ -36,7 +36,7 @@ class _Tally:
         self.paper: Counter[str] = Counter()
         self.shapes: dict[str, tuple[int, ...] | None] = {}
 
-    def add(self, kind: str, macs: int, out: Any) -> None:
+    def add(self, kind: str, macs: int, out: object) -> None:
         if self.muted:
             return
         first = next((t for t in tree_flatten(out)[0] if isinstance(t, Tensor)), None)
@@ -61,11 +61,11 @@ class _Tally:
         finally:
             self.muted -= 1
 
-    def enter(self, module: nn.Module, _: Any) -> None:
+    def enter(self, module: nn.Module, _: object) -> None:
         self.running.append(module)
         self.muted += type(module) in SCANS
 
-    def leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def leave(self, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if type(module) in SCANS:
             self.muted -= 1
             macs, elements = SCANS[type(module)](*inputs)
@@ -129,7 +129,7 @@ class _Operators(TorchDispatchMode):
             self._add_elements(func, args, out)
         return out
 
-    def _add_elements(self, func: Any, args: Any, out: Any) -> None:
+    def _add_elements(self, func: Any, args: Any, out: object) -> None:
         kind = element_kind(func)
         tensors = [t for t in tree_flatten((args, out))[0] if isinstance(t, Tensor)]
         if kind is None:
@@ -139,7 +139,7 @@ class _Operators(TorchDispatchMode):
             self.tally.add_elements(kind, max(t.numel() for t in tensors))
 
 
-def _is_recurrent_on_meta(func: Any, args: Sequence[Any]) -> bool:
+def _is_recurrent_on_meta(func: object, args: Sequence[Tensor]) -> bool:
     return func in _RECURRENT_NETS and args[0].device.type == "meta"
 
 
@@ -153,7 +153,7 @@ def _recurrent_shapes(x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     return (out, *(torch.empty_like(s) for s in states))
 
 
-def count_macs(module: nn.Module, inputs: Tensor | Sequence[Any], *, strict: bool = False) -> MacReport:
+def count_macs(module: nn.Module, inputs: Tensor | Sequence[object], *, strict: bool = False) -> MacReport:
     """Multiply-accumulates of one forward pass of any module, in eval mode and without gradients.
 
     The pass runs on the ``meta`` device where the module allows it, so that nothing is computed and no
@@ -183,7 +183,7 @@ def count_macs(module: nn.Module, inputs: Tensor | Sequence[Any], *, strict: boo
     return _report(module, tally, device)
 
 
-def _run(module: nn.Module, arguments: tuple[Any, ...], *, meta: bool) -> _Tally:
+def _run(module: nn.Module, arguments: tuple[object, ...], *, meta: bool) -> _Tally:
     tally = _Tally(module)
     modes = {child: child.training for child in module.modules()}
     module.eval()

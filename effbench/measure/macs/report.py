@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class MacReport:
         )
         return tuple(module for module in own if module.exact or module.parameters)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data, without the modules."""
         return {
             "exact": self.exact,

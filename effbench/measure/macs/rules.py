@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,49 +27,51 @@ class Rule(NamedTuple):
     macs: Callable[..., int]
 
 
-def _convolution(out: Tensor, x: Tensor, weight: Tensor, *arguments: Any) -> int:
+def _convolution(out: Tensor, x: Tensor, weight: Tensor, *arguments: object) -> int:
     """Output elements (input elements where transposed) x channels per group x kernel taps."""
     transposed = arguments[4]
     return (x if transposed else out).numel() * math.prod(weight.shape[1:])
 
 
-def _product(out: Tensor, left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
+def _product(out: Tensor, left: Tensor, right: Tensor, *_: object, **__: object) -> int:
     """Output elements x length of the summed axis."""
     return out.numel() * left.shape[-1]
 
 
-def _added_product(out: Tensor, _: Tensor, left: Tensor, right: Tensor, *__: Any, **___: Any) -> int:
+def _added_product(out: Tensor, _: Tensor, left: Tensor, right: Tensor, *__: object, **___: object) -> int:
     """The product's MACs; adding the first argument is no MAC."""
     return left.numel() * (right.shape[-1] if right.ndim > 1 else 1)
 
 
-def _linear(out: Tensor, x: Tensor, weight: Tensor, *_: Any, **__: Any) -> int:
+def _linear(out: Tensor, x: Tensor, weight: Tensor, *_: object, **__: object) -> int:
     """Rows x inputs x outputs."""
     return x.numel() * weight.shape[0]
 
 
-def _attention(out: Any, q: Tensor, k: Tensor, v: Tensor, *_: Any, **__: Any) -> int:
+def _attention(out: object, q: Tensor, k: Tensor, v: Tensor, *_: object, **__: object) -> int:
     """Every query-key pair once per channel of q (QK'), and once per channel of v (AV); no mask saves any."""
     return math.prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
 
 
-def _recurrent_net(out: Any, x: Tensor, *arguments: Any) -> int:
+def _recurrent_net(out: object, x: Tensor, *arguments: object) -> int:
     """Steps x elements of every weight matrix; padded (3-D) and packed (2-D) inputs alike."""
     weights = [t for group in arguments if isinstance(group, (list, tuple)) for t in group]
     return x.numel() // x.shape[-1] * sum(w.numel() for w in weights if isinstance(w, Tensor) and w.ndim == 2)
 
 
-def _recurrent_cell(out: Any, x: Tensor, _: Any, weight_x: Tensor, weight_h: Tensor, *__: Any) -> int:
+def _recurrent_cell(
+    out: object, x: Tensor, _: object, weight_x: Tensor, weight_h: Tensor, *__: object
+) -> int:
     """Rows x elements of both weight matrices."""
     return x.numel() // x.shape[-1] * (weight_x.numel() + weight_h.numel())
 
 
-def _onednn_recurrent(out: Any, x: Tensor, weight_x: Tensor, weight_h: Tensor, *_: Any) -> int:
+def _onednn_recurrent(out: object, x: Tensor, weight_x: Tensor, weight_h: Tensor, *_: object) -> int:
     """Steps x elements of both weight matrices: one layer in one direction."""
     return _recurrent_cell(out, x, None, weight_x, weight_h)
 
 
-def _fft(out: Tensor, x: Tensor, axes: Sequence[int], *_: Any) -> int:
+def _fft(out: Tensor, x: Tensor, axes: Sequence[int], *_: object) -> int:
     """``n log2 n`` for a real transform of n points, twice that for a complex one (radix-2 butterflies)."""
     real = out if x.is_complex() else x
     points = math.prod(real.shape[axis] for axis in axes)
@@ -78,7 +80,7 @@ def _fft(out: Tensor, x: Tensor, axes: Sequence[int], *_: Any) -> int:
 
 
 #: Counted as a whole where a network calls them, whatever a device makes of them inside.
-FUNCTIONS: Mapping[Any, Rule] = {
+FUNCTIONS: Mapping[object, Rule] = {
     F.linear: Rule("linear", _linear),
     F.scaled_dot_product_attention: Rule("attention", _attention),
     **{f: Rule("recurrent", _recurrent_net) for f in (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)},
@@ -89,13 +91,13 @@ FUNCTIONS: Mapping[Any, Rule] = {
 }
 
 #: Element operations whose output is like their input; the meta device is slow to find that out.
-SHAPE_KEEPING: Mapping[Any, str] = {
+SHAPE_KEEPING: Mapping[object, str] = {
     F.batch_norm: "normalisation",
     F.hardswish: "element-wise",
 }
 
 #: Counted when they reach the dispatcher.
-OPERATORS: Mapping[Any, Rule] = {
+OPERATORS: Mapping[object, Rule] = {
     aten.convolution: Rule("convolution", _convolution),
     aten.mm: Rule("matrix product", _product),
     aten.bmm: Rule("matrix product", _product),
