@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -66,8 +67,6 @@ def profile(
 
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
-    import torch
-
     from effbench.machine.concerns import concerns
     from effbench.measure.conditions import Conditions
     from effbench.measure.profile import measure_model
@@ -81,12 +80,12 @@ def profile(
     parts = [name.value for name in part or Part]
     conditions = Conditions(clip_seconds=seconds)
     if throughput:
-        conditions = Conditions(
+        conditions = replace(
+            conditions,
             device=device,
             precision=precision,
             compiled=compiled,
-            threads=threads or torch.get_num_threads(),
-            clip_seconds=seconds,
+            threads=threads or conditions.threads,
             kernels=kernels,
         )
     # A file may have other heads than its model's card: its counts must not stand for the spec.

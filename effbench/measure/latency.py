@@ -10,7 +10,7 @@ from torch import nn
 from effbench.errors import EffbenchError
 from effbench.measure.conditions import Conditions
 from effbench.measure.timed import Latency, Throughput
-from effbench.measure.timing import Budget, Call, Progress, Timing, time_calls
+from effbench.measure.timing import Budget, Progress, time_calls
 from effbench.measure.workload import Inputs, clips_of, is_out_of_memory, make_call, module_call, prepared
 from effbench.models.detector import SoundEventDetector
 
@@ -32,7 +32,7 @@ def measure_latency(
     """
     with prepared(detector, conditions), _room_for("one clip"):
         call, compile_seconds = make_call(detector, conditions, 1)
-        timing = _one_by_one(call, conditions, budget or Budget())
+        timing = time_calls(call, conditions.torch_device, budget or Budget(), one_by_one=True)
     latency = Latency(conditions, 1, timing, compile_seconds)
     if progress is not None:
         progress(str(latency))
@@ -61,26 +61,16 @@ def measure_module(
         EffbenchError: the call does not fit into memory, or ``torch.compile`` failed.
     """
     batch_size = clips_of(inputs)
-    budget = budget or Budget()
+    budget, device = budget or Budget(), conditions.torch_device
     with prepared(module, conditions), _room_for("one call"):
         call, compile_seconds = module_call(module, inputs, conditions)
-        timing = time_calls(call, conditions.torch_device, budget)
-        throughput = Throughput(conditions, batch_size, timing, compile_seconds, best=True)
-        latency = Latency(conditions, batch_size, _one_by_one(call, conditions, budget), compile_seconds)
+        rate, each = time_calls(call, device, budget), time_calls(call, device, budget, one_by_one=True)
+    throughput = Throughput(conditions, batch_size, rate, compile_seconds, best=True)
+    latency = Latency(conditions, batch_size, each, compile_seconds)
     if progress is not None:
         progress(str(throughput))
         progress(str(latency))
     return throughput, latency
-
-
-def _one_by_one(call: Call, conditions: Conditions, budget: Budget) -> Timing:
-    return time_calls(
-        call,
-        conditions.torch_device,
-        budget,
-        iterations=budget.min_latency_iterations,
-        one_by_one=True,
-    )
 
 
 @contextmanager

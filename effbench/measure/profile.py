@@ -70,29 +70,22 @@ def profile(
     Raises:
         EffbenchError: as ``Conditions`` and the measurements that this calls.
     """
-    if not throughput:
-        return measure_model(
-            model,
-            Conditions(clip_seconds=clip_seconds),
-            inputs=inputs,
-            counters=counters,
-            parts=(),
-            checkpoint=checkpoint,
+    conditions = Conditions(clip_seconds=clip_seconds)
+    if throughput:
+        conditions = replace(
+            conditions,
+            device=str(device),
+            precision=precision,
+            compiled=compiled,
+            threads=conditions.threads if threads is None else threads,
+            kernels=kernels,
         )
-    conditions = Conditions(
-        device=str(device),
-        precision=precision,
-        compiled=compiled,
-        threads=torch.get_num_threads() if threads is None else threads,
-        clip_seconds=clip_seconds,
-        kernels=kernels,
-    )
     return measure_model(
         model,
         conditions,
         inputs=inputs,
         counters=counters,
-        parts=parts,
+        parts=parts if throughput else (),
         batch_sizes=batch_sizes,
         checkpoint=checkpoint,
         budget=budget,

@@ -96,27 +96,20 @@ class Timing:
         return {"iterations": len(self.samples), **{k: v for k, v in asdict(self).items() if k != "samples"}}
 
 
-def time_calls(
-    call: Call,
-    device: torch.device,
-    budget: Budget,
-    *,
-    iterations: int | None = None,
-    one_by_one: bool = False,
-) -> Timing:
+def time_calls(call: Call, device: torch.device, budget: Budget, *, one_by_one: bool = False) -> Timing:
     """Times repeated calls after a warm-up.
 
     On CUDA, calls are queued without waiting and timed by events on the device, as in offline work;
-    with ``one_by_one``, each is waited for, and timed as the caller sees it. On the CPU both are the same.
+    with ``one_by_one``, each is waited for, and timed as the caller sees it. On the CPU both are the same,
+    but for the fewest samples.
 
     Args:
         call: the work; what it returns is dropped.
         device: the device it runs on.
         budget: how long to warm up and to measure.
-        iterations: fewest samples, by default the budget's ``min_iterations``.
-        one_by_one: wait for each call.
+        one_by_one: wait for each call, for latency.
     """
-    wanted = budget.min_iterations if iterations is None else iterations
+    wanted = budget.min_latency_iterations if one_by_one else budget.min_iterations
     load_before = psutil.getloadavg()[0]
     warmup_start = time.perf_counter()
     warmup, stable = _warm_up(call, device, budget)

@@ -87,11 +87,11 @@ def test_a_call_that_never_becomes_stable_is_measured_after_the_bound_and_marked
 
 
 def test_a_measurement_is_cut_short_at_the_longest_time_and_says_so(clock: Clock) -> None:
-    budget = Budget(**{**vars(SHORT), "max_seconds": 1 / 8})
-    timing = time_calls(Counter(clock, 1 / 128), CPU, budget, iterations=10_000)
+    budget = Budget(**{**vars(SHORT), "max_seconds": 1 / 8, "min_latency_iterations": 10_000})
+    timing = time_calls(Counter(clock, 1 / 128), CPU, budget, one_by_one=True)
     assert timing.cut_short
     assert len(timing.samples) == 16
-    few = time_calls(Counter(clock, 1.0), CPU, budget, iterations=10_000)
+    few = time_calls(Counter(clock, 1.0), CPU, budget, one_by_one=True)
     assert few.cut_short
     assert len(few.samples) == 3
 
