@@ -59,6 +59,7 @@ class ThroughputTask(Strict):
         compiled: use ``torch.compile``.
         threads: of torch on the CPU.
         seconds: length of a clip.
+        kernels: what computes the scan of Mamba2 layers.
     """
 
     models: Models | None = None
@@ -69,6 +70,7 @@ class ThroughputTask(Strict):
     compiled: bool = False
     threads: PositiveInt | None = None
     seconds: PositiveFloat = CLIP_SECONDS
+    kernels: Literal["torch", "mamba-ssm"] = "torch"
 
 
 class TrainTask(Strict):

@@ -14,6 +14,8 @@ from effbench.version import source
 if TYPE_CHECKING:
     import pandas as pd
 
+    from effbench.measure.conditions import Conditions
+
 
 @dataclass(frozen=True)
 class ComplexityJob(Job):
@@ -53,21 +55,41 @@ class ThroughputJob(Job):
         return {"precision": self.precision}
 
     def is_done(self, measured: pd.DataFrame) -> bool:
-        from effbench.machine.environment import device_name
-
         options, rows = self.options, rows_of(measured, self.spec)
-        rates = rows[
-            (rows["quantity"] == "throughput")
-            & (rows["device"] == device_name(options.device))
-            & (rows["precision"] == self.precision)
-            & (rows["compiled"] == options.compiled)
-            & (rows["seconds"] == options.seconds)
+        timed = rows[rows["quantity"] == "throughput"]
+        for asked in self._conditions():
+            wanted = asked.stored(batch_size=0)
+            del wanted["batch_size"]
+            if options.threads is None:
+                del wanted["threads"]
+            sizes = {
+                conditions["batch_size"]
+                for conditions in timed[timed["device"] == asked.device_name]["conditions"]
+                if wanted.items() <= conditions.items()
+                and conditions.get("kernels", "torch") == wanted.get("kernels", "torch")
+            }
+            if not sizes or not sizes.issuperset(options.batch_sizes or ()):
+                return False
+        return True
+
+    def _conditions(self) -> list[Conditions]:
+        """Of every part."""
+        from effbench.measure.conditions import Conditions
+
+        options = self.options
+        threads = {} if options.threads is None else {"threads": options.threads}
+        return [
+            Conditions(
+                device=options.device,
+                precision=self.precision,
+                part=part,
+                compiled=options.compiled,
+                clip_seconds=options.seconds,
+                kernels=options.kernels,
+                **threads,
+            )
+            for part in options.parts
         ]
-        if options.threads is not None:
-            rates = rates[rates["threads"] == options.threads]
-        return set(options.parts) <= set(rates["part"]) and (
-            options.batch_sizes is None or set(options.batch_sizes) <= set(rates["batch_size"])
-        )
 
     def run(self, follower: Follower) -> None:
         from effbench.measure.profile import profile
@@ -82,6 +104,7 @@ class ThroughputJob(Job):
             compiled=options.compiled,
             threads=options.threads,
             clip_seconds=options.seconds,
+            kernels=options.kernels,
             progress=follower.line,
         )
         self.place.keep(found.timings())

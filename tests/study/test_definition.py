@@ -1,7 +1,11 @@
 """Studies: shipped ones are valid, and what is wrong with another is said."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from effbench.config import check, parse
 from effbench.errors import EffbenchError, UsageError
 from effbench.resources import share
 from effbench.study.definition import Study, load_study, study_names
@@ -16,6 +20,14 @@ def test_shipped_study_is_the_same_by_name_and_by_path(name):
 
 def test_shipped_studies():
     assert study_names() == ["cnn-vs-transformers", "paper", "paper-gpu", "quick"]
+
+
+def test_studies_in_the_documentation_are_valid():
+    page = Path(__file__).parents[2] / "docs" / "studies.md"
+    examples = re.findall("```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert check(parse(example), Study, "example").specs()
 
 
 def test_a_task_has_the_models_of_the_study_unless_it_names_its_own():

@@ -90,6 +90,25 @@ def test_conditions_must_hold_for_one_row_together(place):
     assert todo(place, throughput={"parts": ["network", "both"], "threads": 2}) == ["fmn04 throughput fp32"]
 
 
+def test_a_front_end_computes_in_single_precision_whatever_the_network_does(place):
+    task = {"parts": ["network", "frontend"], "precisions": ["bf16"]}
+    keep(place, timed(precision="bf16"))
+    assert todo(place, throughput=task) == ["fmn04 throughput bf16"]
+    keep(place, timed(part="frontend"))
+    assert todo(place, throughput=task) == []
+
+
+def test_times_with_other_kernels_are_others(place):
+    keep(place, timed(kernels="mamba-ssm"))
+    assert todo(place, throughput={}) == ["fmn04 throughput fp32"]
+
+
+def test_every_part_is_timed_at_every_batch_size(place):
+    keep(place, [*timed(), *(row for row in timed(part="both") if row.conditions["batch_size"] == 1)])
+    task = {"parts": ["network", "both"], "batch_sizes": [1, 4]}
+    assert todo(place, throughput=task) == ["fmn04 throughput fp32"]
+
+
 def test_what_another_version_or_device_measured_is_measured_here(place):
     for row in counted("fmn04"):
         place.keep([replace(row, source="effbench 0.0.1")])
