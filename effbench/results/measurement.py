@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from effbench.results.intervals import Estimate
 from effbench.version import commit, source
@@ -101,9 +101,9 @@ class Measurement:
     provenance: Provenance
     source: str
     device: str | None = None
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, object] = field(default_factory=dict)
     samples: tuple[float, ...] = ()
-    environment: Mapping[str, Any] | None = None
+    environment: Mapping[str, object] | None = None
     commit: str | None = None
     created: str = field(default_factory=now)
 
@@ -115,7 +115,7 @@ class Measurement:
         value: float | Estimate,
         *,
         device: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
+        conditions: Mapping[str, object] | None = None,
         samples: Sequence[float] = (),
         environment: Described | Mapping[str, object] | None = None,
         details: Mapping[str, object] | None = None,
