@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
+from effbench.config import load
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing, reporting_write_errors
 from effbench.train.plan import Plan, Sources
@@ -95,9 +96,9 @@ class Run:
             lacking = _NOTED - about.keys()
             if lacking:
                 raise ValueError(f"{NOTES} lacks {', '.join(sorted(lacking))}")
-            recipe = Recipe.model_validate(yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8")))
+            recipe = load(folder / RECIPE, Recipe, "recipe")
             plan = Plan(about["spec"], about["recipe"], recipe, Sources(**about["sources"]))
-        except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        except (EffbenchError, OSError, ValueError, AttributeError, TypeError) as error:
             raise EffbenchError(f"{folder} is a damaged run: {' '.join(str(error).split())}") from None
         return cls(folder, plan)
 
