@@ -136,7 +136,7 @@ def _check_plot(path: Path, options: EvaluationOptions) -> None:
 
 
 def _plot(evaluation: Evaluation, path: Path) -> None:
-    from effbench.evaluate.psds.metric import PsdsResult
+    from effbench.evaluate.psds.score import PsdsResult
     from effbench.plots.psd_roc import save_psd_roc
 
     subject = f"{evaluation.origin['model']} on {evaluation.origin['data']}"

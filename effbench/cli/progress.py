@@ -88,7 +88,7 @@ def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
             nonlocal last_tenth
             bar.update(task, completed=done, total=total)
             tenth = 10 * done // max(total, 1)
-            if bar.disable and total >= 1000 and tenth > last_tenth:
+            if bar.disable and total >= 100 and tenth > last_tenth:
                 last_tenth = tenth
                 note(f"{done:,} of {total:,} {unit}")
 

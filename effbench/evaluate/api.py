@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +15,11 @@ from effbench.data.ground_truth import read_ground_truth
 from effbench.data.tables import read_durations
 from effbench.errors import EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.inputs import Durations, GroundTruth
 from effbench.evaluate.protocol import EvaluationOptions
 from effbench.evaluate.scoring import Engine
 from effbench.infer.dataset import ClipProgress, infer
 from effbench.infer.inference import Inference
-from effbench.infer.score_files import ScoreSet, last_times, read_scores
+from effbench.infer.score_files import last_times, read_scores
 from effbench.machine.environment import environment
 from effbench.models.chosen import ChosenModel, choose_model
 from effbench.models.detector import SoundEventDetector
@@ -61,8 +59,8 @@ def evaluate(
 
     Args:
         model: spec, e.g. ``fmn10+hybrid-512``, or a detector, whose logits are kept in a temporary folder.
-        data: folder or table of a data set, or one that is open.
-        checkpoint: weights of the spec: ``strong``, ``advanced-kd``, or a file; without, untrained ones.
+        data: folder or table of a data set, or an open data set.
+        checkpoint: weights of the spec: ``strong``, ``advanced-kd``, or a file; untrained ones by default.
         split: of the data set, where it has several.
         layout: of the data set; recognised by default.
         audio: folder of its audio, where that lies elsewhere.
@@ -77,22 +75,21 @@ def evaluate(
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
-        work: folder of the model's logits, where an interrupted run goes on; by default, one under
+        work: folder of the model's logits, where an interrupted run resumes; by default, one under
             ``results/scores`` for each model and data set.
         store: results store that keeps the model's values, if any.
-        progress: is told how many clips of how many have their scores.
+        progress: called with the number of clips that have their scores, and of all.
 
     Raises:
-        UsageError: what can't work as it was asked for.
+        UsageError: arguments that don't go together, or that name nothing known.
         EffbenchError: data, weights or scores that can't be read, or files that can't be written.
     """
     own, given = model is not None and data is not None, scores is not None and ground_truth is not None
     if own == given or (model is None) != (data is None) or (scores is None) != (ground_truth is None):
         raise UsageError("an evaluation is of a model on a data set, or of scores against ground truth")
-    if store is not None and not isinstance(model, str | ModelSpec):
-        raise UsageError("a results store keeps the values of models by their specs, and there is none here")
-    if work is not None and not isinstance(model, str | ModelSpec):
-        raise UsageError("a work folder keeps the logits of models by their specs, and there is none here")
+    for kept, what in ((store, "a results store keeps values"), (work, "a work folder keeps logits")):
+        if kept is not None and not isinstance(model, str | ModelSpec):
+            raise UsageError(f"{what} of models by their specs: give the spec of a model")
     options = EvaluationOptions(protocol, metrics, engine, median_window, threshold)
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
@@ -104,41 +101,29 @@ def evaluate(
             if isinstance(model, SoundEventDetector):
                 work = opened.enter_context(TemporaryDirectory(prefix="effbench-"))
             folder = Path(work or _default_folder(chosen, where, dataset.split, inference))
-            found = infer(dataset, chosen, folder, inference, progress=progress)
+            given_scores = infer(dataset, chosen, folder, inference, progress=progress)
+            truth, seconds = dataset.ground_truth(), dataset.durations()
             origin = {"data": where.name, "split": dataset.split, **chosen.record()}
-            evaluated = _Evaluated(found, dataset.ground_truth(), dataset.durations(), origin)
         else:
             assert scores is not None
             assert ground_truth is not None
-            evaluated = _read(Path(scores), Path(ground_truth), durations)
-        evaluation = evaluated.by(options)
+            given_scores, truth = read_scores(Path(scores)), read_ground_truth(Path(ground_truth))
+            seconds = last_times(given_scores) if durations is None else read_durations(Path(durations))
+            origin = {"data": Path(ground_truth).name, "model": str(scores)}
+        evaluation = options.evaluate(
+            given_scores.scores,
+            truth,
+            seconds,
+            classes=given_scores.classes,
+            probabilities=given_scores.probabilities,
+            timestamps=given_scores.timestamps,
+            origin=origin,
+        )
         if results is not None:
-            conditions = {key: value for key, value in evaluation.origin.items() if key != "model"}
-            spec, here = str(evaluation.origin["model"]), environment("cpu")
+            conditions = {key: value for key, value in origin.items() if key != "model"}
+            spec, here = str(origin["model"]), environment("cpu")
             results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
     return evaluation
-
-
-@dataclass(frozen=True)
-class _Evaluated:
-    """Frame scores, what they are held against, and where both come from."""
-
-    found: ScoreSet
-    ground_truth: GroundTruth
-    durations: Durations
-    origin: Mapping[str, str | int | None]
-
-    def by(self, options: EvaluationOptions) -> Evaluation:
-        """Their evaluation."""
-        evaluation = options.evaluate(
-            self.found.scores,
-            self.ground_truth,
-            self.durations,
-            classes=self.found.classes,
-            probabilities=self.found.probabilities,
-            timestamps=self.found.timestamps,
-        )
-        return replace(evaluation, origin=self.origin)
 
 
 def _dataset(
@@ -147,7 +132,7 @@ def _dataset(
     if not isinstance(data, DataSet):
         return open_dataset(data, layout, split=split, audio=audio)
     if layout or split or audio:
-        raise UsageError("a data set that is open has its layout, split and audio already")
+        raise UsageError("an open data set has its layout, split and audio already")
     return data
 
 
@@ -168,10 +153,3 @@ def _default_folder(chosen: ChosenModel, data: Path, split: str, inference: Infe
     origin = f"{chosen.record()} {data} {inference.overlap}"
     tag = blake2b(origin.encode(), digest_size=4).hexdigest()
     return WORK / f"{chosen.spec}_{data.name}_{split}_{tag}"
-
-
-def _read(scores: Path, ground_truth: Path, durations: str | Path | None) -> _Evaluated:
-    found = read_scores(scores)
-    seconds = last_times(found) if durations is None else read_durations(Path(durations))
-    origin = {"data": ground_truth.name, "model": str(scores)}
-    return _Evaluated(found, read_ground_truth(ground_truth), seconds, origin)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from effbench.evaluate.one_pass import MetricResult
+from effbench.evaluate.scoring import MetricResult
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, Described, Measurement, in_unit
 from effbench.shown import Row, Shown, Table, cell
@@ -19,8 +19,7 @@ class Evaluation(Shown):
     Attributes:
         protocol: that was followed.
         engine: that computed PSDS and pAUROC.
-        clips: number that was scored.
-        classes: number that was scored.
+        clips, classes: how many were scored.
         events: number of ground-truth events, after merging.
         values: quantity -> value and 95 % bootstrap interval (NaN where none was asked for), as fractions.
         results: metric -> its result in full, PSD-ROC curves and all.
@@ -68,12 +67,14 @@ class Evaluation(Shown):
 
     def rows(self) -> list[Row]:
         """Every value with its interval, in its unit, to four decimals."""
-        rows: list[Row] = []
-        for name, estimate in self.values.items():
-            shown = in_unit(name, estimate)
-            ends = {"value": shown.value, "low": shown.low, "high": shown.high}
-            rows.append({"score": name, **{key: _rounded(x) for key, x in ends.items()}, "unit": UNITS[name]})
-        return rows
+        return [
+            {
+                "score": name,
+                **{key: _plain(round(value, 4)) for key, value in asdict(in_unit(name, estimate)).items()},
+                "unit": UNITS[name],
+            }
+            for name, estimate in self.values.items()
+        ]
 
     def to_dict(self) -> dict[str, object]:
         """Ready for JSON; values are fractions, and ``None`` where they are not defined."""
@@ -84,8 +85,8 @@ class Evaluation(Shown):
             "classes": self.classes,
             "events": self.events,
             "values": {
-                name: {"value": _plain(shown.value), "low": _plain(shown.low), "high": _plain(shown.high)}
-                for name, shown in self.values.items()
+                name: {key: _plain(value) for key, value in asdict(estimate).items()}
+                for name, estimate in self.values.items()
             },
             "per_class": self.by_class.to_dict(),
             "notes": list(self.notes),
@@ -98,12 +99,9 @@ class Evaluation(Shown):
         conditions: Mapping[str, object] | None = None,
         environment: Described | Mapping[str, object] | None = None,
     ) -> list[Measurement]:
-        """The values as rows of the results store; fractions as percentages.
+        """The values that are defined as rows of the results store; fractions as percentages.
 
-        Args:
-            spec: canonical model spec.
-            conditions: what the values depend on besides the protocol: data set, checkpoint, …
-            environment: the machine and software.
+        ``conditions`` are what the values depend on besides the protocol: data set, checkpoint, …
         """
         return [
             Measurement.here(
@@ -120,11 +118,7 @@ class Evaluation(Shown):
 
 @dataclass(frozen=True)
 class ClassValues(Shown):
-    """Values of every class.
-
-    Attributes:
-        by_metric: metric -> class -> value, a fraction; NaN where it is not defined.
-    """
+    """Values of every class: metric -> class -> value, a fraction; NaN where it is not defined."""
 
     by_metric: Mapping[str, Mapping[str, float]]
 
@@ -138,7 +132,7 @@ class ClassValues(Shown):
         names = dict.fromkeys(name for _, values in metrics for name in values)
         return [
             {"class": name}
-            | {metric: _rounded(100 * values.get(name, math.nan)) for metric, values in metrics}
+            | {metric: _plain(round(100 * values.get(name, math.nan), 4)) for metric, values in metrics}
             for name in names
         ]
 
@@ -152,7 +146,3 @@ class ClassValues(Shown):
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _rounded(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4)

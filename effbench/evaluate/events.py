@@ -15,9 +15,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.f_score import Counts, DetectionInputs, FScore, error_interval, ratio
-from effbench.evaluate.inputs import Events, GroundTruth
-from effbench.evaluate.one_pass import Metric
-from effbench.evaluate.scoring import Scoring
+from effbench.evaluate.inputs import Events, GroundTruth, indices
+from effbench.evaluate.scoring import Metric, Scoring
 from effbench.results.intervals import Estimate
 
 
@@ -139,9 +138,7 @@ class EventCollars:
 
     def _matched(self, truth: Events, detected: Events, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Events with a partner in the largest matching; each may have those from ``first`` to ``stop``."""
-        number = stop - first
-        event = np.repeat(np.arange(len(truth)), number)
-        detection = np.arange(len(event)) + np.repeat(first - (np.cumsum(number) - number), number)
+        event, detection = indices(first, stop)
         close = np.abs(truth.onset[event] - detected.onset[detection]) <= self.onset
         if self.offset is not None:
             reach = np.maximum(self.offset, self.offset_ratio * (truth.offset[event] - truth.onset[event]))
@@ -158,7 +155,6 @@ class SegmentParameters:
     """Length of the segments; it must be above 0 s."""
 
     seconds: float = 1.0
-    name: str = "segment"
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
@@ -189,9 +185,7 @@ class SegmentParameters:
     def _active(self, events: Events) -> np.ndarray:
         """Clip, segment and class (n, 3) of every segment with activity, each once."""
         start = np.floor(events.onset / self.seconds).astype(np.int64)
-        number = np.ceil(events.offset / self.seconds).astype(np.int64) - start
-        event = np.repeat(np.arange(len(events)), number)
-        segment = np.arange(len(event)) + np.repeat(start - (np.cumsum(number) - number), number)
+        event, segment = indices(start, np.ceil(events.offset / self.seconds).astype(np.int64))
         return np.unique(np.stack([events.clip[event], segment, events.class_index[event]], axis=1), axis=0)
 
 

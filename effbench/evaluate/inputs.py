@@ -28,14 +28,7 @@ MAX_CLASSES = 1 << 15
 
 @dataclass(frozen=True)
 class Events:
-    """Events of many clips, sorted by clip, class and onset.
-
-    Attributes:
-        clip: (events,) index of the clip.
-        class_index: (events,)
-        onset: (events,) seconds.
-        offset: (events,) seconds.
-    """
+    """Events of many clips, sorted by clip (its index), class and onset; each column is (events,)."""
 
     clip: np.ndarray
     class_index: np.ndarray
@@ -59,13 +52,8 @@ class Events:
 class ScoringInputs:
     """What was predicted and what was there, for one set of clips.
 
-    Attributes:
-        scores: as ``psds1`` documents all of these.
-        ground_truth: its events of one class that overlap or touch in a clip count as one.
-        durations: those of clips without scores are ignored.
-        classes: names of the scores' columns.
-        frame_seconds: length of a frame.
-        timestamps: boundaries of the frames instead.
+    ``effbench.psds1`` documents the attributes. Events of one class that overlap or touch in a clip count as
+    one; durations of clips without scores are ignored.
 
     Raises:
         UsageError: when it is made, naming the clip, class or event that does not fit.
@@ -90,23 +78,19 @@ class ScoringInputs:
             )
         if not self.clips:
             raise UsageError("no scores: the mapping has no clips")
-        self._check_clips()
-        for clip, seconds in zip(self.clips, self.seconds.tolist(), strict=True):
-            if not 0 < seconds < np.inf:
-                raise UsageError(f"duration of clip '{clip}' is {seconds}; expected seconds above 0")
-        if len(self.events) == 0:
-            raise UsageError("no ground-truth events: nothing to score against")
-
-    def _check_clips(self) -> None:
         for clip in self.clips:
             if clip not in self.ground_truth:
                 raise UsageError(f"clip '{clip}' has scores but no ground truth (an empty list is fine)")
             if clip not in self.durations:
                 raise UsageError(f"clip '{clip}' has scores but no duration")
-        known = set(self.clips)
-        for clip in self.ground_truth:
-            if clip not in known:
-                raise UsageError(f"clip '{clip}' has ground truth but no scores")
+            if not 0 < self.durations[clip] < np.inf:
+                raise UsageError(
+                    f"duration of clip '{clip}' is {self.durations[clip]}; expected seconds above 0"
+                )
+        if extra := sorted(self.ground_truth.keys() - self.clips):
+            raise UsageError(f"clip '{extra[0]}' has ground truth but no scores")
+        if len(self.events) == 0:
+            raise UsageError("no ground-truth events: nothing to score against")
 
     @cached_property
     def clips(self) -> tuple[str, ...]:
@@ -161,11 +145,7 @@ class ScoringInputs:
 
 
 def checked_shape(clip: str, scores: np.ndarray, classes: int) -> np.ndarray:
-    """The scores of a clip.
-
-    Raises:
-        UsageError: they have no frames, or other than so many columns.
-    """
+    """The scores of a clip; a ``UsageError`` unless they are (frames, classes) of at least one frame."""
     if scores.ndim != 2 or scores.shape[1] != classes or len(scores) == 0:
         raise UsageError(
             f"scores of clip '{clip}' have shape {scores.shape}; "
@@ -182,8 +162,20 @@ def frame_times(frames: int, frame_seconds: float) -> np.ndarray:
     return times
 
 
+def rounded(seconds: np.ndarray) -> np.ndarray:
+    """Times as they are compared."""
+    return np.round(seconds, TIME_DECIMALS)
+
+
+def indices(first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every index from ``first`` (n,) to before ``stop`` (n,), beside the number, below n, of its range."""
+    lengths = stop - first
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    return owner, np.arange(len(owner)) + np.repeat(first - (np.cumsum(lengths) - lengths), lengths)
+
+
 def exact(scores: np.ndarray) -> np.ndarray:
-    """The same values in one piece of memory, in a type that is fast to compare: float32 or float64."""
+    """The same values, C-contiguous, in a type that is fast to compare: float32 or float64."""
     small = scores.dtype in (np.float16, np.float32)
     return np.ascontiguousarray(scores, dtype=np.float32 if small else np.float64)
 
@@ -191,10 +183,10 @@ def exact(scores: np.ndarray) -> np.ndarray:
 def collect_events(
     ground_truth: GroundTruth, clips: Sequence[str], classes: Sequence[str], *, merge: bool = True
 ) -> Events:
-    """Events of all clips as arrays; those of one class that overlap or touch in a clip become one.
+    """Events of all clips as arrays; unless told not to, merges those of one class that overlap or touch.
 
     Raises:
-        UsageError: an event of another class than these, or with impossible times.
+        UsageError: an event of another class than these, or one that ends before it begins.
     """
     index = {name: number for number, name in enumerate(classes)}
     rows: list[tuple[int, int, float, float]] = []

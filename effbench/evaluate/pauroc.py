@@ -16,18 +16,17 @@ import numpy as np
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap, score_interval
 from effbench.evaluate.inputs import (
-    TIME_DECIMALS,
     Durations,
     GroundTruth,
     Scores,
     ScoringInputs,
     Timestamps,
     exact,
+    indices,
+    rounded,
 )
-from effbench.evaluate.one_pass import Metric, run_metrics
 from effbench.evaluate.reference import ReferenceScorer
-from effbench.evaluate.scoring import Engine, Missing, Scoring
-from effbench.evaluate.segments import Segments, highest_scores, positive_segments, segment_counts
+from effbench.evaluate.scoring import Engine, Metric, Missing, Scoring
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
 
@@ -59,7 +58,6 @@ class PaurocParameters:
 
     segment_seconds: float = 1.0
     max_fpr: float = 0.1
-    name: str = "pauroc"
 
     def __post_init__(self) -> None:
         if not 0 < self.max_fpr <= 1 or not self.segment_seconds > 0:
@@ -69,8 +67,8 @@ class PaurocParameters:
         """The score of these inputs, in the making."""
         if scoring.engine == "reference":
             return Metric(scoring.reference, partial(_by_reference, scoring.reference, self))
-        collector = _SegmentCollector(scoring.inputs, self.segment_seconds, scoring.missing)
-        return Metric(collector, partial(_result, collector, self.max_fpr, scoring.bootstrap))
+        segments = _Segments(scoring.inputs, self.segment_seconds, scoring.missing)
+        return Metric(segments, partial(_result, segments, self.max_fpr, scoring.bootstrap))
 
 
 def pauroc(
@@ -104,39 +102,101 @@ def pauroc(
     scoring = Scoring(inputs, engine, ClipBootstrap(resamples, seed), missing)
     if engine == "reference" and missing != 0:
         raise UsageError("the reference engine gives segments without frames the score 0 and no other")
-    return run_metrics(inputs, [parameters.metric(scoring)])[0]
+    return scoring.compute(parameters.metric)[0]
 
 
-class _SegmentCollector:
-    """Scores and labels of all segments."""
+class _Segments:
+    """Clips cut into segments: the highest scores of these, and which are positive."""
 
     def __init__(self, inputs: ScoringInputs, seconds: float, missing: Missing) -> None:
         self.inputs, self.segment_seconds = inputs, seconds
         self.missing = -np.inf if missing == "lowest" else float(missing)
-        self.counts = segment_counts(inputs.seconds, seconds)
+        self.counts = np.ceil(inputs.seconds / seconds).astype(np.intp)
+        self.clip = np.repeat(np.arange(len(self.counts)), self.counts)
         self.scores: list[np.ndarray] = []
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
-        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
-        edges = np.round(np.arange(self.counts[number] + 1) * self.segment_seconds, TIME_DECIMALS)
-        highest = highest_scores(exact(scores), times, edges, self.missing)
+        """As ``Feed.add``."""
+        edges = rounded(np.arange(self.counts[number] + 1) * self.segment_seconds)
+        highest = _highest_scores(exact(scores), rounded(times), edges, self.missing)
         if np.isnan(highest).any():
             raise self.inputs.nan_error(number, int(np.argwhere(np.isnan(highest))[0, 1]))
         self.scores.append(highest)
 
-    def segments(self) -> Segments:
-        """Those of all clips, once they have been added; lets go of them."""
-        scores = np.concatenate(self.scores)
+    def areas(self, max_fpr: float, weights: np.ndarray) -> np.ndarray:
+        """Partial area (classes, resamples) of every class, with clips weighted (clips, resamples).
+
+        It is the mean over positives of how far below ``max_fpr`` the rate of those negatives is that score
+        as high or higher.
+        """
+        totals = self.counts @ weights.astype(np.int64)
+        areas = np.full((len(self.inputs.classes), weights.shape[1]), np.nan)
+        deepest = self._deepest(max_fpr, weights)
+        all_scores = np.concatenate(self.scores).T
         self.scores.clear()
-        clip = np.repeat(np.arange(len(self.counts)), self.counts)
-        return Segments(scores.T, clip, positive_segments(self.inputs, self.segment_seconds, self.counts))
+        for index, (scores, positive) in enumerate(zip(all_scores, self._positive(), strict=True)):
+            hits = weights[self.clip[positive]].astype(np.int64)
+            positives, negatives = hits.sum(axis=0), totals - hits.sum(axis=0)
+            true, false = self._levels(np.ascontiguousarray(scores), positive, hits, weights, deepest)
+            rates = false / np.maximum(negatives, 1)
+            area = (true * np.maximum(max_fpr - rates, 0.0)).sum(axis=0) / np.maximum(positives, 1)
+            areas[index] = np.where((positives > 0) & (negatives > 0), area / max_fpr, np.nan)
+        return areas
+
+    def _levels(
+        self, scores: np.ndarray, positive: np.ndarray, hits: np.ndarray, weights: np.ndarray, deepest: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of the positives at each of their scores, and of the negatives there or above.
+
+        Shape:
+            each (levels, resamples), highest score first
+        """
+        # Number of segments, of either kind, with at least the score of each positive.
+        ranks = len(scores) - np.searchsorted(np.sort(scores), scores[positive])
+        near = np.flatnonzero(ranks <= deepest + len(positive))
+        near = near[np.argsort(ranks[near], kind="stable")]
+        levels, start = np.unique(ranks[near], return_index=True)
+        if not len(levels):
+            return hits[:0], hits[:0]
+        true = np.add.reduceat(hits[near], start, axis=0)
+        top = np.argpartition(-scores, levels[-1] - 1)[: levels[-1]]
+        clip = self.clip[top[np.argsort(-scores[top])]]
+        above = np.add.reduceat(weights[clip], np.append(0, levels[:-1]), axis=0, dtype=np.int64)
+        return true, np.cumsum(above - true, axis=0)
+
+    def _deepest(self, max_fpr: float, weights: np.ndarray) -> int:
+        """Number of negatives that may count, with room for a resample that is five deviations off."""
+        allowed, per_clip = max_fpr * len(self.clip), len(self.clip) / len(weights)
+        room = 0.0 if weights.shape[1] == 1 else 5 * np.sqrt(allowed * max(per_clip, 1.0)) + 2 * per_clip
+        return int(allowed + room) + 1
+
+    def _positive(self) -> list[np.ndarray]:
+        """Index of every positive segment, by class."""
+        events = self.inputs.events
+        edges = rounded(np.arange(self.counts.max() + 1) * self.segment_seconds)
+        start = np.searchsorted(edges[1:], events.onset, side="right")
+        stop = np.minimum(np.searchsorted(edges[:-1], events.offset), self.counts[events.clip])
+        first = (np.cumsum(self.counts) - self.counts)[events.clip]
+        event, segment = indices(first + start, np.maximum(first + stop, first + start))
+        owner = events.class_index[event]
+        return [np.unique(segment[owner == index]) for index in range(len(self.inputs.classes))]
 
 
-def _result(collector: _SegmentCollector, max_fpr: float, bootstrap: ClipBootstrap) -> PaurocResult:
-    weights = bootstrap.weights_after_ones(len(collector.inputs.clips))
-    areas = collector.segments().areas(max_fpr, weights)
+def _highest_scores(scores: np.ndarray, times: np.ndarray, edges: np.ndarray, missing: float) -> np.ndarray:
+    """Highest score (segments, classes) among the frames that reach into each segment."""
+    low = np.maximum(np.searchsorted(times, edges[:-1], side="right") - 1, 0)
+    high = np.minimum(np.searchsorted(times, edges[1:]), len(scores))
+    result = np.full((len(low), scores.shape[1]), missing, dtype=scores.dtype)
+    for segment, (start, stop) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        if stop > start:
+            scores[start:stop].max(axis=0, out=result[segment])
+    return result
+
+
+def _result(segments: _Segments, max_fpr: float, bootstrap: ClipBootstrap) -> PaurocResult:
+    areas = segments.areas(max_fpr, bootstrap.weights_after_ones(len(segments.counts)))
     macro = _mean(areas)
-    per_class = dict(zip(collector.inputs.classes, areas[:, 0].tolist(), strict=True))
+    per_class = dict(zip(segments.inputs.classes, areas[:, 0].tolist(), strict=True))
     if not bootstrap.resamples:
         return PaurocResult(macro.item(), per_class)
     return PaurocResult(

@@ -1,23 +1,36 @@
-"""Evaluation protocols as data, and one function that follows them from scores to values."""
+"""Evaluation protocols and metrics by name, and one function that follows them from scores to values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from effbench.data.labels import Event, merge_events
 from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
-from effbench.evaluate.median import checked_window
-from effbench.evaluate.metrics import METRICS
-from effbench.evaluate.one_pass import run_metrics
-from effbench.evaluate.protocol_view import FilteredScores
-from effbench.evaluate.scoring import Decoding, Engine, Scoring, check_engine
+from effbench.evaluate.events import EventCollars, SegmentParameters
+from effbench.evaluate.inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps, checked_shape
+from effbench.evaluate.median import checked_window, median_filter
+from effbench.evaluate.pauroc import PaurocParameters
+from effbench.evaluate.psds.criteria import Criteria
+from effbench.evaluate.psds.score import PsdsParameters
+from effbench.evaluate.scoring import Decoding, Engine, Metric, MetricResult, Scoring, check_engine
 from effbench.grid import FRAME_SECONDS
+
+METRICS: Mapping[str, Callable[[Scoring], Metric[MetricResult]]] = {
+    "psds1": PsdsParameters("psds1", Criteria(0.7, 0.7)).metric,
+    "psds2": PsdsParameters("psds2", Criteria(0.1, 0.1, 0.3), alpha_ct=0.5).metric,
+    "pauroc": PaurocParameters(segment_seconds=1.0, max_fpr=0.1).metric,
+    "event_f1": EventCollars("event_f1", onset=0.2, offset=0.2).metric,
+    "onset_f1": EventCollars("onset_f1", onset=0.2, offset=None).metric,
+    "onset_f1_50ms": EventCollars("onset_f1_50ms", onset=0.05, offset=None).metric,
+    "segment": SegmentParameters(1.0).metric,
+}
 
 
 @dataclass(frozen=True)
@@ -25,47 +38,34 @@ class Protocol:
     """What is done to scores, and what is computed from them by default.
 
     Attributes:
-        name: as it is asked for.
         metrics: keys of ``METRICS``.
         median_window: frames of the median filter over time.
         scored_only: classes without events, and then clips without events, are left out.
-        threshold: logit above which a class is on, for the metrics of decoded events.
-        frame_centres: events last from the centre of their first frame to the centre of their last, rather
-            than from the beginning of the one to the end of the other.
-        min_seconds: shorter events are dropped.
+        decoding: of logits, for the metrics of decoded events.
         overlap: whether audio of more than 10 s runs in overlapping windows, or is cut every 10 s; for those
             who make the scores.
         expected_classes: number of scored classes without which values can't be compared with the paper's.
     """
 
-    name: str
     metrics: tuple[str, ...]
     median_window: int
     scored_only: bool
-    threshold: float = 0.0
-    frame_centres: bool = False
-    min_seconds: float = 0.0
+    decoding: Decoding = field(default_factory=Decoding)
     overlap: bool = True
     expected_classes: int | None = None
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol("paper", ("psds1", "pauroc"), 9, scored_only=True, expected_classes=407),
-        # As the functions of HEAR: an even window, logits compared with 0.5, events between frame centres.
-        # The pieces of 10 s are those of the published training.
-        Protocol(
-            "dcase2016",
-            ("onset_f1", "onset_f1_50ms", "segment"),
-            median_window=6,
-            scored_only=False,
-            threshold=0.5,
-            frame_centres=True,
-            min_seconds=0.125,
-            overlap=False,
-        ),
-    )
+    "paper": Protocol(("psds1", "pauroc"), 9, scored_only=True, expected_classes=407),
+    # As the functions of HEAR: an even window, logits compared with 0.5, events between frame centres.
+    # The pieces of 10 s are those of the published training.
+    "dcase2016": Protocol(
+        ("onset_f1", "onset_f1_50ms", "segment"),
+        median_window=6,
+        scored_only=False,
+        decoding=Decoding(0.5, frame_centres=True, min_seconds=0.125),
+        overlap=False,
+    ),
 }
 
 
@@ -93,12 +93,12 @@ class EvaluationOptions:
 
     @property
     def plan(self) -> Protocol:
-        """The protocol."""
+        """The protocol that is followed."""
         return PROTOCOLS[self.protocol]
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """The metrics."""
+        """Keys of ``METRICS``."""
         return self.plan.metrics if self.metrics is None else tuple(self.metrics)
 
     @property
@@ -108,10 +108,11 @@ class EvaluationOptions:
 
     def decoding(self, probabilities: bool) -> Decoding:
         """How scores become events."""
-        plan, threshold = self.plan, self.threshold
+        decoding, threshold = self.plan.decoding, self.threshold
         if threshold is None:
-            threshold = 1 / (1 + math.exp(-plan.threshold)) if probabilities else plan.threshold
-        return Decoding(threshold, plan.frame_centres, plan.min_seconds)
+            logit = decoding.threshold
+            threshold = 1 / (1 + math.exp(-logit)) if probabilities else logit
+        return replace(decoding, threshold=threshold)
 
     def evaluate(
         self,
@@ -123,15 +124,16 @@ class EvaluationOptions:
         probabilities: bool,
         frame_seconds: float = FRAME_SECONDS,
         timestamps: Timestamps = None,
+        origin: Mapping[str, str | int | None] | None = None,
     ) -> Evaluation:
-        """The evaluation of frame scores: see ``evaluate_scores``."""
-        view = FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), self.window)
+        """The evaluation of frame scores: see ``evaluate_scores``; ``origin`` says what was scored."""
+        view = _FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), self.window)
         if self.plan.scored_only:
             view, ground_truth = view.scored(ground_truth)
         inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
         missing = 0.5 if probabilities else 0.0
         scoring = Scoring(inputs, self.engine, self.bootstrap, missing, self.decoding(probabilities))
-        computed = run_metrics(inputs, [METRICS[name].metric(scoring) for name in self.metric_names])
+        computed = scoring.compute(*(METRICS[name] for name in self.metric_names))
         conditions: dict[str, object] = {
             "protocol": self.protocol,
             "engine": self.engine,
@@ -151,6 +153,7 @@ class EvaluationOptions:
             results=dict(zip(self.metric_names, computed, strict=True)),
             conditions=conditions,
             notes=tuple(_notes(self.plan, inputs, len(scores))),
+            origin=origin or {},
         )
 
 
@@ -223,3 +226,47 @@ def _notes(plan: Protocol, inputs: ScoringInputs, given: int) -> Iterator[str]:
             f"{len(inputs.classes)} classes have events; the paper's values are means over "
             f"{plan.expected_classes} and can't be compared"
         )
+
+
+class _FilteredScores(Mapping[str, ArrayLike]):
+    """Some clips and columns of scores, filtered clip by clip when they are asked for."""
+
+    def __init__(
+        self, scores: Scores, clips: Sequence[str], classes: tuple[str, ...], columns: np.ndarray, window: int
+    ) -> None:
+        self.source, self.clips, self.window = scores, dict.fromkeys(clips), window
+        self.all_classes, self.columns = classes, columns
+        self.classes = tuple(classes[column] for column in columns)
+
+    def scored(self, ground_truth: GroundTruth) -> tuple[_FilteredScores, GroundTruth]:
+        """The clips and columns that have events, and these events."""
+        for clip in ground_truth:
+            if clip not in self.clips:
+                raise UsageError(f"clip '{clip}' has ground truth but no scores")
+        known = set(self.all_classes)
+        kept = {
+            clip: merge_events(Event(*event) for event in ground_truth.get(clip, ()) if event[2] in known)
+            for clip in self.clips
+        }
+        kept = {clip: events for clip, events in kept.items() if events}
+        if not kept:
+            raise UsageError("no clip has both scores and an event of one of their classes")
+        active = {event[2] for events in kept.values() for event in events}
+        columns = np.flatnonzero([name in active for name in self.all_classes])
+        return _FilteredScores(self.source, list(kept), self.all_classes, columns, self.window), kept
+
+    def __getitem__(self, clip: str) -> np.ndarray:
+        array = checked_shape(clip, np.asarray(self.source[clip]), len(self.all_classes))
+        if len(self.columns) < array.shape[1]:
+            array = array[:, self.columns]
+        return array if self.window == 1 else median_filter(array, self.window)
+
+    def __contains__(self, clip: object) -> bool:
+        # Asking the scores themselves might load them.
+        return clip in self.clips
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.clips)
+
+    def __len__(self) -> int:
+        return len(self.clips)

@@ -14,14 +14,7 @@ from effbench.evaluate.inputs import ScoringInputs
 
 
 class ReferenceScorer:
-    """The inputs as the reference takes them: tables of scores of the classes with events, lists of events.
-
-    Args:
-        inputs: whose clips are added in order.
-
-    Raises:
-        EffbenchError: sed_scores_eval is not installed.
-    """
+    """The inputs as the reference takes them; an ``EffbenchError`` where sed_scores_eval is not installed."""
 
     def __init__(self, inputs: ScoringInputs) -> None:
         self.inputs = inputs
@@ -32,18 +25,14 @@ class ReferenceScorer:
         self._tables: dict[str, object] = {}
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
-        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
+        """As ``Feed.add``."""
         if np.isnan(scores).any():
             raise self.inputs.nan_error(number, int(np.argwhere(np.isnan(scores))[0, 1]))
         columns = scores[:, self.scored].astype(np.float64)
         self._tables[self.inputs.clips[number]] = self._make_table(columns, times, list(self.names))
 
     def call(self, module: str, function: str, **options: object) -> Any:
-        """What a function of sed_scores_eval makes of the clips.
-
-        Raises:
-            EffbenchError: it fails.
-        """
+        """What a function of sed_scores_eval makes of the clips; an ``EffbenchError`` where it fails."""
         score = getattr(_module(module), function)
         inputs, events = self.inputs, self.inputs.events
         truth: dict[str, list[tuple[float, float, str]]] = {clip: [] for clip in inputs.clips}
@@ -56,7 +45,7 @@ class ReferenceScorer:
         except (AssertionError, IndexError, TypeError, ValueError) as error:
             # For one, it fails where a class has neither a true nor a false positive at any threshold.
             raise EffbenchError(
-                f"the reference scorer failed ({error}); this case is one of those that only effbench defines"
+                f"the reference scorer failed ({error}): it does not define every score that effbench does"
             ) from error
 
 

@@ -1,10 +1,11 @@
-"""One scoring of one set of inputs: how it is done, and what its metrics share."""
+"""Metrics in the making: one pass over the clips for any number of them, and what they share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 
@@ -12,13 +13,39 @@ from effbench.data.labels import event_frames
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import ClipBootstrap
 from effbench.evaluate.f_score import DetectionInputs
-from effbench.evaluate.inputs import TIME_DECIMALS, ScoringInputs
+from effbench.evaluate.inputs import ScoringInputs, rounded
 from effbench.evaluate.reference import ReferenceScorer
+from effbench.results.intervals import Estimate
 
 Engine = Literal["effbench", "reference"]
+Missing = float | Literal["lowest"]  # score of segments without frames
+Result = TypeVar("Result", covariant=True)
 
-#: Score of segments without frames.
-Missing = float | Literal["lowest"]
+
+class Feed(Protocol):
+    """Takes the clips in order, one after another."""
+
+    def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
+        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
+
+
+class MetricResult(Protocol):
+    """What every metric's result answers."""
+
+    @property
+    def per_class(self) -> Mapping[str, float]:
+        """Value of each class; NaN where it is not defined."""
+
+    def values(self) -> dict[str, Estimate]:
+        """Quantity -> value with its 95 % interval, as fractions; an interval of NaN where there is none."""
+
+
+@dataclass(frozen=True)
+class Metric(Generic[Result]):
+    """A score in the making: what takes the clips, perhaps shared with others, and what comes of it."""
+
+    feed: Feed
+    finish: Callable[[], Result]
 
 
 @dataclass(frozen=True)
@@ -26,13 +53,13 @@ class Decoding:
     """How frame scores become events.
 
     Attributes:
-        threshold: a class is on where its score is above.
+        threshold: a class is active where its score is above.
         frame_centres: events last from the centre of their first frame to the centre of their last, rather
             than from the beginning of the one to the end of the other.
         min_seconds: shorter events are dropped.
     """
 
-    threshold: float
+    threshold: float = 0.0
     frame_centres: bool = False
     min_seconds: float = 0.0
 
@@ -56,10 +83,21 @@ class Scoring:
     engine: Engine = "effbench"
     bootstrap: ClipBootstrap = field(default_factory=ClipBootstrap)
     missing: Missing = 0.0
-    decoding: Decoding = field(default_factory=lambda: Decoding(0.0))
+    decoding: Decoding = field(default_factory=Decoding)
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
+
+    def compute(self, *metrics: Callable[[Scoring], Metric[Result]]) -> list[Result]:
+        """Results of all metrics; every clip is loaded once, and given once to each feed."""
+        making = [metric(self) for metric in metrics]
+        feeds = list({id(metric.feed): metric.feed for metric in making}.values())
+        for number in range(len(self.inputs.clips)):
+            scores = self.inputs.load(number)
+            times = self.inputs.times(number, len(scores))
+            for feed in feeds:
+                feed.add(number, scores, times)
+        return [metric.finish() for metric in making]
 
     @cached_property
     def decoded(self) -> DecodedEvents:
@@ -78,36 +116,27 @@ class Scoring:
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an engine that there is not.
-
-    Raises:
-        UsageError: naming those that there are.
-    """
+    """A ``UsageError`` unless there is such an engine."""
     if engine not in get_args(Engine):
         raise UsageError(f"unknown engine '{engine}'; expected {' or '.join(get_args(Engine))}")
 
 
 class DecodedEvents:
-    """The events that scores are decoded to, by clip.
-
-    Args:
-        inputs: whose clips are added in order.
-        decoding: how.
-    """
+    """The events that scores are decoded to, by clip."""
 
     def __init__(self, inputs: ScoringInputs, decoding: Decoding) -> None:
         self.inputs, self.decoding = inputs, decoding
         self.by_clip: dict[str, list[tuple[float, float, str]]] = {}
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
-        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
+        """As ``Feed.add``."""
         class_index, start, stop = event_frames(scores > self.decoding.threshold)
         onset, offset = times[start], times[stop]
         if self.decoding.frame_centres:
             centres = (times[1:] + times[:-1]) / 2
             onset, offset = centres[start], centres[stop - 1]
-        onset, offset = np.round(onset, TIME_DECIMALS), np.round(offset, TIME_DECIMALS)
-        keep = np.round(offset - onset, TIME_DECIMALS) >= self.decoding.min_seconds
+        onset, offset = rounded(onset), rounded(offset)
+        keep = rounded(offset - onset) >= self.decoding.min_seconds
         columns = (column[keep].tolist() for column in (onset, offset, class_index))
         self.by_clip[self.inputs.clips[number]] = [
             (first, last, self.inputs.classes[index]) for first, last, index in zip(*columns, strict=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from effbench.evaluate.bootstrap import ClipBootstrap, score_interval
-from effbench.evaluate.psds import metric as psds_metric
 from effbench.evaluate.psds import replicates as sources
+from effbench.evaluate.psds import score as psds_module
 from effbench.evaluate.psds.score import psds1, psds2
 from tests.evaluate.scoring_jobs import Job, random_job
 
@@ -30,7 +30,7 @@ def replicates(monkeypatch):
         kept.append(sources.psds_replicates(*args))
         return kept[-1]
 
-    monkeypatch.setattr(psds_metric, "psds_replicates", keep)
+    monkeypatch.setattr(psds_module, "psds_replicates", keep)
     return kept
 
 

@@ -11,9 +11,8 @@ from scipy import ndimage
 import effbench
 from effbench.data.labels import Event, merge_events
 from effbench.errors import UsageError
-from effbench.evaluate.metrics import METRICS
 from effbench.evaluate.pauroc import pauroc
-from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
+from effbench.evaluate.protocol import METRICS, PROTOCOLS, evaluate_scores
 from effbench.evaluate.psds.score import psds1
 from tests.evaluate.psds.test_score import Once
 from tests.evaluate.scoring_jobs import Job, random_job

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.evaluate.psds.merge_points import NO_CLASS, Points
+from effbench.evaluate.psds.points import NO_CLASS, Points, last_of_equals
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -67,15 +67,15 @@ class ErrorRates:
 
 def class_curve(points: Points, events: int, rates: ErrorRates) -> Curve:
     """PSD-ROC of one class from its points, highest score first."""
-    last = np.flatnonzero(np.append(points.score[1:] != points.score[:-1], True)[: len(points)])
+    last = last_of_equals(points.score)
     false = points.count
     efpr = np.zeros(len(last))
-    if rates.cross is not None and points.other is not None:
+    if rates.cross is not None:
         triggers = points.other != NO_CLASS
         efpr += np.cumsum(np.where(triggers, false * rates.cross[points.other], 0.0))[last]
         false = np.where(triggers, 0, false)
     efpr += rates.of(np.cumsum(false, dtype=np.int64)[last])
-    true = np.cumsum(points.hits, dtype=np.int64)[last] if points.hits is not None else np.zeros(len(last))
+    true = np.cumsum(points.hits, dtype=np.int64)[last]
     return staircase(np.append(0.0, np.maximum(efpr, 0.0)), np.append(0, true) / events, rates.max_efpr)
 
 
@@ -86,7 +86,7 @@ def staircase(efpr: np.ndarray, tpr: np.ndarray, max_efpr: float) -> Curve:
     rises = (tpr > np.append(0.0, tpr[:-1])) & (efpr <= max_efpr)
     # Of several steps at one rate, the highest.
     steps = np.flatnonzero(rises)
-    steps = steps[np.append(efpr[steps][1:] != efpr[steps][:-1], True)[: len(steps)]]
+    steps = steps[last_of_equals(efpr[steps])]
     return Curve(efpr[steps], tpr[steps])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from effbench.evaluate.inputs import ScoringInputs, exact
 from effbench.evaluate.psds.criteria import Criteria, ScoreRows, judge
-from effbench.evaluate.psds.merge_points import Points, join, onset_changes, split_by_class
+from effbench.evaluate.psds.points import Points, join, onset_changes, split_by_class
 from effbench.machine.cpu import available_cores
 
 #: Bytes of scores that are loaded before the floor is raised; scores in memory are taken at once.
@@ -23,16 +23,14 @@ LOADED_BYTES = 96 << 20
 #: Points kept before those that a risen floor makes superfluous are looked for.
 COMPACT_POINTS = 20_000_000
 
-#: Rows of scores that are looked at together.
-PAIRS = 4096
+#: Scores of classes beside events that are looked at together.
+CHUNK = 1 << 16
 
 
 class Floor:
-    """The score of each class under which there are too many false positives, as far as is known.
+    """The score of each class under which there are more false positives than allowed, as far as is known.
 
-    Args:
-        allowed: number of false positives that still count.
-        scored: (classes,) whether a class is scored; nothing of the others is kept.
+    Nothing is kept of classes that are not ``scored`` (classes,).
     """
 
     def __init__(self, allowed: int, scored: np.ndarray) -> None:
@@ -41,7 +39,7 @@ class Floor:
         self.value = np.where(scored, -np.inf, np.inf)
 
     def update(self, maxima: np.ndarray) -> None:
-        """Take note of more clips' highest scores (clips, classes); -inf where a clip has the class."""
+        """Raise the floor by more clips' highest scores (clips, classes), -inf where a clip has the class."""
         highest = maxima if self.highest is None else np.concatenate([self.highest, maxima])
         if len(highest) > self.allowed:
             cut = len(highest) - self.allowed - 1
@@ -56,13 +54,7 @@ class Floor:
 
 
 class PointCollector:
-    """Every operating point of every scored class that can lie within the allowed false positives.
-
-    Args:
-        inputs: whose clips are added in order.
-        criteria: what makes a detection false.
-        allowed: number of false positives.
-    """
+    """Every operating point of every scored class that can lie within the allowed false positives."""
 
     def __init__(self, inputs: ScoringInputs, criteria: Criteria, allowed: int) -> None:
         self.inputs, self.criteria = inputs, criteria
@@ -73,7 +65,7 @@ class PointCollector:
         self.size = self.compacted = 0
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
-        """Take one clip's scores (frames, classes) and the boundaries of its frames (frames + 1,)."""
+        """As ``Feed.add``."""
         self.block.scores.append(scores)
         self.block.times.append(times)
         self.waiting += 0 if self.in_memory else scores.nbytes
@@ -112,26 +104,23 @@ class _Block:
     def points(self, inputs: ScoringInputs, criteria: Criteria, floor: Floor) -> Iterator[Points]:
         """Operating points above the floor, which is raised first; clips are spread over the cores."""
         with ThreadPoolExecutor(available_cores()) as pool:
-            yield from self._points(pool, inputs, criteria, floor)
-
-    def _points(
-        self, pool: ThreadPoolExecutor, inputs: ScoringInputs, criteria: Criteria, floor: Floor
-    ) -> Iterator[Points]:
-        present, maxima = self._present(inputs), self._maxima(inputs, pool)
-        floor.update(np.where(present, -np.inf, maxima))
-        if criteria.cttc is None:
-            closely = present & (maxima > floor.value)
-        else:
+            maxima = np.array(list(pool.map(lambda scores: exact(scores).max(axis=0), self.scores)))
+            if np.isnan(maxima).any():
+                item, class_index = np.argwhere(np.isnan(maxima))[0]
+                raise inputs.nan_error(self.first + int(item), int(class_index))
+            present = self._present(inputs)
+            floor.update(np.where(present, -np.inf, maxima))
             # Any detection beside an event of another class may be a cross trigger.
-            closely = present.any(axis=1, keepdims=True) & (maxima > floor.value)
+            beside = present if criteria.cttc is None else present.any(axis=1, keepdims=True)
+            closely = beside & (maxima > floor.value)
 
-        def without_events(item: int) -> Points:
-            scores = exact(self.scores[item])
-            limit = floor.below(scores.dtype)
-            limit[closely[item]] = np.inf
-            return onset_changes(scores, limit, self.first + item)
+            def without_events(item: int) -> Points:
+                scores = exact(self.scores[item])
+                limit = floor.below(scores.dtype)
+                limit[closely[item]] = np.inf
+                return onset_changes(scores, limit, self.first + item)
 
-        yield from pool.map(without_events, range(len(self.scores)))
+            yield from pool.map(without_events, range(len(self.scores)))
         for rows in self._rows(closely, floor):
             yield from judge(rows, inputs.events, criteria)
 
@@ -143,21 +132,14 @@ class _Block:
         present[events.clip[mine] - self.first, events.class_index[mine]] = True
         return present
 
-    def _maxima(self, inputs: ScoringInputs, pool: ThreadPoolExecutor) -> np.ndarray:
-        """Highest scores (clips, classes)."""
-        maxima = np.array(list(pool.map(lambda scores: exact(scores).max(axis=0), self.scores)))
-        if np.isnan(maxima).any():
-            item, class_index = np.argwhere(np.isnan(maxima))[0]
-            raise inputs.nan_error(self.first + int(item), int(class_index))
-        return maxima
-
     def _rows(self, closely: np.ndarray, floor: Floor) -> Iterator[ScoreRows]:
         """Scores of the classes to look at closely, of clips of one length at a time."""
         lengths = np.array([len(scores) for scores in self.scores])
         for frames in np.unique(lengths):
             items, classes = np.nonzero(closely & (lengths == frames)[:, None])
-            for low in range(0, len(items), PAIRS):
-                item, class_index = items[low : low + PAIRS], classes[low : low + PAIRS]
+            step = max(1, CHUNK // frames)
+            for low in range(0, len(items), step):
+                item, class_index = items[low : low + step], classes[low : low + step]
                 owners, row = np.unique(item, return_inverse=True)
                 columns = [exact(self.scores[owner][:, class_index[item == owner]].T) for owner in owners]
                 scores = np.concatenate(columns)

@@ -7,32 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.evaluate.psds.merge_points import Points
+from effbench.evaluate.psds.points import Points, last_of_equals
 
 #: Effective false positive rates at which the penalised curve of a resample is computed.
 GRID = 400
 
 #: Weights of this many points times resamples are held at once.
 CELLS = 1 << 18
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Operating points of one class, reduced to the cheapest for each number of true positives.
-
-    Attributes:
-        efpr: (runs, resamples) effective false positives per hour, in no order.
-        tpr: (runs, resamples) true positive rates; NaN where a resample has no event of the class.
-    """
-
-    efpr: np.ndarray
-    tpr: np.ndarray
-
-    def staircase(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same by rising effective false positive rates, with the best true positive rate until then."""
-        order = np.argsort(self.efpr, axis=0)
-        tpr = np.take_along_axis(self.tpr, order, axis=0)
-        return np.take_along_axis(self.efpr, order, axis=0), np.maximum.accumulate(tpr, axis=0)
 
 
 def areas(efpr: np.ndarray, tpr: np.ndarray, max_efpr: float) -> np.ndarray:
@@ -67,32 +48,36 @@ class Weights:
             yield Weights(self.clips[:, part], self.events[:, part], self.false_positive[part], cross)
 
 
-def runs(points: Points, class_index: int, weights: Weights) -> Runs:
-    """The operating points of one class in every resample.
+def staircases(points: Points, class_index: int, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Effective false positives per hour, rising, and the best true positive rates until then, of one class.
 
-    Between two changes of the true positives, only the point with the fewest false positives counts.
+    Between two changes of the true positives, only the point with the fewest false positives counts. True
+    positive rates are NaN where a resample has no event of the class.
+
+    Shape:
+        both (steps, resamples)
     """
-    hits = points.hits if points.hits is not None else np.zeros(len(points), np.int8)
-    ends = np.flatnonzero(np.append(points.score[1:] != points.score[:-1], True)[: len(points)])
-    hit = np.flatnonzero(hits)
+    events = np.where(weights.events[class_index] > 0, weights.events[class_index], np.nan)
+    ends, hit = last_of_equals(points.score), np.flatnonzero(points.hits)
+    if not len(hit):
+        return np.zeros((1, len(events))), (0 / events)[None]
     # Numbers of the operating points (after all changes at one score) where the hits change.
     level, first = np.unique(np.searchsorted(ends, hit), return_index=True)
-    if not len(level):
-        nothing = np.zeros((0, weights.clips.shape[1]))
-        return Runs(nothing, nothing)
-    gained = np.add.reduceat(weights.clips[points.clip[hit]] * hits[hit, None], first, axis=0)
+    gained = np.add.reduceat(weights.clips[points.clip[hit]] * points.hits[hit, None], first, axis=0)
     efpr = _false_positives(points, weights)
     efpr = efpr if len(ends) == len(points) else efpr[ends]
     efpr = np.minimum.reduceat(efpr, level, axis=0)
-    events = weights.events[class_index]
-    tpr = np.cumsum(gained, axis=0, dtype=np.int32) / np.where(events > 0, events, np.nan)
-    return Runs(efpr * weights.false_positive if weights.cross is None else efpr, tpr)
+    efpr = efpr * weights.false_positive if weights.cross is None else efpr
+    tpr = np.cumsum(gained, axis=0, dtype=np.int32) / events
+    order = np.argsort(efpr, axis=0)
+    tpr = np.maximum.accumulate(np.take_along_axis(tpr, order, axis=0), axis=0)
+    return np.take_along_axis(efpr, order, axis=0), tpr
 
 
 def _false_positives(points: Points, weights: Weights) -> np.ndarray:
     """False positives, or with cross triggers their rate, after each point (points, resamples)."""
     changes = weights.clips[points.clip] * points.count[:, None]
-    if weights.cross is None or points.other is None:
+    if weights.cross is None:
         return np.cumsum(changes, axis=0, dtype=np.int32)
     units = np.concatenate([weights.cross, weights.false_positive[None]])
     # NO_CLASS is -1: the last row.
@@ -100,12 +85,7 @@ def _false_positives(points: Points, weights: Weights) -> np.ndarray:
 
 
 class PenalisedCurve:
-    """Sums over classes of true positive rates and of their squares on a grid, one class after another.
-
-    Args:
-        resamples: number of resamples.
-        max_efpr: where curves end.
-    """
+    """Sums over classes of true positive rates and of their squares on a grid, one class after another."""
 
     def __init__(self, resamples: int, max_efpr: float) -> None:
         self.max_efpr = max_efpr
@@ -159,11 +139,8 @@ def psds_replicates(
             continue
         first = 0
         for part in weights.parts(len(points)):
-            efpr, tpr = runs(points, class_index, part).staircase()
+            efpr, tpr = staircases(points, class_index, part)
             stop = first + part.clips.shape[1]
-            if len(tpr) == 0:
-                efpr = np.zeros((1, stop - first))
-                tpr = np.where(part.events[class_index] > 0, 0.0, np.nan)[None]
             per_class[class_index, first:stop] = areas(efpr, tpr, max_efpr)
             penalised.add(efpr, tpr, first)
             first = stop

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-#: ``Points.other`` of points that are no cross triggers.
+#: ``Points.other`` of points that are not cross triggers.
 NO_CLASS = -1
 
 
@@ -19,65 +19,44 @@ class Points:
     Attributes:
         class_index: (n,) class whose detections change.
         score: (n,) at this score.
-        clip: (n,) or (): the clip (or that of all points).
-        count: (n,) change of the number of false positives, or of cross triggers with ``other``.
-        hits: (n,) change of the number of true positives; ``None``: no change at any.
-        other: (n,) the other class of a cross trigger, or ``NO_CLASS``; ``None``: no cross triggers.
+        clip: (n,), or () where it is the same for all, as the columns that follow.
+        count: change of the number of false positives, or of cross triggers with ``other``.
+        hits: change of the number of true positives.
+        other: the other class of a cross trigger, or ``NO_CLASS``.
     """
 
     class_index: np.ndarray
     score: np.ndarray
     clip: np.ndarray
     count: np.ndarray
-    hits: np.ndarray | None = None
-    other: np.ndarray | None = None
+    hits: np.ndarray = field(default_factory=lambda: np.array(0, np.int8))
+    other: np.ndarray = field(default_factory=lambda: np.array(NO_CLASS, np.int16))
 
     def __len__(self) -> int:
         return len(self.class_index)
 
-    def take(self, index: np.ndarray | slice) -> Points:
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """All columns, as the constructor takes them."""
+        return self.class_index, self.score, self.clip, self.count, self.hits, self.other
+
+    def take(self, index: np.ndarray) -> Points:
         """The points that an index or mask picks."""
-        return Points(
-            self.class_index[index],
-            self.score[index],
-            self.clip if self.clip.ndim == 0 else self.clip[index],
-            self.count[index],
-            None if self.hits is None else self.hits[index],
-            None if self.other is None else self.other[index],
-        )
+        return Points(*(column[index] if column.ndim else column for column in self.columns))
 
     def above(self, floor: np.ndarray) -> Points:
         """The points whose score is above the floor (classes,) of their class."""
         keep = self.score > floor[self.class_index]
         return self if keep.all() else self.take(keep)
 
-    def full(self) -> Points:
-        """The same points with every column present."""
-        size = len(self)
-        return Points(
-            self.class_index,
-            self.score,
-            np.broadcast_to(self.clip, size),
-            self.count,
-            np.zeros(size, np.int8) if self.hits is None else self.hits,
-            np.full(size, NO_CLASS, np.int16) if self.other is None else self.other,
-        )
-
 
 def join(parts: Sequence[Points]) -> Points:
-    """All points of several parts, in their order."""
+    """All points of several parts, in their order; every column is (n,)."""
     if not parts:
         nothing = np.zeros(0, np.int16)
-        return Points(nothing, np.zeros(0), nothing.astype(np.int32), nothing, nothing, nothing)
-    full = [part.full() for part in parts]
-    return Points(
-        np.concatenate([part.class_index for part in full]),
-        np.concatenate([part.score for part in full]),
-        np.concatenate([part.clip for part in full]),
-        np.concatenate([part.count for part in full]),
-        np.concatenate([part.hits for part in full if part.hits is not None]),
-        np.concatenate([part.other for part in full if part.other is not None]),
-    )
+        parts = [Points(nothing, np.zeros(0), nothing, nothing)]
+    full = ([np.broadcast_to(column, len(part)) for column in part.columns] for part in parts)
+    return Points(*(np.concatenate(columns) for columns in zip(*full, strict=True)))
 
 
 def split_by_class(points: Points, classes: int) -> list[Points]:
@@ -89,6 +68,18 @@ def split_by_class(points: Points, classes: int) -> list[Points]:
         mine = order[low:high]
         parts.append(points.take(mine[np.argsort(-points.score[mine])]))
     return parts
+
+
+def last_of_equals(*columns: np.ndarray) -> np.ndarray:
+    """Index (runs,) of the last of every run of values (n,) that are equal in all columns."""
+    differs = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return np.flatnonzero(np.append(differs, True)[: len(columns[0])])
+
+
+def first_of_equals(*columns: np.ndarray) -> np.ndarray:
+    """Index (runs,) of the first of every such run."""
+    last = last_of_equals(*columns)
+    return np.append(0, last + 1)[: len(last)]
 
 
 def onset_changes(scores: np.ndarray, floor: np.ndarray, clip: int) -> Points:
@@ -107,9 +98,9 @@ def onset_changes(scores: np.ndarray, floor: np.ndarray, clip: int) -> Points:
     value = flat[where]
     before = flat[np.maximum(where - classes, 0)]
     after = flat[np.minimum(where + classes, flat.size - 1)]
-    change = ((value > before) | (where < classes)).view(np.int8) - (
-        (after > value) & (where < flat.size - classes)
-    ).view(np.int8)
+    rises = (value > before) | (where < classes)
+    falls = (after > value) & (where < flat.size - classes)
+    change = rises.view(np.int8) - falls.view(np.int8)
     changed = np.flatnonzero(change)
     return Points(
         (where[changed] % classes).astype(np.int16), value[changed], np.array(clip, np.int32), change[changed]
