@@ -66,7 +66,8 @@ def synth(
             snr=snr,
             seed=seed,
             processes=processes or available_cores(),
-            progress=progress,
+            began=progress.start,
+            done=progress.line,
         )
     note(f"{folder} is complete; look at it with: effbench data check {folder}")
 
@@ -129,7 +130,8 @@ def check(
                     dataset,
                     decode=not headers_only,
                     processes=processes or available_cores(),
-                    progress=progress,
+                    began=progress.start,
+            done=progress.line,
                 )
             )
     result = DataReport(tuple(reports), per_class)
@@ -179,7 +181,8 @@ def bench(
             batch_size=batch_size,
             piece_seconds=piece_seconds,
             seconds=seconds_budget,
-            progress=progress,
+            began=progress.start,
+            done=progress.line,
         )
     write_result(result, form)
     if form is Format.table:

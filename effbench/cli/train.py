@@ -22,6 +22,8 @@ _NEEDED = {
     "or --set distillation=0",
     "weak_data": "has weak batches: give --weak-data FOLDER",
 }
+#: Keys that errors advise to change.
+_RECIPE_KEYS = ("optimizer.lr", "batch.size", "data.sampling", "the precision")
 
 
 def train(
@@ -75,12 +77,31 @@ def train(
     if list_recipes:
         write(_recipe_rows(), form)
         return
-    folder, plan = _planned(
-        model, recipe, data, audio, pseudo_labels, weak_data, change, name, runs, resume, show=show
-    )
-    if show:
-        from effbench.train.runs import recipe_text
+    from effbench.train.plan import plan_training
+    from effbench.train.recipe.library import recipe_names
+    from effbench.train.runs import Run, recipe_text
 
+    if resume is not None:
+        if any(value is not None for value in (model, recipe, data, audio, pseudo_labels, weak_data, change)):
+            raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
+        folder, plan = resume, Run.open(resume).plan
+    elif model is None or recipe is None:
+        known = ", ".join(recipe_names())
+        raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")
+    elif data is None and not show:
+        raise UsageError("give --data FOLDER; 'effbench data synth FOLDER' makes one to try")
+    else:
+        plan = plan_training(
+            model,
+            recipe,
+            data or Path(),
+            audio=audio,
+            pseudo_labels=pseudo_labels,
+            weak_data=weak_data,
+            changes=change or (),
+        )
+        folder = runs / (name or plan.name)
+    if show:
         print(recipe_text(plan.recipe), end="")
         return
     for source in plan.missing_sources:
@@ -110,46 +131,6 @@ def _recipe_rows() -> list[Row]:
     ]
 
 
-def _planned(
-    model: str | None,
-    recipe: str | None,
-    data: Path | None,
-    audio: Path | None,
-    pseudo_labels: Path | None,
-    weak_data: Path | None,
-    change: list[str] | None,
-    name: str | None,
-    runs: Path,
-    resume: Path | None,
-    *,
-    show: bool,
-) -> tuple[Path, Plan]:
-    """Run folder and plan that the options ask for."""
-    from effbench.train.plan import plan_training
-    from effbench.train.recipe.library import recipe_names
-    from effbench.train.runs import Run
-
-    if resume is not None:
-        if any(value is not None for value in (model, recipe, data, audio, pseudo_labels, weak_data, change)):
-            raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
-        return resume, Run.open(resume).plan
-    if model is None or recipe is None:
-        known = ", ".join(recipe_names())
-        raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")
-    if data is None and not show:
-        raise UsageError("give --data FOLDER; 'effbench data synth FOLDER' makes one to try")
-    plan = plan_training(
-        model,
-        recipe,
-        data or Path(),
-        audio=audio,
-        pseudo_labels=pseudo_labels,
-        weak_data=weak_data,
-        changes=change or (),
-    )
-    return runs / (name or plan.name), plan
-
-
 def _train(
     plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None, keep: bool
 ) -> None:
@@ -165,7 +146,7 @@ def _train(
         # All processes raise the same of these, and the first one tells.
         if isinstance(error, (Stopped, TrainingError)) and not first_process():
             raise typer.Exit from None
-        raise _resumable(error, folder) from None
+        raise _with_options(error, folder) from None
     if not first_process():
         return
     write_sections(result.sections())
@@ -173,18 +154,18 @@ def _train(
         note(f"kept in {path}")
 
 
-def _resumable(error: EffbenchError, folder: Path) -> EffbenchError:
-    """The error with what to do next, if there is something to go on from."""
-    last = folder / "last.pt"
-    if (
-        isinstance(error, CheckpointError)
-        and str(last) in str(error)
-        and "can't be written" not in str(error)
-    ):
-        return CheckpointError(f"{error}\nWithout it the run begins again: delete it, and --resume {folder}")
-    if not last.is_file():
-        return error
-    return type(error)(f"{error}\nResume with: effbench train --resume {folder}")
+def _with_options(error: EffbenchError, folder: Path) -> EffbenchError:
+    """The error with the options that mend it: for what it says of the recipe, and to resume the run."""
+    text, last = str(error), folder / "last.pt"
+    damaged = isinstance(error, CheckpointError) and str(last) in text and "can't be written" not in text
+    lines = [text]
+    if any(key in text for key in _RECIPE_KEYS):
+        lines.append("Change the recipe with --set KEY=VALUE.")
+    if damaged:
+        lines.append(f"Without it the run begins again: delete it, and --resume {folder}")
+    elif last.is_file():
+        lines.append(f"Resume with: effbench train --resume {folder}")
+    return type(error)("\n".join(lines))
 
 
 def _estimate(plan: Plan, hardware: Hardware) -> None:

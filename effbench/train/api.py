@@ -105,15 +105,7 @@ def follow_plan(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
-    """``train`` for a plan.
-
-    Args:
-        plan: of the training.
-        folder: of the run.
-        hardware: that it runs on.
-        resume: whether the run is there already; otherwise the folder must not exist, or be empty.
-        store: see ``train``.
-        progress: likewise.
+    """``train`` for a plan and the folder of its run, which ``resume`` says is there already.
 
     Raises:
         EffbenchError: see ``train``.
@@ -123,7 +115,7 @@ def follow_plan(
     from effbench.train.feed.training_data import open_data
     from effbench.train.processes import ending_together, first_process, follow
     from effbench.train.start import build_training, fit_run, make_fabric, origin_here, threads
-    from effbench.train.training_result import TrainingResult
+    from effbench.train.training_result import result_of
 
     first = first_process()
     if not first:
@@ -140,7 +132,7 @@ def follow_plan(
             fabric.launch()
             follower = progress if first and progress is not None else Progress()
             fit = fit_run(run, data, module, fabric, follower, workers=hardware.workers)
-        result = TrainingResult.of(fit)
+        result = result_of(fit)
         if results is not None:
             results.add(result.measurements)
     return result

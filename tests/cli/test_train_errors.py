@@ -31,7 +31,7 @@ def data(tmp_path_factory):
         (["--strategy", "fsdp"], "the strategy fsdp needs GPUs", 2),
         (["--nodes", "3"], "3 processes with batches of 4 can't make optimiser steps of 8 items", 2),
         (["--strategy", "other"], "unknown strategy 'other'", 2),
-        (["--devices", "3"], "3 processes with batches of 4 can't make optimiser steps of 8 items", 2),
+        (["--devices", "3"], "Change the recipe with --set KEY=VALUE.", 2),
         (["--logger", "other"], "unknown logger 'other'", 2),
         (["--set", "gradient_checkpointing=true"], "gradient_checkpointing is for transformers", 2),
     ],

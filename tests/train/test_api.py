@@ -64,7 +64,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_scores(data, tmp_path):
     progress = InterruptAt()
     resumed = train(resume=tmp_path / "a", device="cpu", loggers=(), progress=progress)
     assert progress.told[0] == ("began", 1, 4)
-    assert resumed.scores == whole.scores
+    assert resumed.scores == whole.scores != {}
     assert (resumed.folder / "curves.png").is_file()
 
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -17,7 +17,7 @@ from effbench.data.sound_files import open_sound
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.machine.environment import environment
 from effbench.results.intervals import bootstrap
-from effbench.train.feed.bench_results import LoaderBenchmark, LoaderProfile, LoaderRate, Stage
+from effbench.train.feed.bench_results import LoaderBenchmark, LoaderRate, Stage
 from effbench.train.feed.loader import PackedBatch, collate, make_loader
 from effbench.train.feed.pieces import ClipPieces, Item, TrainingItems
 from effbench.train.feed.samplers import Draw, EpochBatches
@@ -32,16 +32,6 @@ _MEGA = 1e6
 Result = TypeVar("Result")
 
 
-class BenchmarkProgress(Protocol):
-    """Follows a benchmark."""
-
-    def start(self, name: str) -> None:
-        """The next measurement begins."""
-
-    def line(self, text: str) -> None:
-        """It is done."""
-
-
 def benchmark_loader(
     dataset: DataSet,
     *,
@@ -49,7 +39,8 @@ def benchmark_loader(
     batch_size: int,
     piece_seconds: float,
     seconds: float,
-    progress: BenchmarkProgress,
+    began: Callable[[str], None],
+    done: Callable[[str], None],
 ) -> LoaderBenchmark:
     """Rates for several numbers of workers, and where the time of one process goes.
 
@@ -59,24 +50,24 @@ def benchmark_loader(
         batch_size: pieces a batch.
         piece_seconds: length of a piece.
         seconds: to measure, for each number of workers.
-        progress: is told of ``1 + len(workers)`` measurements.
+        began: is told of each of the ``1 + len(workers)`` measurements.
+        done: is told what each rate is.
 
     Raises:
         EffbenchError: a clip can't be loaded.
     """
     items = TrainingItems(dataset, classes=dataset.classes.names, seconds=piece_seconds)
-    progress.start("one process, step by step")
+    began("one process, step by step")
     here = environment("cpu")
-    profile = profile_loading(items, batch_size=batch_size, seconds=seconds)
+    stages, encoded_bytes = profile_loading(items, batch_size=batch_size, seconds=seconds)
     rates = []
     for count in workers:
-        progress.start(f"{count} workers")
-        encoded = profile.encoded_bytes
+        began(f"{count} workers")
         rate = measure_loader(
-            items, workers=count, batch_size=batch_size, seconds=seconds, encoded_bytes=encoded
+            items, workers=count, batch_size=batch_size, seconds=seconds, encoded_bytes=encoded_bytes
         )
         rates.append(rate)
-        progress.line(str(rate))
+        done(str(rate))
     return LoaderBenchmark(
         str(dataset.path),
         dataset.split,
@@ -85,7 +76,7 @@ def benchmark_loader(
         piece_seconds,
         batch_size,
         tuple(rates),
-        profile,
+        stages,
         here,
     )
 
@@ -155,8 +146,8 @@ def _run(batches: Iterator[PackedBatch], seconds: float) -> float:
             return count / elapsed
 
 
-def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> LoaderProfile:
-    """Time of every step in this process, over random items for about ``seconds``.
+def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> tuple[tuple[Stage, ...], float]:
+    """Time of every step in this process, over random items for about ``seconds``; encoded bytes of a clip.
 
     Decoding is measured by decoding alone, and resampling is what ``read_audio`` takes beyond it. Files are
     read while they are decoded; ``read`` is the time that clips inside packs take.
@@ -178,7 +169,7 @@ def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> Lo
             break
     total = sum(spent.values())
     stages = tuple(Stage(name, 1000 * spent[name] / clips, spent[name] / total) for name in STAGES)
-    return LoaderProfile(stages, clips, encoded / clips)
+    return stages, encoded / clips
 
 
 def _time_item(items: ClipPieces, item: Item, spent: dict[str, float]) -> int:

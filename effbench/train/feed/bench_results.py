@@ -48,17 +48,6 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class LoaderProfile:
-    """Where the time of one process goes, and what a clip weighs."""
-
-    stages: tuple[Stage, ...]
-    clips: int
-    """Clips that it is the mean of."""
-    encoded_bytes: float
-    """A clip, on the disk."""
-
-
-@dataclass(frozen=True)
 class LoaderBenchmark(Shown):
     """How fast clips of a data set are loaded, and what the time goes into.
 
@@ -70,7 +59,7 @@ class LoaderBenchmark(Shown):
         piece_seconds: length of a piece.
         batch_size: pieces a batch.
         rates: one for each number of workers.
-        profile: of one process.
+        steps: what loading takes in one process.
         environment: where it was measured.
     """
 
@@ -81,7 +70,7 @@ class LoaderBenchmark(Shown):
     piece_seconds: float
     batch_size: int
     rates: tuple[LoaderRate, ...]
-    profile: LoaderProfile
+    steps: tuple[Stage, ...]
     environment: Environment
 
     def sections(self) -> Iterable[Table | str]:
@@ -89,11 +78,11 @@ class LoaderBenchmark(Shown):
         yield Table(
             [
                 {
-                    "step": stage.name,
-                    "ms a clip": f"{stage.milliseconds:.2f}",
-                    "share": f"{100 * stage.share:.0f} %",
+                    "step": step.name,
+                    "ms a clip": f"{step.milliseconds:.2f}",
+                    "share": f"{100 * step.share:.0f} %",
                 }
-                for stage in self.profile.stages
+                for step in self.steps
             ]
         )
         yield (
@@ -103,22 +92,12 @@ class LoaderBenchmark(Shown):
         )
 
     def rows(self) -> Sequence[Row]:
-        return [
-            {**self._about(), **{name: value for name, value in asdict(rate).items() if name != "runs"}}
-            for rate in self.rates
-        ]
+        about = {name: value for name, value in vars(self).items() if isinstance(value, str | int | float)}
+        rates = (asdict(rate) for rate in self.rates)
+        return [about | {name: value for name, value in rate.items() if name != "runs"} for rate in rates]
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            **self._about(),
-            "rates": [asdict(rate) for rate in self.rates],
-            "steps": [asdict(stage) for stage in self.profile.stages],
-            "environment": self.environment.to_dict(),
-        }
-
-    def _about(self) -> dict[str, object]:
-        names = ("data", "split", "clips", "items", "piece_seconds", "batch_size")
-        return {name: getattr(self, name) for name in names}
+        return {**asdict(self), "environment": self.environment.to_dict()}
 
 
 def _rate_row(rate: LoaderRate) -> Row:
