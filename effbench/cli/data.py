@@ -66,8 +66,7 @@ def synth(
             snr=snr,
             seed=seed,
             processes=processes or available_cores(),
-            began=progress.start,
-            done=progress.line,
+            progress=progress,
         )
     note(f"{folder} is complete; look at it with: effbench data check {folder}")
 
@@ -130,8 +129,7 @@ def check(
                     dataset,
                     decode=not headers_only,
                     processes=processes or available_cores(),
-                    began=progress.start,
-            done=progress.line,
+                    progress=progress,
                 )
             )
     result = DataReport(tuple(reports), per_class)
