@@ -26,7 +26,7 @@ _AFTER_VALUE = _NAMES.index("value") + 1
 COLUMNS = (*_NAMES[:_AFTER_VALUE], "unit", *_NAMES[_AFTER_VALUE:])
 
 #: Conditions that a data frame also shows as columns of their own, ``None`` where a row has none.
-CONDITIONS = ("precision", "batch_size", "threads", "compiled", "kernels", "part", "seconds", "figure")
+CONDITIONS = ("precision", "batch_size", "threads", "compiled", "part", "seconds", "figure")
 
 _NUMBERS = ("value", "low", "high")
 _JSON: Mapping[str, type[Any]] = {"conditions": dict, "samples": list, "environment": dict}
