@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from effbench.config import check, parse
+from effbench.config import check
 from effbench.errors import EffbenchError, UsageError
 from effbench.resources import share
 from effbench.study.definition import Study, load_study, study_names
+from effbench.yaml_files import parse
 
 
 @pytest.mark.parametrize("name", study_names())
