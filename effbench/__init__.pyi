@@ -1,4 +1,10 @@
+from .data.clips import DataSet as DataSet
 from .data.datasets import open_dataset as open_dataset
+from .data.synth import synthesise as synthesise
+from .detect.api import detect as detect
+from .detect.detected import DetectedFile as DetectedFile
+from .evaluate.api import evaluate as evaluate
+from .evaluate.evaluation import Evaluation as Evaluation
 from .evaluate.pauroc import pauroc as pauroc
 from .evaluate.protocol import evaluate_scores as evaluate_scores
 from .evaluate.psds.score import Psds1Result as Psds1Result
@@ -12,8 +18,12 @@ from .models.build import build_model as build_model
 from .models.checkpoints import load_checkpoint as load_checkpoint
 from .models.detector import Predictions as Predictions
 from .models.detector import SoundEventDetector as SoundEventDetector
+from .plots.api import TradeoffFigure as TradeoffFigure
 from .plots.api import plot as plot
+from .results.measurement import Measurement as Measurement
 from .results.store import Store as Store
 from .spec import ModelSpec as ModelSpec
+from .train.api import train as train
+from .train.training_result import TrainingResult as TrainingResult
 
 __version__: str
