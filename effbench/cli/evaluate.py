@@ -128,7 +128,7 @@ def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:
 
 
 def _check_plot(path: Path, options: EvaluationOptions) -> None:
-    from effbench.plots.psd_roc import image_format
+    from effbench.plots.save import image_format
 
     if "psds1" not in options.metric_names or options.engine != "effbench":
         raise UsageError("--plot draws the curves of psds1 by the effbench engine: ask for that metric")

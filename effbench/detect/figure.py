@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effbench.detect.detected import DetectedFile
-from effbench.files import replacing
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.infer.windows import Floats
 
@@ -67,14 +65,11 @@ def save(part: Part, path: Path) -> None:
     Raises:
         EffbenchError: it can't be written.
     """
-    from effbench.plots.draw import style
+    from effbench.plots.save import save as write
+    from effbench.plots.save import style
 
-    image = io.BytesIO()
     with style():
-        metadata: dict[str, None] = {"Software": None} if path.suffix == ".png" else {"Date": None}
-        draw(part).savefig(image, format=path.suffix[1:].lower(), metadata=metadata)
-    with replacing(path) as temporary:
-        temporary.write_bytes(image.getvalue())
+        write(draw(part), path)
 
 
 def draw(part: Part) -> Figure:

@@ -1,22 +1,31 @@
-"""Writes names beside lines and points of a drawn panel, where there is room."""
+"""Names beside lines and points of a drawn panel, where they cover neither points nor each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from math import hypot
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
-from effbench.plots.figures import ReferenceModel, Series
-from effbench.plots.placement import Box, place
+from effbench.plots.figures import ReferenceModel
 from effbench.plots.select import FigureData, PanelData
 from effbench.spec import ModelSpec
 
 _SIZE = 6.2  # of the text, points
 _DARKER = 0.7  # of a series' colour, so that small text stays readable
+
+#: Directions to try, the best first: above, below, and to the sides.
+_DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
+
+#: Distances to try, in gaps; and how many places further down the list a place without a line may be.
+_REACHES = (1.0, 1.7, 2.4)
+_LINE_COST = 12
+
 
 Pixels = tuple[float, float]
 Segment = tuple[Pixels, Pixels]
@@ -54,11 +63,8 @@ def annotate(axes: Axes, data: FigureData, panel: PanelData) -> None:
 
 def _markers(axes: Axes, data: FigureData, panel: PanelData, at: Mapping[str, Pixels]) -> list[Box]:
     """Boxes around the filled markers, then around the overlaid ones."""
-    looks: list[tuple[Series | ReferenceModel, str]] = [
-        (look, spec) for look in data.definition.series for spec in look.specs
-    ]
-    looks += [(look, look.spec) for look in data.definition.references]
-    sizes = {spec: marker_size(look) * _pixels_per_point(axes) for look, spec in looks}
+    scale = _pixels_per_point(axes)
+    sizes = {spec: marker_size(look) * scale for look in data.definition.looks for spec in look.specs}
     boxes = [Box(*point, sizes[spec], sizes[spec]) for spec, point in at.items()]
     for spec, value in panel.overlay.items():
         point, side = _pixels(axes, value.value, data.scores.values[spec].value), sizes[spec] * HOLLOW
@@ -134,3 +140,91 @@ def _extent(text: Text) -> Pixels:
 def _frame(axes: Axes) -> Box:
     box = axes.get_window_extent()
     return Box((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.width, box.height)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle on the canvas: centre and size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two share area."""
+        return (
+            abs(self.x - other.x) * 2 < self.width + other.width
+            and abs(self.y - other.y) * 2 < self.height + other.height
+        )
+
+    def within(self, other: Box) -> bool:
+        """Whether this one lies inside the other."""
+        return (
+            abs(self.x - other.x) * 2 + self.width <= other.width
+            and abs(self.y - other.y) * 2 + self.height <= other.height
+        )
+
+    def crossed_by(self, start: Pixels, end: Pixels) -> bool:
+        """Whether a straight line runs through it (Liang and Barsky's clipping)."""
+        low, high = 0.0, 1.0
+        for delta, origin, centre, size in (
+            (end[0] - start[0], start[0], self.x, self.width),
+            (end[1] - start[1], start[1], self.y, self.height),
+        ):
+            first, last = centre - size / 2 - origin, centre + size / 2 - origin
+            if delta == 0:
+                if first > 0 or last < 0:
+                    return False
+                continue
+            enter, leave = sorted((first / delta, last / delta))
+            low, high = max(low, enter), min(high, leave)
+        return low <= high
+
+
+def place(
+    anchors: Sequence[Pixels],
+    sizes: Sequence[Pixels],
+    *,
+    frame: Box,
+    obstacles: Sequence[Box],
+    lines: Sequence[Segment],
+    gap: float,
+) -> list[Box | None]:
+    """Box of each label, beside its anchor; ``None`` where it would cover a point or another label.
+
+    Among the free places, those that no line runs through are preferred, then the nearest. Labels take
+    turns: crowded ones first, since they have the fewest places.
+
+    Args:
+        anchors: points to be labelled, in pixels.
+        sizes: width and height of each label, in pixels.
+        frame: where labels may lie.
+        obstacles: boxes that must stay free, those of the points included.
+        lines: line segments that had better stay free.
+        gap: distance between a point and its label, in pixels.
+    """
+    placed: list[Box | None] = [None] * len(anchors)
+    taken = list(obstacles)
+    crowding = [sum(hypot(x - other.x, y - other.y) < 6 * gap for other in obstacles) for x, y in anchors]
+    for index in sorted(range(len(anchors)), key=lambda index: -crowding[index]):
+        best: tuple[float, Box] | None = None
+        for rank, box in enumerate(_candidates(anchors[index], sizes[index], gap)):
+            if not box.within(frame) or any(box.overlaps(other) for other in taken):
+                continue
+            cost = _LINE_COST * sum(box.crossed_by(*line) for line in lines) + rank
+            if best is None or cost < best[0]:
+                best = cost, box
+        if best is not None:
+            placed[index] = best[1]
+            taken.append(best[1])
+    return placed
+
+
+def _candidates(anchor: Pixels, size: Pixels, gap: float) -> list[Box]:
+    boxes = []
+    for reach, (right, up) in product(_REACHES, _DIRECTIONS):
+        x = anchor[0] + right * (gap * reach + size[0] / 2)
+        y = anchor[1] + up * (gap * reach + size[1] / 2)
+        boxes.append(Box(x, y, *size))
+    return boxes

@@ -14,8 +14,8 @@ from effbench.errors import UsageError, nearest
 from effbench.plots.caption import caption
 from effbench.plots.choices import Convention, ImageFormat
 from effbench.plots.draw import draw
-from effbench.plots.figures import MACS, load_figure
-from effbench.plots.save import render, save
+from effbench.plots.figures import load_figure
+from effbench.plots.save import render, save_formats
 from effbench.plots.select import FigureData, PanelData, select
 from effbench.results.shipped import newest_rows
 from effbench.shown import Row, Shown, Table
@@ -59,11 +59,9 @@ class TradeoffFigure(Shown):
 
     def _points(self, panel: PanelData) -> Iterator[Row]:
         chosen, scores = panel.chosen, self.data.scores
-        # Published MACs are in the published convention, whatever convention ours are in.
-        published = "macs_paper" if panel.panel.quantity == MACS else chosen.quantity
         for quantity, provenance, device, values in (
             (chosen.quantity, chosen.provenance, chosen.device, chosen.values),
-            (published, "published", None, panel.overlay),
+            (panel.panel.published_quantity, "published", None, panel.overlay),
         ):
             for spec, value in values.items():
                 yield {
@@ -121,22 +119,14 @@ def plot(
         EffbenchError: the store can't be read, or the files can't be written.
     """
     wanted = [_choice(ImageFormat, form) for form in formats]
-    data = select(
-        newest_rows(store),
-        load_figure(str(figure)),
-        macs=_choice(Convention, macs),
-        device=device,
-        precision=precision,
-        overlay=overlay,
-    )
+    rows, definition, convention = newest_rows(store), load_figure(str(figure)), _choice(Convention, macs)
+    data = select(rows, definition, macs=convention, device=device, precision=precision, overlay=overlay)
     name, drawn = Path(figure).stem, draw(data)
-    paths = [] if out is None else save(drawn, Path(out), name, wanted)
+    paths = [] if out is None else save_formats(drawn, Path(out), name, wanted)
     return TradeoffFigure(name, data, drawn, tuple(paths))
 
 
 def _choice(kind: type[Choice], name: str) -> Choice:
-    try:
-        return kind(name)
-    except ValueError as error:
-        known = ", ".join(kind)
-        raise UsageError(f"there is no '{name}'{nearest(name, kind)}\nChoices: {known}") from error
+    if name not in list(kind):
+        raise UsageError(f"there is no '{name}'{nearest(name, kind)}\nChoices: {', '.join(kind)}")
+    return kind(name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS
-from effbench.plots.select import FigureData, PanelData
-from effbench.plots.values import TIMED, Chosen
+from effbench.plots.select import TIMED, Chosen, FigureData, PanelData
 
 CONVENTIONS = {
     Convention.exact: "every multiply–accumulate counted",
@@ -41,9 +40,8 @@ def setting(conditions: Mapping[str, object]) -> list[str]:
 def caption(data: FigureData) -> str:
     """Provenance of everything in the figure, in a few sentences."""
     score = data.definition.score
-    name = score.label.partition(" (")[0]
-    where = _scored_on(data.scores)
-    sentences = [f"{name}: {score.provenance}{where}, {_sources(data.scores.rows)}.", *_computed(data)]
+    where, sources = _scored_on(data.scores), _sources(data.scores.rows)
+    sentences = [f"{_short(score.label)}: {score.provenance}{where}, {sources}.", *_computed(data)]
     models = len(set(data.definition.specs))
     timings = [panel for panel in data.panels if panel.chosen.quantity in TIMED]
     sentences += [_timing(panel, models) for panel in timings]
@@ -70,26 +68,27 @@ def _computed(data: FigureData) -> list[str]:
     for panel in data.panels:
         if panel.chosen.quantity not in TIMED:
             convention = f" ({CONVENTIONS[data.macs]})" if panel.panel.quantity == MACS else ""
-            by_source.setdefault(_sources(panel.chosen.rows), []).append(_short(panel) + convention)
+            by_source.setdefault(_sources(panel.chosen.rows), []).append(
+                _short(panel.panel.label) + convention
+            )
     return [f"{' and '.join(names)}: computed, {source}." for source, names in by_source.items()]
 
 
 def _timing(data: PanelData, models: int) -> str:
-    chosen = data.chosen
+    chosen, name = data.chosen, _short(data.panel.label)
     if chosen.provenance == "published":
         return (
-            f"{_short(data)}: nothing measured yet; the hollow markers are published values, "
+            f"{name}: nothing measured yet; the hollow markers are published values, "
             "whose device, batch size and precision are unknown."
         )
     coverage = "" if len(chosen.values) == models else f" {len(chosen.values)} of {models} models,"
     how = ", ".join([str(chosen.device), *setting(chosen.setting)])
-    return (
-        f"{_short(data)}:{coverage} measured on {how}; each model at its best batch size{_batches(chosen)}."
-    )
+    return f"{name}:{coverage} measured on {how}; each model at its best batch size{_batches(chosen)}."
 
 
-def _short(data: PanelData) -> str:
-    return data.panel.label.partition(" (")[0]
+def _short(label: str) -> str:
+    """The label of an axis without its unit."""
+    return label.partition(" (")[0]
 
 
 def _batches(chosen: Chosen) -> str:
@@ -99,16 +98,14 @@ def _batches(chosen: Chosen) -> str:
     return spread + (", median with 95 % interval" if interval else "")
 
 
+def short_commit(commit: str) -> str:
+    """First nine characters of a commit, with the mark of uncommitted changes if it has one."""
+    revision, plus, changes = commit.partition("+")
+    return revision[:9] + plus + changes
+
+
 def _sources(rows: pd.DataFrame) -> str:
     """Sources of rows with their commits, each once."""
-    return "; ".join(_named(rows["source"], rows["commit"])) or "no source"
-
-
-def _named(sources: Iterable[object], commits: Iterable[object]) -> dict[str, None]:
-    names: dict[str, None] = {}
-    for source, commit in zip(sources, commits, strict=True):
-        revision, _, changes = str(commit or "").partition("+")
-        names[f"{source} ({revision[:9]}{'+' if changes else ''}{changes})" if revision else str(source)] = (
-            None
-        )
-    return names
+    commits = [f" ({short_commit(str(commit))})" if commit else "" for commit in rows["commit"]]
+    names = (f"{source}{commit}" for source, commit in zip(rows["source"], commits, strict=True))
+    return "; ".join(dict.fromkeys(names)) or "no source"

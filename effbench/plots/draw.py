@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from effbench.plots import axes as scales
 from effbench.plots.annotate import annotate
-from effbench.plots.axes import HOLLOW, marker_size
+from effbench.plots.axes import HOLLOW, log_limits, log_ticks, marker_size, short
 from effbench.plots.caption import axis_label, caption
 from effbench.plots.figures import ReferenceModel, Series
-from effbench.plots.select import FigureData, PanelData
-from effbench.plots.values import TIMED, Value
-from effbench.resources import share
-
-STYLE = "plots/effbench.mplstyle"
+from effbench.plots.save import new_figure, style
+from effbench.plots.select import TIMED, FigureData, PanelData
 
 # Inches around and between the panels.
 _LEFT, _RIGHT, _TITLE, _LEGEND_ROW, _BELOW_PANEL, _CAPTION_LINE = 0.62, 0.2, 0.36, 0.2, 0.5, 0.125
@@ -29,14 +20,6 @@ _LEGEND_COLUMNS = 7
 _CAPTION_SIZE = 6.5
 _GREY = "#666666"
 _DASHES = (0, (5, 3))
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Effbench's own matplotlib settings, whatever the user's are; used to draw and to save alike."""
-    settings = mpl.rc_params_from_file(share(STYLE), use_default_template=True)
-    with mpl.rc_context({key: value for key, value in settings.items() if not key.startswith("backend")}):
-        yield
 
 
 def draw(data: FigureData) -> Figure:
@@ -48,8 +31,7 @@ def draw(data: FigureData) -> Figure:
 def _draw(data: FigureData) -> Figure:
     definition = data.definition
     width, height = definition.width, definition.height
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
     legend = _legend_rows(data)
     lines = _wrapped(figure, caption(data), (width - _LEFT - _RIGHT) * figure.dpi)
     top, bottom = _TITLE + len(legend) * _LEGEND_ROW + 0.08, len(lines) * _CAPTION_LINE + 0.1
@@ -93,72 +75,44 @@ def _draw_panel(axes: Axes, data: FigureData, panel: PanelData) -> None:
     for reference in data.definition.references:
         axes.axhline(scores[reference.spec].value, color=reference.colour, lw=0.9, ls=_DASHES, zorder=1.5)
     hollow = panel.chosen.provenance == "published" and panel.chosen.device is None
-    for series in data.definition.series:
-        _draw_line(axes, series, series.specs, panel.chosen.values, scores, hollow)
-        _draw_hollow(axes, series, series.specs, panel.overlay, scores)
-    for reference in data.definition.references:
-        _draw_line(axes, reference, (reference.spec,), panel.chosen.values, scores, hollow)
-        _draw_hollow(axes, reference, (reference.spec,), panel.overlay, scores)
-    _scale(axes, panel)
+    for look in data.definition.looks:
+        _draw_models(axes, look, data, panel, hollow)
+    low, high = log_limits(*_ends(panel))
+    axes.set_xscale("log")
+    axes.set_xlim((high, low) if panel.panel.reversed else (low, high))
+    axes.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axes.set_xlabel(axis_label(panel, data.macs), labelpad=3)
     axes.set_ylabel(data.definition.score.label)
 
 
-def _draw_line(
-    axes: Axes,
-    look: Series | ReferenceModel,
-    specs: tuple[str, ...],
-    costs: Mapping[str, Value],
-    scores: Mapping[str, Value],
-    hollow: bool,
+def _draw_models(
+    axes: Axes, look: Series | ReferenceModel, data: FigureData, panel: PanelData, hollow: bool
 ) -> None:
-    shown = [spec for spec in specs if spec in costs]
-    x, y = [costs[spec].value for spec in shown], [scores[spec].value for spec in shown]
-    for spec, height in zip(shown, y, strict=True):
-        low, high = costs[spec].low, costs[spec].high
+    """A line with markers and intervals, and the published values as larger hollow markers."""
+    scores, costs, overlay = data.scores.values, panel.chosen.values, panel.overlay
+    colour, size = look.colour, marker_size(look)
+    shown = [spec for spec in look.specs if spec in costs]
+    for spec in shown:
+        low, high, score = costs[spec].low, costs[spec].high, scores[spec].value
         if low is not None and high is not None:
-            axes.plot([low, high], [height, height], color=look.colour, lw=2.4, alpha=0.45, zorder=2.2)
-    face, edge, width = ("white", look.colour, 0.9) if hollow else (look.colour, "white", 0.5)
-    axes.plot(
-        x,
-        y,
-        color=look.colour,
-        marker=look.marker,
-        ms=marker_size(look),
-        mfc=face,
-        mec=edge,
-        mew=width,
-        zorder=2.5,
-    )
-
-
-def _draw_hollow(
-    axes: Axes,
-    look: Series | ReferenceModel,
-    specs: tuple[str, ...],
-    costs: Mapping[str, Value],
-    scores: Mapping[str, Value],
-) -> None:
-    shown = [spec for spec in specs if spec in costs]
-    if not shown:
-        return
+            axes.plot([low, high], [score, score], color=colour, lw=2.4, alpha=0.45, zorder=2.2)
     x, y = [costs[spec].value for spec in shown], [scores[spec].value for spec in shown]
-    size = marker_size(look) * HOLLOW
-    axes.plot(x, y, ls="", marker=look.marker, mfc="none", mec=look.colour, ms=size, mew=0.8, zorder=2.4)
+    face, edge, width = ("white", colour, 0.9) if hollow else (colour, "white", 0.5)
+    axes.plot(x, y, color=colour, marker=look.marker, ms=size, mfc=face, mec=edge, mew=width, zorder=2.5)
+    extra = [spec for spec in look.specs if spec in overlay]
+    if extra:
+        x, y = [overlay[spec].value for spec in extra], [scores[spec].value for spec in extra]
+        size *= HOLLOW
+        axes.plot(x, y, ls="", marker=look.marker, mfc="none", mec=colour, ms=size, mew=0.8, zorder=2.4)
 
 
-def _scale(axes: Axes, panel: PanelData) -> None:
-    ends = [end for value in (*panel.chosen.values.values(), *panel.overlay.values()) for end in _ends(value)]
-    low, high = scales.log_limits(min(ends), max(ends))
-    axes.set_xscale("log")
-    axes.set_xlim((high, low) if panel.panel.reversed else (low, high))
-    axes.xaxis.set_major_locator(FixedLocator(scales.log_ticks(low, high)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scales.short(value)))
-
-
-def _ends(value: Value) -> tuple[float, ...]:
-    return tuple(end for end in (value.low, value.value, value.high) if end is not None)
+def _ends(panel: PanelData) -> tuple[float, float]:
+    """Lowest and highest cost, intervals included."""
+    values = (*panel.chosen.values.values(), *panel.overlay.values())
+    ends = [end for value in values for end in (value.low, value.value, value.high) if end is not None]
+    return min(ends), max(ends)
 
 
 def _wrapped(figure: Figure, text: str, width: float) -> list[str]:

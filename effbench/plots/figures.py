@@ -44,10 +44,9 @@ def _colour(text: str) -> str:
 def _marker(text: str) -> str:
     from matplotlib.lines import Line2D
 
-    if text not in Line2D.filled_markers:
-        raise ValueError(
-            f"'{text}' is not a marker that can be filled; those are {' '.join(Line2D.filled_markers)}"
-        )
+    known = Line2D.filled_markers
+    if text not in known:
+        raise ValueError(f"'{text}' is not a marker that can be filled; those are {' '.join(known)}")
     return text
 
 
@@ -73,6 +72,11 @@ class ReferenceModel(Strict):
     colour: Colour
     marker: Marker
     spec: Spec
+
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """The model, as ``Series`` has it."""
+        return (self.spec,)
 
 
 class Score(Strict):
@@ -106,15 +110,16 @@ class Panel(Strict):
     reversed: bool = False
     conditions: dict[str, object] = Field(default_factory=dict)
 
+    @property
+    def published_quantity(self) -> str:
+        """The same of published values, whose MACs are in the published convention alone."""
+        return "macs_paper" if self.quantity == MACS else self.quantity
+
 
 class FigureDefinition(Strict):
-    """A trade-off figure: stacked panels with one score on the vertical axis.
+    """A trade-off figure: stacked panels with one score on the vertical axis; width and height in inches.
 
-    Attributes:
-        title: one line above the figure.
-        published_figure: number of the published figure whose values stand in for published ones.
-        width: inches.
-        height: inches.
+    Published values are those of the published figure, where it has a number.
     """
 
     title: str
@@ -135,29 +140,22 @@ class FigureDefinition(Strict):
     @model_validator(mode="after")
     def _models_differ(self) -> FigureDefinition:
         _refuse_repeats("model", self.specs)
-        _refuse_repeats(
-            "label", [*(line.label for line in self.series), *(line.label for line in self.references)]
-        )
+        _refuse_repeats("label", (look.label for look in self.looks))
         return self
+
+    @property
+    def looks(self) -> tuple[Series | ReferenceModel, ...]:
+        """The series, then the references."""
+        return (*self.series, *self.references)
 
     @property
     def specs(self) -> tuple[str, ...]:
         """Every model of the figure, in drawing order."""
-        return (
-            *(spec for series in self.series for spec in series.specs),
-            *(ref.spec for ref in self.references),
-        )
+        return tuple(spec for look in self.looks for spec in look.specs)
 
     def label_of(self, spec: str) -> str:
-        """Label of the series or reference that a model belongs to.
-
-        Raises:
-            KeyError: the figure does not show the model.
-        """
-        for series in self.series:
-            if spec in series.specs:
-                return series.label
-        return {reference.spec: reference.label for reference in self.references}[spec]
+        """Label of the series or reference that a model of the figure belongs to."""
+        return next(look.label for look in self.looks if spec in look.specs)
 
 
 def figure_names() -> list[str]:

@@ -7,14 +7,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from effbench.errors import UsageError
-from effbench.files import replacing
-from effbench.plots.choices import ImageFormat
-from effbench.plots.draw import style
-from effbench.plots.save import METADATA
+from effbench.plots.save import new_figure, save, style
 
 MAX_LABELLED = 10
 
@@ -38,29 +33,13 @@ def save_psd_roc(
         UsageError: another suffix.
         EffbenchError: the file can't be written.
     """
-    form = image_format(path)
     with style():
-        figure = draw_psd_roc(curves, mean, title, max_efpr)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=form.value, metadata=METADATA[form])
-
-
-def image_format(path: Path) -> ImageFormat:
-    """Format of an image file, by its name.
-
-    Raises:
-        UsageError: another suffix than theirs.
-    """
-    suffixes = [f".{form}" for form in ImageFormat]
-    if path.suffix not in suffixes:
-        raise UsageError(f"'{path}' can't be drawn: a figure ends in {', '.join(suffixes)}")
-    return ImageFormat(path.suffix[1:])
+        save(draw_psd_roc(curves, mean, title, max_efpr), path)
 
 
 def draw_psd_roc(curves: Mapping[str, Steps], mean: Steps, title: str, max_efpr: float) -> Figure:
     """The figure of ``save_psd_roc``."""
-    figure = Figure(figsize=(6.6, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.6, 4.2, "constrained")
     axes = figure.add_subplot()
     named = len(curves) <= MAX_LABELLED
     for name, curve in curves.items():
@@ -70,8 +49,7 @@ def draw_psd_roc(curves: Mapping[str, Steps], mean: Steps, title: str, max_efpr:
     label = f"mean of {len(curves)} classes"
     axes.step(*_corners(mean, max_efpr), where="post", color="black", linewidth=2, label=label)
     axes.set(xlim=(0, max_efpr), ylim=(0, 1.01), title=title)
-    axes.set_xlabel("Effective false positives per hour")
-    axes.set_ylabel("True positive rate")
+    axes.set(xlabel="Effective false positives per hour", ylabel="True positive rate")
     figure.legend(loc="outside right center", frameon=False, fontsize=7)
     return figure
 

@@ -1,16 +1,23 @@
-"""Writes figures: PNG, SVG and PDF, the same bytes every time."""
+"""Effbench's style of drawing, and figures as files: PNG, SVG and PDF, the same bytes every time."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from effbench.errors import UsageError
 from effbench.files import replacing
 from effbench.plots.choices import ImageFormat
-from effbench.plots.draw import style
+from effbench.resources import share
+
+STYLE = "plots/effbench.mplstyle"
 
 # Dates, and the name and version of the drawing program, would make equal figures differ.
 METADATA: dict[ImageFormat, dict[str, None]] = {
@@ -18,6 +25,21 @@ METADATA: dict[ImageFormat, dict[str, None]] = {
     ImageFormat.svg: {"Date": None, "Creator": None},
     ImageFormat.pdf: {"CreationDate": None, "Creator": None, "Producer": None},
 }
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Effbench's own matplotlib settings, whatever the user's are; used to draw and to save alike."""
+    settings = mpl.rc_params_from_file(share(STYLE), use_default_template=True)
+    with mpl.rc_context({key: value for key, value in settings.items() if not key.startswith("backend")}):
+        yield
+
+
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = None) -> Figure:
+    """An empty figure (inches) that needs no window."""
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def render(figure: Figure, form: ImageFormat) -> bytes:
@@ -28,16 +50,33 @@ def render(figure: Figure, form: ImageFormat) -> bytes:
     return buffer.getvalue()
 
 
-def save(figure: Figure, folder: Path, name: str, formats: Iterable[ImageFormat]) -> list[Path]:
-    """Write ``<folder>/<name>.<format>`` for each format; a file appears only when it is complete.
-
-    The folder is made if it is missing.
+def image_format(path: Path) -> ImageFormat:
+    """Format of an image file, by its name.
 
     Raises:
-        EffbenchError: the folder can't be made or written.
+        UsageError: another suffix than theirs.
     """
-    images = {folder / f"{name}.{form}": render(figure, form) for form in dict.fromkeys(formats)}
-    for path, image in images.items():
-        with replacing(path, make_folder=True) as temporary:
-            temporary.write_bytes(image)
-    return list(images)
+    suffixes = [f".{form}" for form in ImageFormat]
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"'{path}' can't be drawn: a figure ends in {', '.join(suffixes)}")
+    return ImageFormat(path.suffix[1:].lower())
+
+
+def save(figure: Figure, path: Path, *, make_folder: bool = False) -> None:
+    """Write an image file, which appears only when it is complete.
+
+    Raises:
+        UsageError: another suffix than ``.png``, ``.svg`` or ``.pdf``.
+        EffbenchError: it can't be written.
+    """
+    image = render(figure, image_format(path))
+    with replacing(path, make_folder=make_folder) as temporary:
+        temporary.write_bytes(image)
+
+
+def save_formats(figure: Figure, folder: Path, name: str, formats: Iterable[ImageFormat]) -> list[Path]:
+    """Write ``<folder>/<name>.<format>`` for each format; the folder is made if it is missing."""
+    paths = [folder / f"{name}.{form}" for form in dict.fromkeys(formats)]
+    for path in paths:
+        save(figure, path, make_folder=True)
+    return paths

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from effbench.files import replacing
-from effbench.plots.choices import ImageFormat
-from effbench.plots.draw import style
-from effbench.plots.save import METADATA
+from effbench.plots.save import new_figure, save, style
 
 Rows = Sequence[Mapping[str, float | None]]
 
@@ -41,19 +36,16 @@ def save_curves(rows: Rows, path: Path, *, title: str) -> None:
         title: of the run.
 
     Raises:
-        OSError: the file can't be written.
+        EffbenchError: the file can't be written.
     """
-    form = ImageFormat(path.suffix[1:])
     with style():
-        figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(8.4, 3.2, "constrained")
         losses, scores = figure.subplots(1, 2)
         _draw(losses, rows, _LOSSES, "Loss")
         known = {name for row in rows for name in row}
         _draw(scores, rows, [name for name in LABELS if name in known - set(_LOSSES)], "Score (%)")
         figure.suptitle(title)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=form.value, metadata=METADATA[form])
+        save(figure, path)
 
 
 def _draw(axes: Axes, rows: Rows, names: Sequence[str], label: str) -> None:

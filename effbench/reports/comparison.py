@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.plots.figures import FigureDefinition
-from effbench.plots.select import require
-from effbench.plots.values import Chosen, Value, timed, timed_devices, untimed
+from effbench.plots.select import Chosen, Value, require, timed, timed_devices, untimed
 
 #: Quantities that a report can't do without; the store must hold them for every model.
 NEEDED = ("parameters", "macs_exact", "macs_paper")

@@ -9,8 +9,7 @@ import pandas as pd
 
 from effbench.plots.caption import setting
 from effbench.plots.figures import load_figure
-from effbench.plots.select import FigureData, select
-from effbench.plots.values import find_device, timed_devices
+from effbench.plots.select import FigureData, find_device, select, timed_devices
 from effbench.reports import findings
 from effbench.reports.comparison import (
     COUNTER_NAMES,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.machine.description import Environment
+from effbench.plots.caption import short_commit
 
 _GIB = 2**30
 
@@ -56,12 +57,6 @@ def origins(rows: pd.DataFrame) -> list[RowOrigin]:
             )
         )
     return found
-
-
-def short_commit(commit: str) -> str:
-    """First nine characters of a commit, with the mark of uncommitted changes if it has one."""
-    revision, plus, changes = commit.partition("+")
-    return revision[:9] + plus + changes
 
 
 def environments(rows: pd.DataFrame) -> list[str]:

@@ -20,7 +20,7 @@ from effbench.plots.caption import caption
 from effbench.plots.choices import Convention, ImageFormat
 from effbench.plots.draw import draw
 from effbench.plots.figures import load_figure
-from effbench.plots.save import render, save
+from effbench.plots.save import render, save_formats
 from effbench.plots.select import select
 from tests.rows import complexity, frame, timings
 
@@ -159,7 +159,7 @@ def test_the_svg_is_sound_and_its_text_is_text() -> None:
 
 
 def test_files_are_written_whole_and_nothing_else(tmp_path: Path) -> None:
-    written = save(drawn("paper-2"), tmp_path / "new" / "folder", "paper-2", ImageFormat)
+    written = save_formats(drawn("paper-2"), tmp_path / "new" / "folder", "paper-2", ImageFormat)
     assert [path.name for path in written] == ["paper-2.png", "paper-2.svg", "paper-2.pdf"]
     assert sorted(path.name for path in written[0].parent.iterdir()) == sorted(path.name for path in written)
     assert written[0].read_bytes().startswith(b"\x89PNG")
@@ -169,7 +169,7 @@ def test_files_are_written_whole_and_nothing_else(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(EffbenchError, match="can't be written"):
-        save(drawn("paper-2"), tmp_path / "out", "x", [ImageFormat.png])
+        save_formats(drawn("paper-2"), tmp_path / "out", "x", [ImageFormat.png])
     assert (tmp_path / "out").read_text() == "mine"
 
 

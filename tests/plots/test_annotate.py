@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from effbench.plots.annotate import Box, place
 from effbench.plots.axes import log_limits, log_ticks, short
-from effbench.plots.placement import Box, place
 
 FRAME = Box(200, 150, 400, 300)
 positions = st.tuples(st.floats(0, 400), st.floats(0, 300))
