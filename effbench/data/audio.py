@@ -1,31 +1,24 @@
 """Audio from anywhere as 16 kHz mono float32: whole, or block by block in constant memory.
 
 Decoding is libsndfile's (WAV, FLAC, OGG, MP3, AIFF, …), resampling is soxr's at high quality, channels are
-averaged. What can't be used is refused with one line that names the file (``AudioError``):
-
-* missing, empty, a folder, no audio, no samples, a sample rate outside 1 kHz to 1 MHz;
-* samples that are not a number, infinite, or beyond ±1e12.
-
-A truncated or damaged file is decoded up to the damage, and ``on_damage`` is told (by default a warning).
+averaged. An ``AudioError`` of one line names a file that can't be used: missing, empty, not audio, without
+samples, of a sample rate outside 1 kHz to 1 MHz, or with samples that are not finite or beyond ±1e12. A
+truncated or damaged file is decoded up to the damage, and ``on_damage`` called (by default it warns).
 """
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
+from effbench.data.decoding import AudioSource as AudioSource
 from effbench.data.decoding import Samples as Samples
-from effbench.data.decoding import can_seek, mono_blocks
-from effbench.data.sound_files import open_sound
+from effbench.data.decoding import can_seek, mono_blocks, open_sound
 from effbench.errors import AudioError, EffbenchWarning
 from effbench.grid import CLIP_SECONDS, SAMPLE_RATE
-
-AudioSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 
 _RATES = (1_000, 1_000_000)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
@@ -11,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.audio import AudioSource, Samples, audio_info, read_audio
-from effbench.data.event_table import EventTable, no_events
-from effbench.data.labels import Event, merge_events
+from effbench.data.labels import Event, EventTable
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
 from effbench.shown import Row, Shown, Table
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Audio(Protocol):
-    """Where a clip's audio is; picklable, so that worker processes can have it."""
+    """Where a clip's audio is; picklable, for worker processes."""
 
     @property
     def name(self) -> str:
@@ -96,10 +96,6 @@ class Clip:
         return None if self._pseudo is None else self._pseudo(self.id)
 
 
-def _plain(event: Event) -> tuple[float, float, str]:
-    return event.onset, event.offset, event.label
-
-
 @dataclass(frozen=True, repr=False)
 class DataSet(Sequence[Clip], Shown):
     """Clips in order of their ids, one split of a data set.
@@ -112,17 +108,17 @@ class DataSet(Sequence[Clip], Shown):
     split: str
     classes: ClassList
     audio: Mapping[str, Audio]
-    events: EventTable = field(default_factory=no_events)
+    events: EventTable = field(default_factory=EventTable)
     weak: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known_durations: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     pseudo: Callable[[str], NDArray[np.float32]] | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", tuple(sorted(self.audio)))
-
-    ids: tuple[str, ...] = field(init=False)
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the clips, in order."""
+        return tuple(sorted(self.audio))
 
     def __repr__(self) -> str:
         events = self.events.count(self.ids)
@@ -144,11 +140,7 @@ class DataSet(Sequence[Clip], Shown):
         return self.clip(self.ids[index])
 
     def clip(self, name: str) -> Clip:
-        """The clip with an id.
-
-        Raises:
-            DataError: there is none.
-        """
+        """The clip of an id; ``DataError`` if there is none."""
         if name not in self.audio:
             raise DataError(f"{self.path}: no clip '{name}' in the split '{self.split}'")
         return Clip(
@@ -162,7 +154,7 @@ class DataSet(Sequence[Clip], Shown):
 
     def ground_truth(self) -> dict[str, list[tuple[float, float, str]]]:
         """Merged events of every clip, as the scores take them."""
-        return {name: [*map(_plain, merge_events(self.events.of(name)))] for name in self.ids}
+        return self.events.ground_truth(self.ids)
 
     def durations(self) -> dict[str, float]:
         """Seconds of every clip; asks the audio of those that the tables do not have."""
@@ -220,10 +212,6 @@ class DataSet(Sequence[Clip], Shown):
             }
         )
 
-    def with_pseudo_labels(self, pseudo: Callable[[str], NDArray[np.float32]]) -> DataSet:
-        """The same clips, which now have pseudo labels: ``pseudo`` maps an id to probabilities."""
-        return replace(self, pseudo=pseudo)
-
 
 def joined(parts: Sequence[DataSet]) -> DataSet:
     """Several splits as one; a clip that is in two of them is that of the first.
@@ -238,13 +226,12 @@ def joined(parts: Sequence[DataSet]) -> DataSet:
         if part.classes.names != first.classes.names:
             raise DataError(f"{part.path}: the splits '{first.split}' and '{part.split}' differ in classes")
     owner = {name: part for part in reversed(parts) for name in part.audio}
-    rows = [(name, *event) for name, part in owner.items() for event in part.events.of(name)]
-    names, onsets, offsets, labels = zip(*rows, strict=True) if rows else ((), (), (), ())
+    rows = ((name, *event) for name, part in owner.items() for event in part.events.of(name))
     return replace(
         first,
         split="+".join(part.split for part in parts),
         audio={name: part.audio[name] for name, part in owner.items()},
-        events=EventTable(names, np.array(onsets, float), np.array(offsets, float), labels),
+        events=EventTable.from_rows(rows),
         weak={name: part.weak[name] for name, part in owner.items() if name in part.weak},
         known_durations={
             name: part.known_durations[name] for name, part in owner.items() if name in part.known_durations

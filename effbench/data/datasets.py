@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from effbench.data.clips import DataSet
@@ -99,4 +99,4 @@ def open_dataset(
             f"{path} has no split '{chosen}'{nearest(chosen, splits)}\nSplits: {', '.join(splits)}"
         )
     dataset = LAYOUTS[name].open(splits[chosen], chosen, None if audio is None else Path(audio))
-    return dataset if pseudo_labels is None else dataset.with_pseudo_labels(PseudoLabels(Path(pseudo_labels)))
+    return dataset if pseudo_labels is None else replace(dataset, pseudo=PseudoLabels(Path(pseudo_labels)))

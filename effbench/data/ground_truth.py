@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from effbench.data.clips import Problem
-from effbench.data.event_table import EventTable
-from effbench.data.labels import merge_events
-from effbench.data.tables import event_table, header, read_table, stem
+from effbench.data.labels import EventTable
+from effbench.data.tables import header, read_table, stem
 from effbench.data.vocabulary import mid_names
 from effbench.errors import DataError
 
@@ -28,12 +29,12 @@ class StrongTable:
     Attributes:
         clips: id of every clip, also of one without events, and how the table names it.
         events: by clip.
-        problems: rows that are no events, because of their times or for want of a label.
+        problems: rows whose times or label can't be used, which are left out.
     """
 
-    clips: Mapping[str, str]
-    events: EventTable
-    problems: Sequence[Problem]
+    clips: Mapping[str, str] = field(default_factory=dict)
+    events: EventTable = field(default_factory=EventTable)
+    problems: Sequence[Problem] = ()
 
 
 def read_desed(path: Path) -> StrongTable:
@@ -52,7 +53,7 @@ def read_audioset(path: Path) -> StrongTable:
     (``mid_to_display_name.tsv`` or ``class_labels_indices_strong.csv``); an id without a name stays as it is.
 
     Raises:
-        DataError: as ``read_desed``.
+        DataError: the table can't be read, or lacks a column.
     """
     names = _names(path.parent)
     return _read(
@@ -72,30 +73,43 @@ def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
     elif set(AUDIOSET) <= columns:
         table = read_audioset(path)
     else:
-        wanted = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
+        expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
         raise DataError(
-            f"{path} is not a table of events\nColumns are {', '.join(sorted(columns))}; expected {wanted}."
+            f"{path} is not a table of events\nColumns are {', '.join(sorted(columns))}; expected {expected}."
         )
     if table.problems:
         first = table.problems[0]
         raise DataError(f"{first.detail}: {first.kind} ({len(table.problems)} bad rows in {path})")
-    return {
-        clip: [(event.onset, event.offset, event.label) for event in merge_events(table.events.of(clip))]
-        for clip in sorted(table.clips)
-    }
+    return table.events.ground_truth(sorted(table.clips))
 
 
 def _read(
     path: Path, columns: Sequence[str], clip_of: Callable[[str], str], name_of: Callable[[str], str]
 ) -> StrongTable:
-    rows = read_table(path, columns)
-    names, onsets, offsets, labels = (rows[column] for column in columns)
-    clips = names.map(clip_of)
-    events = ((onsets != "") | (offsets != "") | (labels != "")) & ~labels.isin(_NO_LABEL)
-    found, problems = event_table(
-        path, clips[events], onsets[events], offsets[events], labels[events].map(name_of)
-    )
-    return StrongTable(dict(zip(clips, names, strict=True)), found, problems)
+    import pandas as pd
+
+    table = read_table(path, columns)
+    table.columns = pd.Index(["name", "onset", "offset", "label"])
+    table.insert(0, "clip", table["name"].map(clip_of))
+    clips = dict(zip(table["clip"], table["name"], strict=True))
+    empty = (table[["onset", "offset", "label"]] == "").all(axis=1)
+    rows = table[~empty & ~table["label"].isin(_NO_LABEL)]
+    times = rows[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
+    finite = np.isfinite(times).all(axis=1)
+    ordered = times["onset"] < times["offset"]
+    usable = finite & ordered & (times["onset"] >= 0)
+    problems = []
+    for line, clip, _, onset, offset, _ in rows[~usable].itertuples(name=None):
+        kind = "event starts before the clip" if ordered[line] else "onset is not before offset"
+        kind = kind if finite[line] else "time is not a number"
+        where = f"{path.name}, line {line}: {onset or 'nothing'} to {offset or 'nothing'}"
+        problems.append(Problem(kind, clip, where, fatal=True))
+    for line, clip in rows["clip"][usable & (rows["label"] == "")].items():
+        problems.append(Problem("event without a label", clip, f"{path.name}, line {line}", fatal=True))
+    kept = usable & (rows["label"] != "")
+    onsets, offsets = times[kept].to_numpy().T
+    labels = rows["label"][kept].map(name_of).to_numpy()
+    return StrongTable(clips, EventTable(rows["clip"][kept].to_numpy(), onsets, offsets, labels), problems)
 
 
 def _names(folder: Path) -> Mapping[str, str]:

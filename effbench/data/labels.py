@@ -6,12 +6,15 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from effbench.grid import CLIP_FRAMES, FRAME_SECONDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FrameRule: TypeAlias = Literal["cover", "centre"]
 """Frames of an event: those it touches (``cover``), or those whose centre it covers (``centre``, HEAR)."""
@@ -28,6 +31,73 @@ class Event(NamedTuple):
     onset: float
     offset: float
     label: str
+
+
+class EventTable:
+    """The events of all clips in a few arrays: a million of them take 25 MB."""
+
+    def __init__(
+        self,
+        clips: Sequence[str] | NDArray[np.generic] = (),
+        onsets: Sequence[float] | NDArray[np.float64] = (),
+        offsets: Sequence[float] | NDArray[np.float64] = (),
+        labels: Sequence[str] | NDArray[np.generic] = (),
+    ) -> None:
+        import pandas as pd
+
+        codes, names = pd.factorize(np.asarray(clips, object))
+        label_codes, label_names = pd.factorize(np.asarray(labels, object))
+        starts, ends = np.asarray(onsets, np.float64), np.asarray(offsets, np.float64)
+        order = np.lexsort((label_codes, ends, starts, codes))
+        self.labels: list[str] = list(label_names)
+        self._row_of = {name: code for code, name in enumerate(names)}
+        self._bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+        self._onsets, self._offsets = starts[order], ends[order]
+        self._codes = label_codes[order].astype(np.int32)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[str, float, float, str]]) -> Self:
+        """Events from their clip, onset, offset and label."""
+        return cls(*zip(*rows, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._onsets)
+
+    def of(self, clip: str) -> tuple[Event, ...]:
+        """Events of one clip in order of onset."""
+        part = self._part(clip)
+        columns = zip(
+            self._onsets[part].tolist(),
+            self._offsets[part].tolist(),
+            self._codes[part].tolist(),
+            strict=True,
+        )
+        return tuple(Event(onset, offset, self.labels[code]) for onset, offset, code in columns)
+
+    def ground_truth(self, clips: Iterable[str]) -> dict[str, list[tuple[float, float, str]]]:
+        """Merged events of some clips, as the scores take them: onset, offset, label."""
+        return {clip: [(*event,) for event in merge_events(self.of(clip))] for clip in clips}
+
+    def count(self, clips: Iterable[str]) -> int:
+        """How many events some clips have."""
+        return sum(part.stop - part.start for part in map(self._part, clips))
+
+    def to_frame(self, clips: Sequence[str]) -> pd.DataFrame:
+        """Events of some clips as ``clip``, ``onset``, ``offset``, ``label``, in order of clip and onset."""
+        import pandas as pd
+
+        parts = [self._part(clip) for clip in clips]
+        rows = np.concatenate([np.empty(0, np.int64), *(np.arange(part.start, part.stop) for part in parts)])
+        names = np.repeat(np.array(clips, object), [part.stop - part.start for part in parts])
+        labels = np.array(self.labels, object)[self._codes[rows]]
+        return pd.DataFrame(
+            {"clip": names, "onset": self._onsets[rows], "offset": self._offsets[rows], "label": labels}
+        )
+
+    def _part(self, clip: str) -> slice:
+        """Where a clip's events are in the arrays."""
+        row = self._row_of.get(clip)
+        return slice(0, 0) if row is None else slice(int(self._bounds[row]), int(self._bounds[row + 1]))
 
 
 def merge_events(events: Iterable[Event]) -> list[Event]:

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from effbench.data.clips import Audio, FileAudio, Problem
-from effbench.data.event_table import EventTable
 from effbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLE_SUFFIXES = (".tsv", ".csv", ".txt")
-_NO_AUDIO = {
-    *TABLE_SUFFIXES,
-    ".json",
-    ".jsonl",
-    ".yaml",
-    ".yml",
-    ".md",
-    ".h5",
-    ".hdf",
-    ".hdf5",
-    ".pdf",
-    ".py",
-    ".zip",
-}
+_DOCUMENTS = (".json", ".jsonl", ".yaml", ".yml", ".md", ".h5", ".hdf", ".hdf5", ".pdf", ".py", ".zip")
+_NOT_AUDIO = {*TABLE_SUFFIXES, *_DOCUMENTS}
 
 
 def header(path: Path) -> tuple[str, list[str]]:
@@ -86,32 +71,6 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table.loc[(table != "").any(axis=1)]
 
 
-def event_table(
-    path: Path, clips: pd.Series[str], onsets: pd.Series[str], offsets: pd.Series[str], labels: pd.Series[str]
-) -> tuple[EventTable, list[Problem]]:
-    """Events of a table's columns; rows with unusable times are left out and reported."""
-    import pandas as pd
-
-    starts = pd.to_numeric(onsets, errors="coerce").astype(float)
-    ends = pd.to_numeric(offsets, errors="coerce").astype(float)
-    numbers = np.isfinite(starts) & np.isfinite(ends)
-    usable = numbers & (starts >= 0) & (starts < ends)
-    problems = []
-    for line in clips.index[~usable]:
-        where = f"{path.name}, line {line}: {onsets[line] or 'nothing'} to {offsets[line] or 'nothing'}"
-        kind = "time is not a number" if not numbers[line] else "event starts before the clip"
-        if numbers[line] and starts[line] >= ends[line]:
-            kind = "onset is not before offset"
-        problems.append(Problem(kind, clips[line], where, fatal=True))
-    problems += [
-        Problem("event without a label", clips[line], f"{path.name}, line {line}", fatal=True)
-        for line in clips.index[usable & (labels == "")]
-    ]
-    kept = usable & (labels != "")
-    first, end = np.asarray(starts[kept], np.float64), np.asarray(ends[kept], np.float64)
-    return EventTable(clips[kept].to_numpy(), first, end, labels[kept].to_numpy()), problems
-
-
 def read_durations(path: Path) -> dict[str, float]:
     """Seconds by file name without suffix, from a table of two columns with or without a header."""
     separator = header(path)[0]
@@ -152,6 +111,14 @@ def stem(name: str) -> str:
     return head if head and len(tail) <= 4 and tail.isalnum() and not tail.isdigit() else base
 
 
+class Matched(NamedTuple):
+    """Audio of the clips that have some, ids of those that have none, and what is odd about the files."""
+
+    audio: Mapping[str, Audio]
+    missing: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
 @dataclass(frozen=True)
 class AudioFiles:
     """Audio by name without suffix; ``spare`` are further files of a name that is there already."""
@@ -159,14 +126,21 @@ class AudioFiles:
     found: Mapping[str, Audio]
     spare: tuple[tuple[str, Path], ...] = ()
 
-    def problems(self, clips: Container[str]) -> list[Problem]:
-        """The clips among ``clips`` that have several files."""
+    def match(self, names: Mapping[str, Iterable[str]]) -> Matched:
+        """Audio of every clip under the first of its ``names`` that there is a file of."""
+        audio = {
+            clip: self.found[name]
+            for clip, candidates in names.items()
+            if (name := next((name for name in candidates if name in self.found), None)) is not None
+        }
         kind = "several audio files of one clip"
-        return [Problem(kind, name, f"{path} is not used") for name, path in self.spare if name in clips]
+        problems = [Problem(kind, name, f"{path} is not used") for name, path in self.spare if name in audio]
+        return Matched(audio, tuple(sorted(names.keys() - audio.keys())), tuple(problems))
 
 
-def audio_files(folders: Iterable[Path]) -> AudioFiles:
-    """Every file that may hold audio under the first folder that exists."""
+def audio_files(root: Path, split: str) -> AudioFiles:
+    """Every file that may hold audio in ``audio/<split>``, ``audio``, ``<split>`` or all of ``root``."""
+    folders = (root / "audio" / split, root / "audio", root / split, root)
     folder = next((folder for folder in folders if folder.is_dir()), None)
     found: dict[str, Audio] = {}
     spare = []
@@ -174,17 +148,9 @@ def audio_files(folders: Iterable[Path]) -> AudioFiles:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
-            if name.startswith(".") or path.suffix.lower() in _NO_AUDIO:
+            if name.startswith(".") or path.suffix.lower() in _NOT_AUDIO:
                 continue
             if stem(name) in found:
                 spare.append((stem(name), path))
             found.setdefault(stem(name), FileAudio(path))
     return AudioFiles(found, tuple(spare))
-
-
-T = TypeVar("T")
-
-
-def first_match(candidates: Iterable[str], found: Mapping[str, T]) -> T | None:
-    """What ``found`` has under the first of the names that it knows."""
-    return next((found[name] for name in candidates if name in found), None)

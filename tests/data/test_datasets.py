@@ -6,8 +6,7 @@ import pytest
 import soundfile
 
 from effbench.data.datasets import open_dataset, recognise
-from effbench.data.event_table import EventTable
-from effbench.data.labels import Event
+from effbench.data.labels import Event, EventTable
 from effbench.data.prepare import prepare
 from effbench.data.pseudo_labels import PseudoLabels
 from effbench.data.synth import synthesise

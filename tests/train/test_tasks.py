@@ -9,8 +9,7 @@ import torch
 
 from effbench import build_model
 from effbench.data.datasets import open_dataset
-from effbench.data.event_table import no_events
-from effbench.data.labels import encode_events
+from effbench.data.labels import EventTable, encode_events
 from effbench.data.synth import synthesise
 from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.models.checkpoints import read_checkpoint, read_content
@@ -96,7 +95,7 @@ def test_trainings_on_events_begin_with_the_network_of_one_on_clip_labels(taggin
 
 def test_balanced_draws_need_labels(strong, weak, teacher):
     data = open_data(planned(*advanced(strong, teacher), weak_data=weak))
-    unlabelled = replace(data, weak=replace(data.weak, events=no_events()))
+    unlabelled = replace(data, weak=replace(data.weak, events=EventTable()))
     with pytest.raises(DataError, match=r"data\.weak_sampling=uniform"):
         unlabelled.sampler(weak=True)
 
@@ -104,7 +103,7 @@ def test_balanced_draws_need_labels(strong, weak, teacher):
 def test_weak_clips_need_nothing_but_audio(strong, weak, teacher):
     plan = planned(*advanced(strong, teacher, "data.weak_sampling=uniform"), weak_data=weak)
     data = open_data(plan)
-    data = replace(data, weak=replace(data.weak, events=no_events()))
+    data = replace(data, weak=replace(data.weak, events=EventTable()))
     item = data.weak_items[Draw(0, seed=0)]
     assert item.labels is None
     assert item.weak is None

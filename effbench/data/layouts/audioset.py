@@ -9,17 +9,10 @@ import csv
 import re
 from pathlib import Path
 
-from effbench.data.clips import Audio, DataSet
+from effbench.data.clips import DataSet
 from effbench.data.ground_truth import AUDIOSET, read_audioset
 from effbench.data.packs import pack_audio, pack_split, pack_targets, packs_in
-from effbench.data.tables import (
-    AudioFiles,
-    audio_files,
-    find_durations,
-    first_match,
-    header,
-    tables_with,
-)
+from effbench.data.tables import AudioFiles, audio_files, find_durations, header, tables_with
 from effbench.data.vocabulary import strong_classes, weak_classes
 from effbench.errors import DataError
 
@@ -32,39 +25,28 @@ def strong_splits(folder: Path) -> dict[str, Path]:
 
 
 def open_strong(table: Path, split: str, audio: Path | None = None) -> DataSet:
-    """One split of AudioSet-strong.
-
-    ``audio`` is where the files or packs are; by default they are sought beside the table. Clips without
-    audio are listed as ``missing``.
-    """
+    """One split of AudioSet-strong; ``audio`` is where the files or packs are, if not beside the table."""
     labelled = read_audioset(table)
     durations = find_durations(table.parent, split)
-    files = _find_audio(audio or table.parent, split)
-    wanted = dict.fromkeys([*labelled.clips, *durations])
-    clips: dict[str, Audio] = {}
-    for name in wanted:
-        segment = labelled.clips.get(name, name)
-        file = first_match((name, name[1:], f"Y{segment}", segment), files.found)
-        if file is not None:
-            clips[name] = file
+    segments = {name: name for name in durations} | dict(labelled.clips)
+    names = {name: (name, name[1:], f"Y{segment}", segment) for name, segment in segments.items()}
+    matched = _find_audio(audio or table.parent, split).match(names)
     return DataSet(
         table.parent,
         "audioset-strong",
         split,
         strong_classes(),
-        clips,
+        matched.audio,
         labelled.events,
         known_durations=durations,
-        missing=tuple(sorted(name for name in wanted if name not in clips)),
-        problems=(*labelled.problems, *files.problems(clips)),
+        missing=matched.missing,
+        problems=(*labelled.problems, *matched.problems),
     )
 
 
 def _find_audio(folder: Path, split: str) -> AudioFiles:
     packs = [folder] if folder.is_file() else packs_in(folder)
-    if packs:
-        return AudioFiles(pack_audio(packs))
-    return audio_files([folder / "audio" / split, folder / "audio", folder / split, folder])
+    return AudioFiles(pack_audio(packs)) if packs else audio_files(folder, split)
 
 
 def weak_splits(folder: Path) -> dict[str, Path]:
@@ -93,17 +75,16 @@ def open_weak(table: Path, split: str, audio: Path | None = None) -> DataSet:
         weak, packed = pack_targets(table), pack_audio([table])
         return DataSet(table.parent, "audioset-weak", split, weak_classes(), packed, weak=weak)
     weak = _segment_labels(table)
-    files = _find_audio(audio or table.parent, split)
-    clips = {name: first_match((name, name[1:]), files.found) for name in weak}
+    matched = _find_audio(audio or table.parent, split).match({name: (name, name[1:]) for name in weak})
     return DataSet(
         table.parent,
         "audioset-weak",
         split,
         weak_classes(),
-        {name: file for name, file in clips.items() if file is not None},
+        matched.audio,
         weak=weak,
-        missing=tuple(sorted(name for name, file in clips.items() if file is None)),
-        problems=tuple(files.problems(clips)),
+        missing=matched.missing,
+        problems=matched.problems,
     )
 
 

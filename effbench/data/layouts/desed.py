@@ -5,16 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.event_table import no_events
 from effbench.data.ground_truth import DESED, StrongTable, read_desed
-from effbench.data.tables import (
-    audio_files,
-    find_durations,
-    header,
-    read_table,
-    stem,
-    tables_with,
-)
+from effbench.data.tables import audio_files, find_durations, header, read_table, stem, tables_with
 from effbench.data.vocabulary import ClassList
 
 _WEAK = ("filename", "event_labels")
@@ -34,24 +26,22 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
     The classes are the labels of all tables beside this one, sorted, so that every split has the same.
     """
     strong = set(DESED) <= set(header(table)[1])
-    labelled = read_desed(table) if strong else StrongTable({}, no_events(), ())
+    labelled = read_desed(table) if strong else StrongTable()
     weak = {} if strong else _weak_labels(table)
     durations = find_durations(table.parent, split)
-    root = audio or table.parent
-    files = audio_files([root / "audio" / split, root / "audio", root / split, root])
-    wanted = dict.fromkeys([*labelled.clips, *weak, *durations])
-    clips = {name: files.found[name] for name in wanted if name in files.found}
+    names = {name: [name] for name in (*labelled.clips, *weak, *durations)}
+    matched = audio_files(audio or table.parent, split).match(names)
     return DataSet(
         table.parent,
         "desed",
         split,
         _classes(table),
-        clips,
+        matched.audio,
         labelled.events,
         weak=weak,
         known_durations=durations,
-        missing=tuple(sorted(name for name in wanted if name not in clips)),
-        problems=(*labelled.problems, *files.problems(clips)),
+        missing=matched.missing,
+        problems=(*labelled.problems, *matched.problems),
     )
 
 

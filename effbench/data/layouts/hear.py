@@ -8,10 +8,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from effbench.data.clips import Audio, DataSet, FileAudio, Problem
-from effbench.data.event_table import EventTable
+from effbench.data.labels import EventTable
 from effbench.data.tables import stem
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
@@ -60,14 +58,17 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
                 )
             else:
                 rows.append((stem(name), *event))
-    names, onsets, offsets, events = zip(*rows, strict=True) if rows else ((), (), (), ())
     return DataSet(
-        folder, "hear", split, classes, clips,
-        EventTable(names, np.array(onsets, float), np.array(offsets, float), events),
+        folder,
+        "hear",
+        split,
+        classes,
+        clips,
+        EventTable.from_rows(rows),
         weak={name: found for name, found in weak.items() if found},
         missing=tuple(sorted(stem(name) for name in labels if stem(name) not in clips)),
         problems=tuple(problems),
-    )  # fmt: skip
+    )
 
 
 def _event(item: Mapping[str, object]) -> tuple[float, float, str] | None:

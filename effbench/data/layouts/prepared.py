@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.clips import Audio, DataSet
-from effbench.data.event_table import EventTable, no_events
+from effbench.data.labels import EventTable
 from effbench.data.tables import stem
 from effbench.data.vocabulary import ClassList, strong_classes
 from effbench.errors import DataError
@@ -143,9 +143,8 @@ def _classes(record: Path) -> ClassList:
 def _events(shards: Sequence[Path]) -> EventTable:
     parts = [part for shard in shards for part in _shard_events(shard)]
     if not parts:
-        return no_events()
-    clips, onsets, offsets, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return EventTable(clips, onsets.astype(np.float64), offsets.astype(np.float64), labels)
+        return EventTable()
+    return EventTable(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _shard_events(shard: Path) -> Iterator[tuple[NDArray[np.generic], ...]]:

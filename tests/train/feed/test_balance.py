@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.data.clips import DataSet
-from effbench.data.event_table import EventTable
-from effbench.data.labels import Event, encode_events
+from effbench.data.labels import Event, EventTable, encode_events
 from effbench.data.vocabulary import ClassList
 from effbench.train.feed.balance import balanced_weights
 
@@ -26,8 +25,7 @@ class Silent:
 
 
 def dataset(clips, events=(), weak=None):
-    columns = list(zip(*((c, e.onset, e.offset, e.label) for c, e in events), strict=True)) or [[]] * 4
-    table = EventTable(columns[0], np.array(columns[1], float), np.array(columns[2], float), columns[3])
+    table = EventTable.from_rows((clip, *event) for clip, event in events)
     audio = {name: Silent() for name in clips}
     return DataSet(Path("none"), "folder", "train", CLASSES, audio, table, weak or {})
 

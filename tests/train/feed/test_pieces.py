@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_pseudo_labels_end_with_their_file(tmp_path):
 
 def test_pseudo_labels_in_memory(clicking):
     probabilities = np.random.default_rng(0).random((2, 1500)).astype(np.float32)
-    items = TrainingItems(clicking.with_pseudo_labels(lambda clip: probabilities), classes=CLASSES)
+    items = TrainingItems(replace(clicking, pseudo=lambda clip: probabilities), classes=CLASSES)
     item = items[Draw(0, 3)]
     expected = probabilities[:, item.start : item.start + 250]
     np.testing.assert_allclose(1 / (1 + np.exp(-item.pseudo)), expected, rtol=1e-5)
