@@ -7,7 +7,6 @@ import math
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,17 @@ MODELS = ("fmn04", "fmn04+gru-104")
 USUAL = Effort(pairs=6, min_rounds=2, max_rounds=6)
 BRIEF = Effort(pairs=4, min_rounds=1, max_rounds=1, attempts=1)
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet_clock() -> Iterator[None]:
+    """Time that this process computes, on one thread: what else the machine does is no part of the tests."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "perf_counter", time.process_time)
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +64,6 @@ def edit(path: Path, *keys: str, to: Any) -> None:
 
 def statuses(result: Check) -> dict[str, str]:
     return {model.spec: model.status for model in result.models}
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def slowed(victim: str, factor: float) -> Any:
@@ -304,7 +304,7 @@ def test_a_model_is_slower_only_beyond_doubt(now: float, half_width: float, stat
 
 def test_twice_the_reference_has_half_its_speed() -> None:
     settle_allocator()
-    with torch.inference_mode(), one_thread():
+    with torch.inference_mode():
         reference = yardstick_call(CPU)
         ratio = measure_ratio(lambda: (reference(), reference()), reference, CPU, 30)
     assert ratio.estimate.value == pytest.approx(0.5, rel=0.2)
