@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from effbench.cli.options import (
+    AudioOption,
+    BatchSizeOption,
+    CheckpointOption,
+    DeviceOption,
+    FormatOption,
+    KeepOption,
+    LayoutOption,
+    PrecisionOption,
+    SplitOption,
+    StoreOption,
+)
 from effbench.cli.output import Format, note, write_result, write_sections
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
@@ -19,19 +31,20 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str | None, typer.Option(help="Model spec: run it on --data and score it.")] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Weights: strong, advanced-kd, or a file. Without: untrained.")
+    checkpoint: CheckpointOption = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Data set: its folder, or one of its tables."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The data set to run on.")] = None,
-    split: Annotated[str | None, typer.Option(help="Which split, where it has several.")] = None,
-    layout: Annotated[str | None, typer.Option(help="Its layout; recognised by default.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="Folder of the audio, where it lies elsewhere.")] = None,
+    split: SplitOption = None,
+    layout: LayoutOption = None,
+    audio: AudioOption = None,
     scores: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Score these frame scores: a folder of tables, or one .parquet."),
     ] = None,
     ground_truth: Annotated[
-        Path | None, typer.Option(metavar="TSV", help="Events that --scores are held against.")
+        Path | None, typer.Option(metavar="TSV", help="Events to compare --scores with.")
     ] = None,
     durations: Annotated[
         Path | None,
@@ -49,28 +62,22 @@ def evaluate(
         int | None, typer.Option(min=1, help="Frames of the median filter, instead of the protocol's.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="For scores of events, on the scores' scale.")
+        float | None, typer.Option(help="Threshold of decoded events, on the scale of the scores.")
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can go on."),
+        typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Clips per call of the model; 2 on a CPU, 32 on a GPU.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "fp32",
     per_class: Annotated[bool, typer.Option("--per-class", help="Show every class.")] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the PSD-ROC curves: .png, .svg or .pdf.")
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep/--no-store", help="Keep a model's values in the store.")
-    ] = True,
-    form: Annotated[Format, typer.Option("--format", help="table, json or csv.")] = Format.table,
+    store: StoreOption = None,
+    keep: KeepOption = True,
+    form: FormatOption = Format.table,
 ) -> None:
     """Score a model on a data set, or anybody's frame scores against ground truth, with 95 % intervals.
 

@@ -47,3 +47,7 @@ StoreOption = Annotated[
 ]
 KeepOption = Annotated[bool, typer.Option("--keep/--no-store", help="Keep the results in the store.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
+DrawnDeviceOption = Annotated[
+    str | None,
+    typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
+]

@@ -7,19 +7,16 @@ from typing import Annotated
 
 import typer
 
+from effbench.cli.options import DrawnDeviceOption, StoreOption
 from effbench.plots.choices import Convention, ImageFormat
 
 
 def plot(
     figure: Annotated[
         str,
-        typer.Argument(
-            metavar="FIGURE", help="paper-1, paper-2, cnn-vs-transformers, or the YAML file of your own."
-        ),
+        typer.Argument(metavar="FIGURE", help="paper-1, paper-2, cnn-vs-transformers, … or a YAML file."),
     ],
-    store: Annotated[Path, typer.Option(metavar="FILE", help="The results store to draw from.")] = Path(
-        "results/effbench.sqlite"
-    ),
+    store: StoreOption = None,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the image files go; made if missing.")
     ] = Path("results/figures"),
@@ -30,10 +27,7 @@ def plot(
         Convention,
         typer.Option(help="Convention of the MACs: exact, or as in the published figures."),
     ] = Convention.exact,
-    device: Annotated[
-        str | None,
-        typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
-    ] = None,
+    device: DrawnDeviceOption = None,
     precision: Annotated[
         str | None,
         typer.Option(help="Draw timings in this precision, e.g. fp16. By default, the most complete."),

@@ -7,19 +7,16 @@ from typing import Annotated
 
 import typer
 
+from effbench.cli.options import DrawnDeviceOption, StoreOption
+
 
 def report(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="What to report on: paper.")],
-    store: Annotated[Path, typer.Option(metavar="FILE", help="The results store to report from.")] = Path(
-        "results/effbench.sqlite"
-    ),
+    store: StoreOption = None,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the pages and figures go; made if missing.")
     ] = Path("results/report"),
-    device: Annotated[
-        str | None,
-        typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
-    ] = None,
+    device: DrawnDeviceOption = None,
 ) -> None:
     """Write a report as one Markdown and one self-contained HTML page, and print the files' paths.
 

@@ -18,19 +18,10 @@ COUNTER_NAMES = {"macs_fvcore": "fvcore", "macs_thop": "thop", "macs_torch": "to
 
 @dataclass(frozen=True)
 class Point:
-    """One model in one figure.
+    """One model in one published figure: what the figure says (``psds1`` and ``…_published``), and our own.
 
-    Attributes:
-        figure: number of the published figure.
-        spec: canonical model spec.
-        psds1: published, in percent.
-        parameters: counted here.
-        parameters_published: read from the figure.
-        macs_exact: counted here, MACs per clip.
-        macs_paper: counted here in the convention of the figure.
-        macs_published: read from the figure.
-        throughput_published: clips per second on an unknown device.
-        throughput: measured here, by device; devices that did not run the model are absent.
+    PSDS1 is in per cent, MACs are per clip, ``macs_paper`` in the convention of the figure. The published
+    throughput is that of an unknown device; ours is by device, as far as the device ran the model.
     """
 
     figure: int
@@ -62,14 +53,12 @@ class Agreement:
     Attributes:
         worst: the point that differs most.
         difference: by how much it does, as a fraction.
-        tolerance: what the precision of the figures allows, as a fraction.
-        outside: number of points that differ by more.
+        outside: number of points that differ by more than the precision of the figures allows.
         count: number of points.
     """
 
     worst: Point
     difference: float
-    tolerance: float
     outside: int
     count: int
 
@@ -78,7 +67,7 @@ class Agreement:
         """Agreement of all points; ``tolerance`` and what ``difference`` gives are fractions."""
         worst = max(points, key=lambda point: abs(difference(point)))
         outside = sum(abs(difference(point)) > tolerance for point in points)
-        return cls(worst, difference(worst), tolerance, outside, len(points))
+        return cls(worst, difference(worst), outside, len(points))
 
 
 def collect(rows: pd.DataFrame, figure: FigureDefinition, timings: Mapping[str, Chosen]) -> list[Point]:
@@ -132,13 +121,9 @@ def counted(rows: pd.DataFrame, specs: Sequence[str]) -> dict[str, Chosen]:
 def throughputs(rows: pd.DataFrame, figures: Sequence[FigureDefinition]) -> dict[str, Chosen]:
     """Measured throughput of all models of the figures, by device; the most complete device comes first."""
     specs = list(dict.fromkeys(spec for figure in figures for spec in figure.specs))
-    conditions = {
-        name: value
-        for figure in figures
-        for panel in figure.panels
-        if panel.quantity == "throughput"
-        for name, value in panel.conditions.items()
-    }
+    conditions: dict[str, object] = {}
+    for panel in (panel for figure in figures for panel in figure.panels):
+        conditions |= panel.conditions if panel.quantity == "throughput" else {}
     found = {
         device: timed(rows, "throughput", specs, device, conditions)
         for device in timed_devices(rows, "throughput", specs)
@@ -148,15 +133,7 @@ def throughputs(rows: pd.DataFrame, figures: Sequence[FigureDefinition]) -> dict
 
 @dataclass(frozen=True)
 class Count:
-    """One counter's figure for one model.
-
-    Attributes:
-        spec: canonical model spec.
-        counter: its name.
-        macs: what it counts, MACs per clip.
-        exact: our exact count.
-        causes: why the two differ, one line each.
-    """
+    """MACs per clip of one model by one counter and exactly, and why the two differ, one line a cause."""
 
     spec: str
     counter: str
@@ -166,19 +143,17 @@ class Count:
 
     @property
     def difference(self) -> float:
-        """Against the exact count, as a fraction of that."""
+        """The counter's against the exact count, as a fraction of that."""
         return self.macs / self.exact - 1
 
 
 def counts(rows: pd.DataFrame, specs: Sequence[str]) -> list[Count]:
-    """Figures of all counters that ran, model by model."""
+    """Counts of all counters that ran, model by model."""
     exact = untimed(rows, "macs_exact", specs, "measured").values
     found: dict[tuple[str, str], Count] = {}
     for quantity, name in COUNTER_NAMES.items():
-        chosen = untimed(rows, quantity, specs, "measured")
-        for spec, value, conditions in zip(
-            chosen.rows["spec"], chosen.rows["value"], chosen.rows["conditions"], strict=True
-        ):
+        chosen = untimed(rows, quantity, specs, "measured").rows
+        for spec, value, conditions in chosen[["spec", "value", "conditions"]].itertuples(index=False):
             causes = tuple(str(cause) for cause in conditions.get("explanation", ()))
             found[spec, name] = Count(spec, name, value, exact[spec].value, causes)
     return [found[spec, name] for spec in specs for name in COUNTER_NAMES.values() if (spec, name) in found]
@@ -190,8 +165,8 @@ class Spread:
 
     Attributes:
         counter: its name.
-        lowest: its count that falls shortest.
-        highest: its count that is most above, or falls least short.
+        lowest: its count that is furthest below the exact one.
+        highest: its count that is furthest above, or least below.
         equal: how many of its counts are the exact ones.
         models: how many models it counted.
     """

@@ -35,17 +35,8 @@ CLAIMED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Family:
-    """Models of one series, and what the published convention counts of their exact MACs.
-
-    Attributes:
-        label: of the series.
-        lowest: smallest ratio of MACs in the published convention to exact ones.
-        highest: largest ratio.
-        lowest_spec: the model with the smallest ratio.
-        highest_spec: the model with the largest ratio.
-        count: number of models.
-        cause: why the conventions differ, if they do.
-    """
+    """Models of one series: lowest and highest ratio of MACs in the published convention to exact ones, which
+    models have them, how many models there are, and why the conventions differ, if they do."""
 
     label: str
     lowest: float
@@ -71,16 +62,14 @@ class Leaver:
 
 @dataclass(frozen=True)
 class FrontChange:
-    """The Pareto front of (MACs, PSDS1) of one figure, in both conventions.
+    """The Pareto front of (MACs, PSDS1) of one figure in the published convention and with exact MACs.
 
     Attributes:
         figure: number of the published figure.
-        paper: models on the front in the published convention, cheapest first.
-        exact: models on the front with exact MACs, cheapest first.
-        leaving: on the front in the published convention only.
-        entering: on the front with exact MACs only.
-        by_series: how many models of each series are on the front in the published convention, and with
-            exact MACs; series that are on neither are absent.
+        paper, exact: models on the front, cheapest first.
+        leaving, entering: models on the front in the published convention only, and with exact MACs only.
+        by_series: how many models of each series are on the one front and on the other; series that are on
+            neither are absent.
     """
 
     figure: int
@@ -117,22 +106,16 @@ def front_change(points: Sequence[Point], figure: FigureDefinition) -> FrontChan
         if spec not in exact_front:
             better = dominator(spec, exact)
             leaving.append(Leaver(by_spec[spec], None if better is None else by_spec[better]))
+    before, after = (Counter(_label(figure, spec) for spec in front) for front in (paper_front, exact_front))
+    labels = dict.fromkeys(_label(figure, spec) for spec in figure.specs)
     return FrontChange(
         figure=points[0].figure,
         paper=tuple(by_spec[spec] for spec in paper_front),
         exact=tuple(by_spec[spec] for spec in exact_front),
         leaving=tuple(leaving),
         entering=tuple(by_spec[spec] for spec in exact_front if spec not in paper_front),
-        by_series=_by_series(figure, paper_front, exact_front),
+        by_series={label: (before[label], after[label]) for label in labels if before[label] or after[label]},
     )
-
-
-def _by_series(
-    figure: FigureDefinition, paper: Sequence[str], exact: Sequence[str]
-) -> dict[str, tuple[int, int]]:
-    before, after = (Counter(_label(figure, spec) for spec in front) for front in (paper, exact))
-    labels = dict.fromkeys(_label(figure, spec) for spec in figure.specs)
-    return {label: (before[label], after[label]) for label in labels if before[label] or after[label]}
 
 
 def _label(figure: FigureDefinition, spec: str) -> str:
@@ -143,14 +126,7 @@ def _label(figure: FigureDefinition, spec: str) -> str:
 
 @dataclass(frozen=True)
 class Contender:
-    """A model in the comparison.
-
-    Attributes:
-        spec: canonical model spec.
-        psds1: published, in percent.
-        parameters: counted here.
-        macs: counted here, exact, per clip.
-    """
+    """A model in the comparison: its published PSDS1 in per cent, and our counts (exact MACs per clip)."""
 
     spec: str
     psds1: float
@@ -201,12 +177,7 @@ class Claim:
 
 
 def claim(rows: pd.DataFrame, points: Sequence[Point]) -> Claim | None:
-    """The claim, checked with our own counts; ``None`` where the transformers have not been counted.
-
-    Args:
-        rows: of the results store.
-        points: of the published figures.
-    """
+    """The claim, checked with our own counts; ``None`` where the transformers have not been counted."""
     specs = (CHALLENGER, *TRANSFORMERS)
     parameters, macs = (
         untimed(rows, name, specs, "measured").values for name in ("parameters", "macs_exact")

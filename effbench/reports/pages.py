@@ -32,17 +32,10 @@ _PAGE = "report.html.j2"
 def report(
     study: str, *, store: Path | str | None = None, out: Path | str, device: str | None = None
 ) -> list[Path]:
-    """Write a report from a results store, as ``build`` does.
-
-    Args:
-        study: what to report on, a key of ``REPORTS``.
-        store: the results store; ``results/effbench.sqlite`` by default.
-        out: folder of the pages, made if missing.
-        device: as in ``build``.
+    """Write a report from a results store (``results/effbench.sqlite`` by default), as ``build`` does.
 
     Raises:
         StoreError: no such store, or one that can't be read.
-        UsageError, MissingResults, EffbenchError: as in ``build``.
     """
     _require(study)
     return build(study, newest_rows(store), Path(out), device=device)
@@ -72,7 +65,9 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
     images = {
         f"{figure}.svg": render(draw(data), ImageFormat.svg) for figure, data in content.figures.items()
     }
-    page = _markdown(name, content)
+    captions = {figure: caption(data) for figure, data in content.figures.items()}
+    template = _templates().get_template(f"{name}.md.j2")
+    page = template.render(title=content.title, captions=captions, **content.values)
     files = {f"{name}.html": _html(content, page, images).encode(), f"{name}.md": page.encode(), **images}
     for file, data in files.items():
         with replacing(out / file, make_folder=True) as temporary:
@@ -82,29 +77,20 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
 
 def _require(name: str) -> None:
     if name not in REPORTS:
-        known = ", ".join(REPORTS)
-        raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {known}.")
-
-
-def _markdown(name: str, content: paper.Content) -> str:
-    captions = {figure: caption(data) for figure, data in content.figures.items()}
-    template = _templates().get_template(f"{name}.md.j2")
-    return template.render(title=content.title, captions=captions, **content.values)
+        raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {', '.join(REPORTS)}.")
 
 
 def _html(content: paper.Content, page: str, images: Mapping[str, bytes]) -> str:
     """The Markdown page as HTML, with its figures inside."""
     converter = markdown.Markdown(extensions=["tables", "toc", "md_in_html", "sane_lists"])
     body = converter.convert(page)
-    body = body.replace("<table>", '<div class="table" tabindex="0"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    body = body.replace("<table>", '<div class="table" tabindex="0"><table>')
+    body = body.replace("</table>", "</table></div>")
     for file, image in images.items():
         data = base64.b64encode(image).decode()
         body = body.replace(f'src="{file}"', f'src="data:image/svg+xml;base64,{data}"')
     sections = [token for top in converter.toc_tokens for token in top["children"]]  # type: ignore[attr-defined]
-    template = _templates().get_template(_PAGE)
-    return template.render(title=content.title, body=body, sections=sections)
+    return _templates().get_template(_PAGE).render(title=content.title, body=body, sections=sections)
 
 
 def _templates() -> jinja2.Environment:

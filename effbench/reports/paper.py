@@ -10,17 +10,8 @@ import pandas as pd
 from effbench.plots.caption import setting
 from effbench.plots.figures import load_figure
 from effbench.plots.select import FigureData, find_device, select, timed_devices
-from effbench.reports import findings
-from effbench.reports.comparison import (
-    COUNTER_NAMES,
-    Agreement,
-    Point,
-    collect,
-    counted,
-    counts,
-    spreads,
-    throughputs,
-)
+from effbench.reports import comparison, findings
+from effbench.reports.comparison import Agreement, Point, collect, counted, counts, spreads, throughputs
 from effbench.reports.pareto import Cost, costs
 from effbench.reports.provenance import environments, origins
 
@@ -36,13 +27,7 @@ TITLE = "Two published trade-off figures, counted and measured again"
 
 @dataclass(frozen=True)
 class Content:
-    """What a report's template is filled with.
-
-    Attributes:
-        title: of the page.
-        figures: by name; drawn as SVG.
-        values: everything else that the template uses.
-    """
+    """What a report's template is filled with: figures by name, and everything else that it uses."""
 
     title: str
     figures: Mapping[str, FigureData]
@@ -50,11 +35,9 @@ class Content:
 
 
 def content(rows: pd.DataFrame, device: str | None = None) -> Content:
-    """Everything that the report says, from rows of the results store.
+    """Everything that the report says, from rows of the results store, published results included.
 
-    Args:
-        rows: of the results store, published results included.
-        device: draw timings of this device; the tables list every device.
+    Figures show timings of the ``device``; the tables list every device.
 
     Raises:
         MissingResults: the store lacks parameters or MACs of a model in the figures.
@@ -79,9 +62,8 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         known = timed_devices(rows, "throughput", third.specs)
         drawn[CLAIM_FIGURE] = select(rows, third, device=device if device in known else None)
     by_cost, third_party = costs(points, devices), counts(rows, specs)
-    source = origins(rows[rows["spec"].isin(specs) & (rows["provenance"] == "published")])[
-        0
-    ].source.partition(",")[0]
+    published = origins(rows[rows["spec"].isin(specs) & (rows["provenance"] == "published")])
+    source = published[0].source.partition(",")[0]
     values = {
         "paper": f"[{source}](https://arxiv.org/abs/{source[6:]})" if source.startswith("arXiv:") else source,
         "definitions": definitions,
@@ -102,7 +84,7 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "claim": claimed,
         "claimed_share": findings.CLAIMED_SHARE,
         "claim_figure": CLAIM_FIGURE,
-        "counters": list(COUNTER_NAMES.values()),
+        "counters": list(comparison.COUNTER_NAMES.values()),
         "counts": third_party,
         "spreads": spreads(third_party),
         "origins": origins(used),

@@ -45,13 +45,8 @@ def dominator(name: Name, points: Mapping[Name, Tradeoff]) -> Name | None:
 
 @dataclass(frozen=True)
 class Cost:
-    """One way to measure what a model costs, and the models that are worth it.
-
-    Attributes:
-        label: what was measured.
-        front: models on the Pareto front, cheapest first.
-        models: how many models have this cost.
-    """
+    """One way to measure what a model costs, the models on its Pareto front (cheapest first), and the number
+    of models of which the cost is known."""
 
     label: str
     front: tuple[str, ...]
@@ -59,11 +54,9 @@ class Cost:
 
 
 def costs(points: Sequence[Point], devices: Mapping[str, str]) -> list[Cost]:
-    """Fronts of all models by parameters, MACs in both conventions, and time on each device.
+    """Fronts of all models by parameters, MACs in both conventions, and time on each device (with its label).
 
-    Args:
-        points: of one or several figures; a model that is in several counts once.
-        devices: label of each device that timed the models.
+    A model that is in several figures counts once.
     """
     models = {point.spec: point for point in points}
     known = {

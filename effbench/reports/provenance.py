@@ -14,17 +14,10 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class RowOrigin:
-    """Rows of one source, commit and device.
+    """Rows of one source, commit (shortened; empty if unknown) and device (empty where it does not matter).
 
-    Attributes:
-        provenance: measured or published.
-        source: program and version, or the publication.
-        commit: of the program, shortened; empty if unknown.
-        device: what was timed; empty where that does not matter.
-        quantities: what the rows hold.
-        models: number of models.
-        rows: number of rows.
-        dates: day of the oldest row to day of the newest; the month, if published.
+    ``models`` and ``rows`` are their numbers; ``dates`` go from the day of the oldest row to that of the
+    newest, or are months if published.
     """
 
     provenance: str

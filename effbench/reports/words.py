@@ -62,14 +62,6 @@ def alt(text: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
-    "millions": millions,
-    "billions": billions,
-    "percent": percent,
-    "share": share,
-    "rate": rate,
-    "interval": interval,
-    "listed": listed,
-    "code": code,
-    "cell": cell,
-    "alt": alt,
+    word.__name__: word
+    for word in (millions, billions, percent, share, rate, interval, listed, code, cell, alt)
 }
