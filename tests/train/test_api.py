@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from effbench.data.synth import synthesise
-from effbench.errors import Stopped, UsageError
+from effbench.errors import CheckpointError, Stopped, UsageError
 from effbench.models.checkpoints import read_checkpoint
 from effbench.results.store import Store
 from effbench.train.api import train
-from tests.train.small import InterruptAt
+from tests.train.small import InterruptAt, save_model
 
 pytest.importorskip("lightning")
 
@@ -66,6 +66,16 @@ def test_an_interrupted_run_is_resumed_to_the_same_scores(data, tmp_path):
     assert progress.told[0] == ("began", 1, 4)
     assert resumed.scores == whole.scores != {}
     assert (resumed.folder / "curves.png").is_file()
+
+
+def test_a_run_resumes_without_the_file_that_it_was_initialised_from(data, tmp_path):
+    start = save_model(tmp_path / "start.pt", ("Speech", "Dog"))
+    with pytest.raises(Stopped):
+        trained(data, tmp_path, f"initialise={start}", name="a", progress=InterruptAt(1))
+    start.unlink()
+    assert train(resume=tmp_path / "a", device="cpu", loggers=()).weights.is_file()
+    with pytest.raises(CheckpointError, match="no checkpoint file at"):
+        trained(data, tmp_path, f"initialise={start}", name="b")
 
 
 def test_what_can_not_work_is_refused_in_words_of_python(data, tmp_path):
