@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from effbench.data.ground_truth import read_ground_truth
 from effbench.data.tables import read_durations
 from effbench.errors import EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.protocol import EvaluationOptions
+from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
 from effbench.evaluate.scoring import Engine
 from effbench.infer.dataset import ClipProgress, infer
 from effbench.infer.inference import Inference
@@ -90,11 +91,11 @@ def evaluate(
     for kept, what in ((store, "a results store keeps values"), (work, "a work folder keeps logits")):
         if kept is not None and not isinstance(model, str | ModelSpec):
             raise UsageError(f"{what} of models by their specs: give the spec of a model")
-    options = EvaluationOptions(protocol, metrics, engine, median_window, threshold)
+    plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold).plan
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
         if model is not None and data is not None:
-            inference = Inference(device, precision, batch_size, options.plan.overlap)
+            inference = Inference(device, precision, batch_size, plan.overlap)
             dataset = _dataset(data, layout, split, audio)
             where = (dataset.path if isinstance(data, DataSet) else Path(data)).resolve()
             chosen = _chosen(model, checkpoint)
@@ -110,20 +111,24 @@ def evaluate(
             given_scores, truth = read_scores(Path(scores)), read_ground_truth(Path(ground_truth))
             seconds = last_times(given_scores) if durations is None else read_durations(Path(durations))
             origin = {"data": Path(ground_truth).name, "model": str(scores)}
-        evaluation = options.evaluate(
+        evaluation = evaluate_scores(
             given_scores.scores,
             truth,
             seconds,
             classes=given_scores.classes,
+            protocol=protocol,
+            metrics=metrics,
+            engine=engine,
             probabilities=given_scores.probabilities,
             timestamps=given_scores.timestamps,
-            origin=origin,
+            median_window=median_window,
+            threshold=threshold,
         )
         if results is not None:
             conditions = {key: value for key, value in origin.items() if key != "model"}
             spec, here = str(origin["model"]), environment("cpu")
             results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
-    return evaluation
+    return replace(evaluation, origin=origin)
 
 
 def _dataset(

@@ -1,7 +1,7 @@
 """How far a score would move with other clips: bootstrap intervals over clips.
 
 A resample gives each clip a weight: how often it was drawn. Counts are sums over clips, so that a resampled
-score needs no more than weighted counts: nothing is detected, matched or sorted twice.
+score needs weighted counts alone: nothing is detected, matched or sorted twice.
 """
 
 from __future__ import annotations

@@ -31,18 +31,18 @@ def event_f1(
     resamples: int = CLIP_RESAMPLES,
     seed: int = 0,
 ) -> FScore:
-    """F1 and error rate of events whose times are right within collars.
+    """F1 and error rate of events whose onsets and offsets are right within collars.
 
     As many events as possible are matched, one to one. A substitution is one more match that is possible
-    when classes are not looked at; sed_eval counts at most as many, because it keeps the first matches.
+    regardless of class; sed_eval counts at most as many, because it keeps the first matches.
 
     Args:
-        estimated: clip -> (onset, offset, class) of detected events in seconds; a clip that is not there has
+        estimated: clip -> (onset, offset, class) of detected events in seconds; clips without an entry have
             none.
         ground_truth: clip -> events; all its clips count.
         classes: that may occur.
         onset_collar: seconds by which an onset may be off.
-        offset_collar: the same of offsets; ``None``: only onsets are looked at.
+        offset_collar: the same for offsets; ``None``: onsets alone count.
         offset_ratio: an offset may also be off by this part of the event's length, if that is more.
         resamples: bootstrap resamples of the clips for the intervals; 0 for none.
         seed: of the resampling.
@@ -66,10 +66,7 @@ def segment_scores(
 ) -> SegmentScore:
     """F1 and error rate of which classes are active in which segments.
 
-    Arguments and errors are those of ``event_f1``, and one more.
-
-    Args:
-        segment_seconds: length of a segment.
+    Arguments and errors are those of ``event_f1``, and the length of a segment.
     """
     inputs = DetectionInputs(estimated, ground_truth, classes)
     return SegmentParameters(segment_seconds).score(inputs, ClipBootstrap(resamples, seed))
@@ -82,9 +79,9 @@ class SegmentScore:
     Attributes:
         f1: of active segments.
         error_rate: substitutions, deletions and insertions per active segment of the ground truth.
-        substitutions: the error rate's share of segments whose classes were taken for others.
+        substitutions: the error rate's share of active classes that were detected as others.
         deletions: its share of missed activity.
-        insertions: its share of activity that is not there; there is no upper bound.
+        insertions: its share of false activity; there is no upper bound.
         intervals: 95 % bootstrap interval over clips of ``error_rate``; empty if not asked for.
     """
 
@@ -152,7 +149,7 @@ class EventCollars:
 
 @dataclass(frozen=True)
 class SegmentParameters:
-    """Length of the segments; it must be above 0 s."""
+    """Length of the segments, above 0 s."""
 
     seconds: float = 1.0
 
@@ -193,7 +190,7 @@ def _errors(clips: int, active: np.ndarray, detected: np.ndarray, hits: np.ndarr
     """Substitutions, deletions and insertions of every clip (clips, 3)."""
     segments, place = np.unique(np.concatenate([active, detected, hits])[:, :2], axis=0, return_inverse=True)
     parts = np.split(place, np.cumsum([len(active), len(detected)]))
-    there, said, right = (np.bincount(part, minlength=len(segments)) for part in parts)
-    kinds = (np.minimum(there, said) - right, np.maximum(there - said, 0), np.maximum(said - there, 0))
+    truth, found, right = (np.bincount(part, minlength=len(segments)) for part in parts)
+    kinds = (np.minimum(truth, found) - right, np.maximum(truth - found, 0), np.maximum(found - truth, 0))
     totals = [np.bincount(segments[:, 0], weights=kind, minlength=clips) for kind in kinds]
     return np.stack(totals, axis=1)

@@ -53,15 +53,7 @@ class FScore:
 
 @dataclass(frozen=True)
 class DetectionInputs:
-    """Detected events and those of the ground truth, brought into one order.
-
-    Attributes:
-        estimated: clip -> (onset, offset, class) of detected events in seconds; a clip that is not there has
-            none.
-        ground_truth: clip -> events; all its clips count.
-        classes: that may occur.
-        truth: the events of the ground truth as arrays.
-        detected: the detected ones.
+    """Detected events and those of the ground truth (see ``event_f1``), as arrays in one order too.
 
     Raises:
         UsageError: when it is made; a clip without ground truth, or an event of no known class or with
@@ -77,9 +69,8 @@ class DetectionInputs:
     def __post_init__(self) -> None:
         for clip in self.estimated:
             if clip not in self.ground_truth:
-                raise UsageError(
-                    f"clip '{clip}' has detected events but no ground truth (an empty list is fine)"
-                )
+                what = "has detected events but no ground truth (an empty list is fine)"
+                raise UsageError(f"clip '{clip}' {what}")
         clips = sorted(self.ground_truth)
         estimated = {clip: self.estimated.get(clip, ()) for clip in clips}
         for name, events in {"truth": self.ground_truth, "detected": estimated}.items():
@@ -91,7 +82,7 @@ class DetectionInputs:
         return len(self.ground_truth)
 
     def count(self, clip: np.ndarray, class_index: np.ndarray) -> np.ndarray:
-        """Number (clips, classes) of things of which each is in a clip and of a class."""
+        """Number (clips, classes) of events or segments, each of a clip (n,) and a class (n,)."""
         clips, classes = self.clip_count, len(self.classes)
         counted: np.ndarray = np.bincount(clip * classes + class_index, minlength=clips * classes)
         return counted.reshape(clips, classes)
@@ -99,7 +90,7 @@ class DetectionInputs:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of hits, of what there is and of what was detected, each (clips, classes)."""
+    """Numbers of true positives, in the ground truth and detected, each (clips, classes)."""
 
     hits: np.ndarray
     truth: np.ndarray
@@ -132,7 +123,7 @@ class Counts:
 def error_interval(
     error_rate: float, errors: np.ndarray, truth: np.ndarray, bootstrap: ClipBootstrap
 ) -> dict[str, Estimate]:
-    """Interval of an error rate from errors (clips,) and what there is (clips,); empty if not asked for."""
+    """Interval of an error rate from errors (clips,) and ground truth (clips,); empty if not asked for."""
     if not bootstrap.resamples:
         return {}
     weights = bootstrap.weights(len(errors))
@@ -140,6 +131,6 @@ def error_interval(
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Quotient, NaN where there is nothing."""
+    """Quotient, NaN where the whole is 0."""
     quotient: np.ndarray = part / np.where(whole > 0, whole, np.nan)
     return quotient

@@ -112,11 +112,6 @@ class ScoringInputs:
         """Number of events (classes,)."""
         return np.bincount(self.events.class_index, minlength=len(self.classes))
 
-    @property
-    def total_seconds(self) -> float:
-        """Seconds of all clips together."""
-        return float(sum(self.seconds.tolist()))
-
     def load(self, index: int) -> np.ndarray:
         """Scores (frames, classes) of one clip as they are; asks the mapping once."""
         clip = self.clips[index]

@@ -18,7 +18,7 @@ FILTERED_BYTES = 1 << 16
 
 
 def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray:
-    """Median over time, class by class; the same values as ``scipy.ndimage.median_filter``, sooner.
+    """Median over time, class by class; the values of ``scipy.ndimage.median_filter``, in less time.
 
     Past the ends, the scores are mirrored with the edge repeated (SciPy's ``reflect``). An even window
     reaches one frame further back than ahead and takes the upper of the two middle values, as SciPy does.
@@ -48,11 +48,7 @@ def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray
 
 
 def checked_window(window: float) -> int:
-    """A median window.
-
-    Raises:
-        UsageError: it is not a whole number of frames, 1 or more.
-    """
+    """A median window; a ``UsageError`` unless it is a whole number of frames, 1 or more."""
     if window != int(window) or window < 1:
         raise UsageError(f"a median window is a whole number of frames, 1 or more, not {window}")
     return int(window)

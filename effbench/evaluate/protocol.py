@@ -71,7 +71,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What is computed from scores, and how: see ``evaluate_scores``.
+    """What is computed from scores (see ``evaluate_scores``), checked before there are any.
 
     Raises:
         UsageError: when it is made; an unknown protocol, metric or engine, or an impossible window.
@@ -82,7 +82,6 @@ class EvaluationOptions:
     engine: Engine = "effbench"
     median_window: int | None = None
     threshold: float | None = None
-    bootstrap: ClipBootstrap = field(default_factory=ClipBootstrap)
 
     def __post_init__(self) -> None:
         _check_name("protocol", self.protocol, PROTOCOLS)
@@ -114,48 +113,6 @@ class EvaluationOptions:
             threshold = 1 / (1 + math.exp(-logit)) if probabilities else logit
         return replace(decoding, threshold=threshold)
 
-    def evaluate(
-        self,
-        scores: Scores,
-        ground_truth: GroundTruth,
-        durations: Durations,
-        *,
-        classes: Sequence[str],
-        probabilities: bool,
-        frame_seconds: float = FRAME_SECONDS,
-        timestamps: Timestamps = None,
-        origin: Mapping[str, str | int | None] | None = None,
-    ) -> Evaluation:
-        """The evaluation of frame scores: see ``evaluate_scores``; ``origin`` says what was scored."""
-        view = _FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), self.window)
-        if self.plan.scored_only:
-            view, ground_truth = view.scored(ground_truth)
-        inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
-        missing = 0.5 if probabilities else 0.0
-        scoring = Scoring(inputs, self.engine, self.bootstrap, missing, self.decoding(probabilities))
-        computed = scoring.compute(*(METRICS[name] for name in self.metric_names))
-        conditions: dict[str, object] = {
-            "protocol": self.protocol,
-            "engine": self.engine,
-            "median_window": self.window,
-            "clips": len(inputs.clips),
-            "classes": len(inputs.classes),
-        }
-        if scoring.decoded.by_clip:
-            conditions["threshold"] = scoring.decoding.threshold
-        return Evaluation(
-            protocol=self.protocol,
-            engine=self.engine,
-            clips=len(inputs.clips),
-            classes=len(inputs.classes),
-            events=len(inputs.events),
-            values={name: value for result in computed for name, value in result.values().items()},
-            results=dict(zip(self.metric_names, computed, strict=True)),
-            conditions=conditions,
-            notes=tuple(_notes(self.plan, inputs, len(scores))),
-            origin=origin or {},
-        )
-
 
 def _check_name(kind: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
@@ -180,7 +137,7 @@ def evaluate_scores(
     resamples: int = CLIP_RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Post-process and score anybody's frame scores as a protocol says; each clip is loaded once.
+    """Post-process and score anybody's frame scores by a protocol; each clip is loaded once.
 
     Args:
         scores: clip -> (frames, classes), as in ``effbench.psds1``.
@@ -189,11 +146,11 @@ def evaluate_scores(
         durations: clip -> seconds.
         classes: names of the scores' columns.
         protocol: key of ``PROTOCOLS``.
-        metrics: keys of ``METRICS``; ``None``: the protocol's own.
+        metrics: keys of ``METRICS``; the protocol's own by default.
         engine: ``reference`` has sed_scores_eval compute PSDS and pAUROC, without intervals, and with 0 for
             the segments without frames of probabilities, too.
         probabilities: whether scores are probabilities rather than logits. It matters to thresholds and to
-            the segments without frames in pAUROC, which published values take for a logit of 0.
+            the segments without frames in pAUROC, which have a logit of 0 in published values.
         frame_seconds: length of a frame.
         timestamps: boundaries of the frames instead (``effbench.psds1``).
         median_window: frames, instead of the protocol's.
@@ -204,17 +161,33 @@ def evaluate_scores(
     Raises:
         UsageError: an unknown protocol or metric, or inputs that don't fit together.
     """
-    options = EvaluationOptions(
-        protocol, metrics, engine, median_window, threshold, ClipBootstrap(resamples, seed)
-    )
-    return options.evaluate(
-        scores,
-        ground_truth,
-        durations,
-        classes=classes,
-        probabilities=probabilities,
-        frame_seconds=frame_seconds,
-        timestamps=timestamps,
+    options = EvaluationOptions(protocol, metrics, engine, median_window, threshold)
+    bootstrap, decoding = ClipBootstrap(resamples, seed), options.decoding(probabilities)
+    view = _FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), options.window)
+    if options.plan.scored_only:
+        view, ground_truth = view.scored(ground_truth)
+    inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
+    scoring = Scoring(inputs, engine, bootstrap, 0.5 if probabilities else 0.0, decoding)
+    computed = scoring.compute(*(METRICS[name] for name in options.metric_names))
+    conditions: dict[str, object] = {
+        "protocol": protocol,
+        "engine": engine,
+        "median_window": options.window,
+        "clips": len(inputs.clips),
+        "classes": len(inputs.classes),
+    }
+    if scoring.decoded.by_clip:
+        conditions["threshold"] = decoding.threshold
+    return Evaluation(
+        protocol=protocol,
+        engine=engine,
+        clips=len(inputs.clips),
+        classes=len(inputs.classes),
+        events=len(inputs.events),
+        values={name: value for result in computed for name, value in result.values().items()},
+        results=dict(zip(options.metric_names, computed, strict=True)),
+        conditions=conditions,
+        notes=tuple(_notes(options.plan, inputs, len(scores))),
     )
 
 

@@ -56,21 +56,21 @@ Colour = Annotated[str, AfterValidator(_colour)]
 Marker = Annotated[str, AfterValidator(_marker)]
 
 
-class Series(Strict):
-    """Models that belong together: one line, drawn in the order in which they are listed."""
-
+class _Look(Strict):
     label: str = Field(min_length=1)
     colour: Colour
     marker: Marker
+
+
+class Series(_Look):
+    """Models that belong together: one line, drawn in the order in which they are listed."""
+
     specs: tuple[Spec, ...] = Field(min_length=1)
 
 
-class ReferenceModel(Strict):
+class ReferenceModel(_Look):
     """A model to compare with: a marker, and a dashed line at its score."""
 
-    label: str = Field(min_length=1)
-    colour: Colour
-    marker: Marker
     spec: Spec
 
     @property

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from effbench.errors import UsageError
-from effbench.evaluate.psds import psds1
+from effbench.evaluate.psds.score import psds1
 from effbench.plots.psd_roc import draw_psd_roc, save_psd_roc
 from tests.evaluate.scoring_jobs import random_job
 

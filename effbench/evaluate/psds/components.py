@@ -14,14 +14,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Components:
-    """Events of several curves; an event is on for every threshold in (parent, level].
+    """Events of several curves, each column (n,); an event is detected by every threshold in (parent, level].
 
     Attributes:
-        row: (n,) which curve.
-        start: (n,) first frame.
-        stop: (n,) one past the last frame.
-        level: (n,) lowest score within the event.
-        parent: (n,) highest score next to the event; -inf if it spans the whole curve.
+        row: which curve.
+        start, stop: first frame, and the one past the last.
+        level: lowest score within the event.
+        parent: highest score next to the event; -inf if it spans the whole curve.
     """
 
     row: np.ndarray

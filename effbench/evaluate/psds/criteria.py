@@ -30,15 +30,8 @@ class Criteria:
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """Scores of single classes in single clips.
-
-    Attributes:
-        scores: (rows, frames).
-        clip: (rows,) index of the clip.
-        class_index: (rows,)
-        times: (rows, frames + 1) boundaries of the frames in seconds.
-        floor: (rows,) scores up to this one don't matter.
-    """
+    """Scores (rows, frames) of single classes in single clips, the boundaries (rows, frames + 1) of their
+    frames in seconds, and the floor (rows,) up to which scores don't matter."""
 
     scores: np.ndarray
     clip: np.ndarray

@@ -14,12 +14,8 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A rising staircase: from ``efpr[k]`` on, the true positive rate is ``tpr[k]``; 0 before the first.
-
-    Attributes:
-        efpr: (steps,) effective false positives per hour, rising.
-        tpr: (steps,) rising.
-    """
+    """A staircase: from ``efpr[k]`` effective false positives per hour on, the true positive rate is
+    ``tpr[k]``; 0 before the first. Both are (steps,), and ``efpr`` rises."""
 
     efpr: np.ndarray
     tpr: np.ndarray
@@ -41,13 +37,8 @@ class Curve:
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """How counts become rates.
-
-    Attributes:
-        duration: seconds of all clips.
-        cross: (classes,) rate per cross trigger with each class; ``None``: they don't count.
-        max_efpr: where curves end.
-    """
+    """How counts become rates: seconds of all clips, the rate of a cross trigger with each class (classes,)
+    (``None``: they don't count), and the rate at which curves end."""
 
     duration: float
     cross: np.ndarray | None
