@@ -62,7 +62,17 @@ class Table:
 
 
 class Shown(ABC):
-    """A result that renders itself: ``print`` of rich, a notebook's cell, ``to_dict`` and ``to_frame``."""
+    """A result that renders itself: ``print`` of rich, a notebook's cell, ``to_dict`` and ``to_frame``.
+
+    A subclass that is a data class leaves the ``repr`` to this one: ``<Profile of fmn04: …>``.
+    """
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """What the result is of, and its main figures, in one line."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self}>"
 
     @abstractmethod
     def sections(self) -> Iterable[Table | str]:
@@ -112,3 +122,12 @@ def cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def short(count: float) -> str:
+    """A count with three digits and the prefix that fits: ``148``, ``12.9 k``, ``4.05 M``, ``1.21 G``."""
+    for prefix in ("", " k", " M", " G"):
+        if float(f"{count:.3g}") < 1000:
+            return f"{count:.3g}{prefix}"
+        count /= 1000
+    return f"{count:,.3g} T"

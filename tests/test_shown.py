@@ -1,14 +1,18 @@
 from dataclasses import dataclass
 
+import pytest
 from rich.console import Console
 
-from effbench.shown import Shown, Table
+from effbench.shown import Shown, Table, short
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Counted(Shown):
     name: str
     count: int
+
+    def __str__(self):
+        return f"{self.name}: {short(self.count)}"
 
     def sections(self):
         yield Table([{"model": self.name, "count": self.count}, {"model": "<b>", "count": None}], "Counts")
@@ -42,3 +46,23 @@ def test_a_notebook_gets_html_in_which_no_value_is_markup():
 
 def test_the_data_frame_has_the_rows_of_the_csv_file():
     assert RESULT.to_frame().to_dict("records") == RESULT.rows()
+
+
+def test_the_repr_is_one_line_on_what_the_result_is_of():
+    assert repr(RESULT) == "<Counted of fmn04: 1.23 M>"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"),
+        (148, "148"),
+        (999, "999"),
+        (12_860, "12.9 k"),
+        (999_999, "1 M"),
+        (4.05e6, "4.05 M"),
+        (2e12, "2 T"),
+    ],
+)
+def test_counts_have_three_digits_and_a_prefix(count, text):
+    assert short(count) == text

@@ -99,7 +99,7 @@ def check(
         write_json(result.to_dict())
     else:
         write(result.rows(), form)
-    for remark in (*result.notes, str(result)):
+    for remark in (*result.notes, result.verdict):
         note(remark)
     if not result.passed:
         raise typer.Exit(1)

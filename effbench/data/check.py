@@ -74,12 +74,16 @@ class SplitReport:
         return _kinds(self.problems, split=self.dataset.split)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataReport(Shown):
     """A check of some splits; ``per_class`` shows every class too, and in ``rows`` instead of problems."""
 
     splits: tuple[SplitReport, ...]
     per_class: bool = False
+
+    def __str__(self) -> str:
+        splits = ", ".join(report.dataset.split for report in self.splits)
+        return f"{splits}: {self.problems:,} problems, {self.fatal:,} of them fatal"
 
     @cached_property
     def shared(self) -> list[Problem]:

@@ -120,10 +120,10 @@ class DataSet(Sequence[Clip], Shown):
         """Ids of the clips, in order."""
         return tuple(sorted(self.audio))
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         events = self.events.count(self.ids)
         return (
-            f"DataSet '{self.path}' ({self.layout}), split '{self.split}': "
+            f"'{self.path}' ({self.layout}), split '{self.split}': "
             f"{len(self):,} clips, {events:,} events, {len(self.classes):,} classes"
         )
 

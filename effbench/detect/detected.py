@@ -98,8 +98,8 @@ class DetectedFile(Shown):
             raise UsageError(f"the scores of '{self.name}' were not kept: detect(..., keep_scores=True) does")
         return self.frame_scores
 
-    def __repr__(self) -> str:
-        return f"DetectedFile('{self.name}', {self.duration:.2f} s, {len(self):,} events)"
+    def __str__(self) -> str:
+        return f"'{self.name}', {self.duration:.2f} s: {len(self):,} events"
 
     def __len__(self) -> int:
         return len(self.records)

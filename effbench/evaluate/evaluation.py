@@ -39,11 +39,11 @@ class Evaluation(Shown):
     notes: Sequence[str] = ()
     origin: Mapping[str, str | int | None] = field(default_factory=dict)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         shown = [f"{row['score']} {cell(row['value']) or 'undefined'} {row['unit']}" for row in self.rows()]
         values = ", ".join([*shown[:3], *(["…"] if len(shown) > 3 else [])])
         subject = " on ".join(str(self.origin[key]) for key in ("model", "data") if key in self.origin)
-        return f"<Evaluation {subject + ': ' if subject else ''}{values}; {self.clips} clips>"
+        return f"{subject + ': ' if subject else ''}{values}; {self.clips} clips"
 
     @property
     def per_class(self) -> Mapping[str, Mapping[str, float]]:
@@ -116,11 +116,14 @@ class Evaluation(Shown):
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassValues(Shown):
     """Values of every class: metric -> class -> value, a fraction; NaN where it is not defined."""
 
     by_metric: Mapping[str, Mapping[str, float]]
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.by_metric)} by class"
 
     def sections(self) -> Iterator[Table | str]:
         """One row a class, one column a metric."""

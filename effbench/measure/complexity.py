@@ -18,10 +18,10 @@ from effbench.measure.workload import Inputs
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import UNITS, Measurement
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, short
 from effbench.spec import ModelSpec
 
-_MILLION, _BILLION = 1e6, 1e9
+_MILLION = 1e6
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,11 +45,7 @@ class Complexity(Shown):
     clip_seconds: float
 
     def __str__(self) -> str:
-        parameters, macs = self.parameters.total / _MILLION, self.macs.exact / _BILLION
-        return f"{self.spec}: {parameters:.4g} M parameters, {macs:.4g} G MACs"
-
-    def __repr__(self) -> str:
-        return f"<Complexity of {self}>"
+        return f"{self.spec}: {short(self.parameters.total)} parameters, {short(self.macs.exact)} MACs"
 
     def macs_by_counter(self) -> dict[str, int | None]:
         """MACs by counter; ``None`` where one was not asked or failed."""

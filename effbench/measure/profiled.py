@@ -43,9 +43,8 @@ class Profile(Shown):
         """The network's fastest batch size."""
         return next((run for run in self.throughput if run.best and run.conditions.part == "network"), None)
 
-    def __repr__(self) -> str:
-        best = self.best_throughput
-        return f"<Profile of {self.complexity}{f', {best}' if best else ''}>"
+    def __str__(self) -> str:
+        return ", ".join(map(str, filter(None, (self.complexity, self.best_throughput))))
 
     def sections(self) -> Iterator[Table | str]:
         yield from self.complexity.sections()
@@ -116,11 +115,14 @@ class Profile(Shown):
         return [row for result in results for row in result.measurements(self.spec, self.environment)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profiles(Shown):
     """Several models, one line each."""
 
     profiles: tuple[Profile, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(profile.spec for profile in self.profiles)
 
     def sections(self) -> list[Table | str]:
         return [Table([profile.compared() for profile in self.profiles])]

@@ -39,9 +39,9 @@ class TradeoffFigure(Shown):
     figure: Figure
     paths: tuple[Path, ...] = ()
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
-        return f"TradeoffFigure '{self.name}', {len(self.data.scores.values)} models{files}"
+        return f"'{self.name}', {len(self.data.scores.values)} models{files}"
 
     def image(self, form: str = "svg") -> bytes:
         """The figure as a file: ``png``, ``svg`` or ``pdf``."""

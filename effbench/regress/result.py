@@ -131,7 +131,7 @@ class ModelCheck:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check(Shown):
     """A whole check.
 
@@ -158,6 +158,11 @@ class Check(Shown):
         return [model for model in self.models if not model.passed]
 
     def __str__(self) -> str:
+        return f"{len(self.models)} models: {'passed' if self.passed else 'failed'}"
+
+    @property
+    def verdict(self) -> str:
+        """What a reader must know: passed, or each model that failed with its problems."""
         compared = sum(model.status != "new" for model in self.models)
         speed = "" if self.complexity_only else f", no speed lost beyond {100 * self.threshold:g} %"
         if self.passed:
@@ -166,7 +171,7 @@ class Check(Shown):
         return "\n".join((f"failed ({len(self.failed)} of {compared} checked)", *failed))
 
     def sections(self) -> list[Table | str]:
-        return [Table(self.rows()), *self.notes, str(self)]
+        return [Table(self.rows()), *self.notes, self.verdict]
 
     def rows(self) -> list[Row]:
         return [model.row() for model in self.models]

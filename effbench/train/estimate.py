@@ -23,7 +23,7 @@ from effbench.train.start import build_training, make_fabric, threads
 STEPS, VALIDATION_BATCHES = 2, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingEstimate(Shown):
     """What a training would take.
 
@@ -55,6 +55,9 @@ class TrainingEstimate(Shown):
     validations: int
     total_seconds: float
     peak_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.spec} by {self.recipe}: {_duration(self.total_seconds)} on {self.device}"
 
     def sections(self) -> Iterable[Table | str]:
         values = {

@@ -47,9 +47,9 @@ class TrainingResult(Shown):
         """Scores of the best weights by quantity, in the unit of the quantity."""
         return {row.quantity: row.value for row in self.measurements}
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         value = f"{self.scores[self.metric]:.2f} {UNITS[self.metric]}" if self.scores else "no value"
-        return f"<TrainingResult {self.spec}: {self.metric} {value}, {self.folder}>"
+        return f"{self.spec}: {self.metric} {value}, {self.folder}"
 
     def sections(self) -> Iterable[Table | str]:
         if not self.measurements:

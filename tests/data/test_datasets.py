@@ -282,7 +282,7 @@ def test_a_data_set_shows_itself(strong):
     (strong / "eval_durations.csv").write_text("Y--aE2O5G5WE,1.99\n")
     dataset = open_dataset(strong)
     assert repr(dataset) == (
-        f"DataSet '{strong}' (audioset-strong), split 'eval': 2 clips, 4 events, 447 classes"
+        f"<DataSet of '{strong}' (audioset-strong), split 'eval': 2 clips, 4 events, 447 classes>"
     )
     events = dataset.to_frame()
     assert [*events.columns] == ["clip", "onset", "offset", "label"]

@@ -41,7 +41,7 @@ def test_events_are_those_of_the_command(effbench, folder, weights, tmp_path):
 
 def test_a_file_shows_itself(folder, weights):
     (file,) = detect(folder / "a.wav", model="fmn04", checkpoint=weights, thresholds=0.9, top=2)
-    assert repr(file) == f"DetectedFile('a.wav', 12.30 s, {len(file)} events)"
+    assert repr(file) == f"<DetectedFile of 'a.wav', 12.30 s: {len(file)} events>"
     assert len(file) == len(file.events) == len(file.to_frame()) == len(list(file)) > 1
     assert file.to_dict()["events"][0]["label"] == next(iter(file)).label
     assert file.to_dict()["duration"] == file.duration == 12.3

@@ -61,7 +61,7 @@ def test_a_spec_and_the_detector_behind_it_have_the_same_values(data, tmp_path):
         "data": "set",
         "split": "eval",
     }
-    assert repr(by_spec).startswith("<Evaluation fmn04 on set: psds2 ")
+    assert repr(by_spec).startswith("<Evaluation of fmn04 on set: psds2 ")
     (folder,) = (tmp_path / "results" / "scores").iterdir()
     assert len(list(folder.glob("*.npy"))) == 4
     with Store(tmp_path / "store.sqlite") as store:

@@ -192,7 +192,7 @@ def test_an_evaluation_shows_itself():
     assert table.title == f"{evaluation.clips} clips, 5 classes, {evaluation.events} events; protocol paper"
     assert table.rows[0]["value"] == round(psds, 4)
     assert note.startswith("note: ")
-    assert repr(evaluation).startswith(f"<Evaluation psds1 {psds:.4g} %, psds1_penalised ")
+    assert repr(evaluation).startswith(f"<Evaluation of psds1 {psds:.4g} %, psds1_penalised ")
     assert repr(evaluation).endswith(f", …; {evaluation.clips} clips>")
     assert "<td" in evaluation._repr_html_()
     frame = evaluation.to_frame().set_index("score")
@@ -210,7 +210,7 @@ def test_a_value_that_is_not_defined_shows_as_nothing():
     assert evaluation.by_class.rows()[0] == {"class": "class 0", "pauroc": None}
     job.ground_truth = {clip: [(0.0, 2.0, "class 0")] for clip in job.scores}
     nothing = job.score(evaluate_scores, metrics=["pauroc"])
-    assert repr(nothing) == "<Evaluation pauroc undefined %; 4 clips>"
+    assert repr(nothing) == "<Evaluation of pauroc undefined %; 4 clips>"
     assert evaluation.to_dict()["per_class"]["pauroc"]["class 0"] is None
 
 

@@ -28,7 +28,7 @@ def drawn(store: Path) -> TradeoffFigure:
 
 def test_a_figure_is_drawn_without_a_file(drawn: TradeoffFigure, tmp_path: Path) -> None:
     assert drawn.paths == ()
-    assert repr(drawn) == "TradeoffFigure 'paper-2', 20 models"
+    assert repr(drawn) == "<TradeoffFigure of 'paper-2', 20 models>"
     assert len(drawn.figure.axes) == 3
     assert drawn.image("png").startswith(b"\x89PNG")
 
@@ -43,7 +43,7 @@ def test_files_are_written_where_asked(store: Path, tmp_path: Path) -> None:
     written = plot("paper-2", store=store, out=tmp_path / "here", formats=["svg", "png", "svg"])
     assert written.paths == (tmp_path / "here" / "paper-2.svg", tmp_path / "here" / "paper-2.png")
     assert written.paths[0].read_bytes() == written.image("svg")
-    assert repr(written).endswith(f"20 models: {written.paths[0]}, {written.paths[1]}")
+    assert repr(written).endswith(f"20 models: {written.paths[0]}, {written.paths[1]}>")
 
 
 def test_its_points_are_rows(drawn: TradeoffFigure) -> None:

@@ -93,7 +93,7 @@ def slowed(victim: str, factor: float) -> Any:
 @pytest.mark.slow
 def test_an_unchanged_tree_passes(saved: Path) -> None:
     result = check(saved, MODELS, effort=USUAL)
-    assert result.passed, str(result)
+    assert result.passed, result.verdict
     assert statuses(result) == dict.fromkeys(MODELS, "ok")
     assert all(model.attempts >= 1 for model in result.models)
 
@@ -104,8 +104,8 @@ def test_a_slowdown_of_30_per_cent_in_one_model_fails_and_is_named(saved: Path) 
     result = check(saved, MODELS, effort=USUAL, build=slowed(victim, 1.3))
     assert not result.passed
     assert statuses(result) == dict.fromkeys(MODELS, "ok") | {victim: "slower"}
-    assert f"{victim}: " in str(result)
-    assert "% less speed" in str(result)
+    assert f"{victim}: " in result.verdict
+    assert "% less speed" in result.verdict
 
 
 def test_complexity_must_be_equal_and_what_changed_is_named(baseline: Path) -> None:
@@ -114,8 +114,8 @@ def test_complexity_must_be_equal_and_what_changed_is_named(baseline: Path) -> N
 
     result = check(baseline, MODELS, complexity_only=True, build=build)
     assert statuses(result) == {"fmn04": "changed", "fmn04+gru-104": "ok"}
-    assert [line for line in str(result).splitlines() if line.startswith("fmn04: parameters 860,318 -> ")]
-    assert "MACs (exact)" in str(result)
+    assert [line for line in result.verdict.splitlines() if line.startswith("fmn04: parameters 860,318 -> ")]
+    assert "MACs (exact)" in result.verdict
 
 
 def test_a_single_multiply_accumulate_is_enough_to_fail(baseline: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_model_that_is_not_built_any_more_is_missing_and_fails(baseline: Path)
 
     result = check(baseline, MODELS, complexity_only=True, build=build)
     assert statuses(result) == {"fmn04": "missing", "fmn04+gru-104": "ok"}
-    assert "fmn04 was removed" in str(result)
+    assert "fmn04 was removed" in result.verdict
 
 
 def test_new_models_are_reported_and_do_not_fail(baseline: Path) -> None:

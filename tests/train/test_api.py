@@ -41,7 +41,7 @@ def test_a_result_shows_its_scores_and_its_rows_are_those_of_the_store(data, tmp
     assert result.folder == tmp_path / "runs" / "a"
     assert result.weights == result.folder / "best.pt"
     assert read_checkpoint(result.weights).spec.backbone == "fmn01"
-    assert repr(result).startswith("<TrainingResult fmn01: psds1 ")
+    assert repr(result).startswith("<TrainingResult of fmn01: psds1 ")
     table, line = result.sections()
     assert table.title == "fmn01, best of 2 epochs"
     assert str(result.weights) in line

@@ -47,7 +47,7 @@ class Stage:
     """Of all steps together, 0 to 1."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoaderBenchmark(Shown):
     """How fast clips of a data set are loaded, and what the time goes into.
 
@@ -72,6 +72,10 @@ class LoaderBenchmark(Shown):
     rates: tuple[LoaderRate, ...]
     steps: tuple[Stage, ...]
     environment: Environment
+
+    def __str__(self) -> str:
+        best = max(self.rates, key=lambda rate: rate.clips_per_second)
+        return f"'{self.data}', {self.clips:,} clips: {best}"
 
     def sections(self) -> Iterable[Table | str]:
         yield Table([_rate_row(rate) for rate in self.rates])
