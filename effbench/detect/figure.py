@@ -109,7 +109,7 @@ def _draw_spectrogram(axes: Axes, part: Part) -> None:
     import torch
 
     from effbench.models.frontends.filters import kaldi_mel
-    from effbench.models.frontends.log_mel import LogMelFrontend
+    from effbench.models.frontends.mel import LogMelFrontend
 
     frontend = LogMelFrontend()
     samples = np.pad(part.samples, (0, max(0, frontend.min_samples - len(part.samples))))

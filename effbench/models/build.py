@@ -22,33 +22,27 @@ from effbench.models.backbones.fpasst import FramePasst
 from effbench.models.backbones.m2d import M2d
 from effbench.models.checkpoints import Checkpoint, load_state, locate_checkpoint, read_checkpoint
 from effbench.models.detector import SoundEventDetector
+from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
-from effbench.models.frontends.log_mel import LogMelFrontend
-from effbench.models.frontends.mel import atst_frontend, m2d_frontend
+from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
 
 N_CLASSES = 447
 
 
-def _build_beats(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
-    backbone = Beats()
-    return beats_frontend(backbone.min_feature_frames), backbone
-
-
-def _build_asit(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
-    backbone = Asit()
-    return asit_frontend(backbone.min_feature_frames), backbone
+def _paired(frontend: Callable[[int], Frontend], backbone: Backbone) -> tuple[Frontend, Backbone]:
+    return frontend(backbone.min_feature_frames), backbone
 
 
 #: Front-end and backbone of each backbone family.
-BACKBONE_BUILDERS: Mapping[str, Callable[[ModelSpec], tuple[nn.Module, Backbone]]] = {
+BACKBONE_BUILDERS: Mapping[str, Callable[[ModelSpec], tuple[Frontend, Backbone]]] = {
     "fmn": lambda spec: (LogMelFrontend(), FrameMobileNet(spec.width_multiplier)),
-    "BEATs": _build_beats,
+    "BEATs": lambda spec: _paired(beats_frontend, Beats()),
     "ATST-F": lambda spec: (atst_frontend(), AtstFrame()),
     "fpasst": lambda spec: (LogMelFrontend(periodic=True), FramePasst()),
     "M2D": lambda spec: (m2d_frontend(), M2d()),
-    "ASIT": _build_asit,
+    "ASIT": lambda spec: _paired(asit_frontend, Asit()),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from effbench.models.precision import no_autocast
+from effbench.models.layers import no_autocast
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:

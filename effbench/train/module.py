@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from effbench.errors import UsageError
 from effbench.machine.devices import resolve_precision
 from effbench.models.detector import Predictions, SoundEventDetector
-from effbench.models.frontends.log_mel import LogMelFrontend
+from effbench.models.frontends.mel import LogMelFrontend
 from effbench.train import augment
 from effbench.train.augment import Augmentation, Views
 from effbench.train.feed.loader import Batch

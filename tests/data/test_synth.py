@@ -102,7 +102,7 @@ def test_a_folder_with_anything_else_is_refused(tmp_path):
         synthesise(tmp_path / "set", seed=3, **SMALL)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="neither empty"):
         synthesise(tmp_path / "mine", **SMALL)
 
 

@@ -11,9 +11,13 @@ from torch import nn
 import effbench
 from effbench.errors import UsageError
 from effbench.models.backbones.asit import Asit
-from effbench.models.backbones.beats import Beats, PositionalConvolution
+from effbench.models.backbones.beats import (
+    Beats,
+    GatedBiasAttention,
+    PositionalConvolution,
+    RelativePositionBias,
+)
 from effbench.models.backbones.fpasst import FramePasst
-from effbench.models.backbones.gated_bias import GatedBiasAttention, RelativePositionBias
 from effbench.models.backbones.m2d import M2d
 from effbench.models.backbones.vit import Attention
 from effbench.spec import TRANSFORMERS

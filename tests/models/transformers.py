@@ -9,8 +9,7 @@ from effbench.models.backbones.fpasst import FramePasst
 from effbench.models.backbones.m2d import M2d
 from effbench.models.detector import SoundEventDetector
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
-from effbench.models.frontends.log_mel import LogMelFrontend
-from effbench.models.frontends.mel import atst_frontend, m2d_frontend
+from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
 
 SMALL = {
     "BEATs": lambda: (beats_frontend(16), Beats(32, 2, 4, patch_dim=24, kernel=8, groups=4)),

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from effbench.models.frontends import log_mel as frontends
+from effbench.models.frontends import mel as frontends
 from effbench.models.frontends.filters import kaldi_filterbank
-from effbench.models.frontends.log_mel import LogMelFrontend
+from effbench.models.frontends.mel import LogMelFrontend
 
 
 @pytest.fixture

@@ -14,17 +14,10 @@ from effbench.files import replacing, reporting_write_errors
 SYNTH_RECORD = "synth.json"
 SYNTH_LAYOUTS = ("audioset", "hear")
 
-# Raised when the same options would give other samples or labels.
-SYNTH_VERSION = 1
-
 
 @dataclass(frozen=True)
 class SynthOptions:
-    """Options of a set, checked.
-
-    Raises:
-        UsageError: one can't work; the message says which.
-    """
+    """Options of a set; ``UsageError`` if one is invalid."""
 
     layout: str
     clips: int
@@ -33,7 +26,8 @@ class SynthOptions:
     seconds: float
     snr: tuple[float, float]
     seed: int
-    version: int = SYNTH_VERSION
+    version: int = 1
+    """Raised when the same options would give other samples or labels."""
 
     def __post_init__(self) -> None:
         if self.layout not in SYNTH_LAYOUTS:
@@ -43,10 +37,13 @@ class SynthOptions:
                 raise UsageError(
                     f"no sound for the class '{name}'{nearest(name, SOUNDS)}\nClasses: {'; '.join(SOUNDS)}"
                 )
+        counts = (self.clips, self.eval_clips)
         problems = {
             "at least one class is needed": not self.classes,
             "a class is named twice": len(set(self.classes)) < len(self.classes),
-            "clips must be from 0 to 99,999, and one at least": not self._countable(),
+            "clips must be from 0 to 99,999, and at least one": not (
+                any(counts) and all(0 <= count < 100_000 for count in counts)
+            ),
             "seconds must be from 1 to 3600": not 1 <= self.seconds <= 3600,
             "the SNR range must be two numbers in dB, -60 to 60, the lower first": not (
                 -60 <= self.snr[0] <= self.snr[1] <= 60
@@ -56,11 +53,6 @@ class SynthOptions:
         for problem, holds in problems.items():
             if holds:
                 raise UsageError(problem)
-
-    def _countable(self) -> bool:
-        return all(0 <= count < 100_000 for count in (self.clips, self.eval_clips)) and bool(
-            self.clips + self.eval_clips
-        )
 
     def record(self) -> str:
         """The options as JSON, as they are kept beside the data."""
@@ -92,21 +84,15 @@ def make_options(
 
 
 def claim(folder: Path, options: SynthOptions) -> None:
-    """Make ``folder`` this set's, or find that it already is, so that a stopped run continues.
-
-    Raises:
-        UsageError: it holds something else.
-    """
+    """Make ``folder`` this set's, or check that it already is; ``UsageError`` if it holds something else."""
     record = folder / SYNTH_RECORD
     with reporting_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if record.exists():
         if record.read_text(encoding="utf-8") != options.record():
-            raise UsageError(
-                f"{folder} holds a set made with other options ({record}); choose another folder"
-            )
+            raise UsageError(f"{folder} holds a set made with other options ({record}): choose another")
         return
     if any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty, and not a synthetic set; choose another folder")
+        raise UsageError(f"{folder} is neither empty nor a synthetic set; choose another folder")
     with replacing(record) as temporary:
         temporary.write_text(options.record(), encoding="utf-8")

@@ -13,7 +13,7 @@ from effbench.data.pool import in_batches
 from effbench.data.synth.options import SYNTH_RECORD, SynthOptions, claim, make_options
 from effbench.data.synth.scene import Scene, plan_scene, render_scene
 from effbench.data.vocabulary import strong_classes
-from effbench.files import replacing
+from effbench.files import replacing, reporting_write_errors
 from effbench.grid import SAMPLE_RATE
 
 _BATCH = 8
@@ -43,23 +43,23 @@ def synthesise(
 ) -> Path:
     """Write a data set of synthetic soundscapes into ``folder`` and return it.
 
-    A stopped run continues where it was; a finished one is left as it is. The bytes depend on the options
-    alone, not on ``processes``.
+    An interrupted run is resumed; a finished set is left as it is. The bytes depend on the options alone, not
+    on ``processes``.
 
     Args:
         folder: new or empty, or of an earlier run with the same options.
         clips: number of training clips.
-        eval_clips: number of evaluation clips; in the HEAR layout of validation and of test clips each.
+        eval_clips: number of evaluation clips; in the HEAR layout validation and test clips each.
         layout: ``audioset`` (FLAC and AudioSet-strong's TSV files) or ``hear`` (WAV and JSON).
-        classes: names of AudioSet-strong classes that there is a sound for (``SOUNDS``); all by default.
+        classes: AudioSet-strong classes that have a sound (``SOUNDS``); all by default.
         seconds: length of a clip; 10 by default, 120 in the HEAR layout.
         snr: lowest and highest level of an event over the background, dB.
-        seed: any number from 0 on.
-        processes: how many render. With more than one, the calling script needs a ``__main__`` guard.
-        progress: told (clips done, clips in all).
+        seed: 0 or more.
+        processes: that render. With more than one, the calling script needs a ``__main__`` guard.
+        progress: called with the clips done and the clips in all.
 
     Raises:
-        UsageError: an option can't work, or the folder holds something else.
+        UsageError: an option is invalid, or the folder holds something else.
     """
     folder = Path(folder)
     options = make_options(layout, clips, eval_clips, classes, seconds, snr, seed)
@@ -67,7 +67,8 @@ def synthesise(
     claim(folder, options)
     planned = list(plan(options))
     for split in options.splits:
-        audio_folder(folder, options, split).mkdir(parents=True, exist_ok=True)
+        with reporting_write_errors(folder):
+            audio_folder(folder, options, split).mkdir(parents=True, exist_ok=True)
     missing = [clip for clip in planned if not audio_file(folder, options, clip).exists()]
     done = len(planned) - len(missing)
     progress(done, len(planned))

@@ -17,10 +17,7 @@ class Asit(VisionTransformer):
     included, to 25 frames per second, as published.
 
     Args:
-        dim: model width.
-        depth: number of blocks.
-        heads: attention heads of each block.
-        n_mels: bands of the features.
+        dim, depth, heads, n_mels: as ``VisionTransformer``.
         grid: shape of the learned table of positions.
         patch: side of a patch, feature frames and bands.
 

@@ -34,10 +34,7 @@ class AtstFrame(VisionTransformer):
     that the audio fills in part is completed by repeating the last column.
 
     Args:
-        dim: model width.
-        depth: number of blocks.
-        heads: attention heads of each block.
-        n_mels: bands of the features.
+        dim, depth, heads, n_mels: as ``VisionTransformer``.
         positions: length of the table of positions, frames.
 
     Shape:

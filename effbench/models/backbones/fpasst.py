@@ -45,10 +45,7 @@ class FramePasst(VisionTransformer):
     torch's generator); longer ones are refused, where the published implementation drops what is beyond 10 s.
 
     Args:
-        dim: model width.
-        depth: number of blocks.
-        heads: attention heads of each block.
-        n_mels: bands of the features.
+        dim, depth, heads, n_mels: as ``VisionTransformer``.
         positions: length of the table of positions, frames.
 
     Shape:

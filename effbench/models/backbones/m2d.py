@@ -17,10 +17,7 @@ class M2d(VisionTransformer):
     not used. The detector interpolates the 6.25 embeddings per second to 25 frames.
 
     Args:
-        dim: model width.
-        depth: number of blocks.
-        heads: attention heads of each block.
-        n_mels: bands of the features.
+        dim, depth, heads, n_mels: as ``VisionTransformer``.
         chunk: feature frames that run together, and for which there are positions.
         patch: side of a patch, bands and feature frames.
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from effbench.models.backbones.backbone import Backbone
-from effbench.models.sequence.layers import initialise_normal
+from effbench.models.layers import initialise_normal
 
 
 class Attention(nn.Module):

@@ -1,20 +1,23 @@
-"""What the front-ends share: checks, float32, and audio filled up to whole hops."""
+"""What the front-ends share: checks, float32, windows and filters, and audio filled up to whole hops."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from effbench.grid import SAMPLE_RATE
-from effbench.models.precision import no_autocast
+from effbench.models.layers import no_autocast
 
 
 class Frontend(nn.Module):
     """Waveform to normalised features, always in float32; contributes no entry to a ``state_dict``.
 
     Args:
+        window: of a frame, (samples,).
+        mel: filters, (mels, n_fft // 2 + 1).
         hop: distance of two feature frames, samples.
         min_samples: shortest input, samples.
         log_scale: natural logarithms of power per unit of the features.
@@ -23,9 +26,15 @@ class Frontend(nn.Module):
         (batch, samples) at 16 kHz -> (batch, 1, mels, frames)
     """
 
-    def __init__(self, *, hop: int, min_samples: int, log_scale: float) -> None:
+    window: Tensor
+    mel: Tensor
+
+    def __init__(self, window: Tensor, mel: Tensor, *, hop: int, min_samples: int, log_scale: float) -> None:
         super().__init__()
         self.hop, self.min_samples, self.log_scale = hop, min_samples, log_scale
+        self.n_fft = 2 * (mel.shape[1] - 1)
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("mel", mel, persistent=False)
 
     @abstractmethod
     def frames(self, samples: int) -> int:
@@ -46,6 +55,20 @@ class Frontend(nn.Module):
         """
         missing = -x.shape[1] % self.hop
         return F.pad(x, (0, missing)) if missing else x
+
+    def centred_power(self, x: Tensor) -> Tensor:
+        """Power of centred frames, reflected at the edges: (batch, samples) -> (batch, bins, frames)."""
+        spectrum = torch.stft(
+            x,
+            self.n_fft,
+            self.hop,
+            win_length=len(self.window),
+            window=self.window.float(),
+            center=True,
+            pad_mode="reflect",
+            return_complex=True,
+        )
+        return spectrum.real.square() + spectrum.imag.square()
 
     def forward(self, waveform: Tensor) -> Tensor:
         if waveform.ndim != 2:

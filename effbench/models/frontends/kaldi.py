@@ -35,9 +35,6 @@ class KaldiFrontend(Frontend):
     Source: Povey et al. 2011 (Kaldi), ``compute-fbank-feats``.
     """
 
-    window: Tensor
-    mel: Tensor
-
     def __init__(
         self,
         *,
@@ -54,12 +51,15 @@ class KaldiFrontend(Frontend):
     ) -> None:
         # One sample more than the hops before the last one that the shortest input needs.
         hops = -(-(length + (min_frames - 1) * hop) // hop)
-        super().__init__(hop=hop, min_samples=(hops - 1) * hop + 1, log_scale=2.0 * deviation)
-        self.scale, self.centre, self.mean = scale, centre, mean
-        self.n_fft, self.length = n_fft, length
         hann = torch.hann_window(length, periodic=False)
-        self.register_buffer("window", hann**0.85 if window == "povey" else hann, persistent=False)
-        self.register_buffer("mel", kaldi_filterbank(n_mels, n_fft, fmin=20.0, fmax=8000.0), persistent=False)
+        super().__init__(
+            hann**0.85 if window == "povey" else hann,
+            kaldi_filterbank(n_mels, n_fft, fmin=20.0, fmax=8000.0),
+            hop=hop,
+            min_samples=(hops - 1) * hop + 1,
+            log_scale=2.0 * deviation,
+        )
+        self.scale, self.centre, self.mean, self.length = scale, centre, mean, length
 
     def frames(self, samples: int) -> int:
         return (self.hops(samples) * self.hop - self.length) // self.hop + 1

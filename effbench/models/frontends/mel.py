@@ -1,4 +1,4 @@
-"""Mel spectrograms with centred frames: the front-ends of ATST-F and M2D."""
+"""Mel spectrograms of centred frames: front-ends of the frame-wise MobileNets, fPaSST, ATST-F and M2D."""
 
 from __future__ import annotations
 
@@ -8,13 +8,78 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from effbench.models.frontends.filters import htk_hertz, slaney_hertz, triangles
+from effbench.models.frontends.filters import htk_hertz, kaldi_filterbank, slaney_hertz, triangles
 from effbench.models.frontends.frontend import Frontend
 
 #: Range of ATST-F's training data, dB, and the scales of both front-ends.
 ATST_LOW, ATST_HIGH = -79.6482, 50.6842
 ATST_LOG_SCALE = (ATST_HIGH - ATST_LOW) / 2.0 * math.log(10.0) / 10.0
 M2D_LOG_SCALE = 4.2
+
+
+class LogMelFrontend(Frontend):
+    """Normalised log-mel spectrogram of pre-emphasised audio.
+
+    Args:
+        n_mels: number of mel bands.
+        n_fft: length of the Fourier transform, samples.
+        window: length of the Hann window, samples.
+        hop: distance of two frames, samples.
+        fmin: lower edge of the lowest band, Hz.
+        fmax: upper edge of the highest band, Hz.
+        periodic: take the periodic Hann window, as fPaSST does, instead of the symmetric one.
+
+    Shape:
+        (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), frames = 1 + (samples - 1) // hop
+    """
+
+    def __init__(
+        self,
+        *,
+        n_mels: int = 128,
+        n_fft: int = 512,
+        window: int = 400,
+        hop: int = 160,
+        fmin: float = 0.0,
+        fmax: float = 7000.0,
+        periodic: bool = False,
+    ) -> None:
+        # The spectrum's reflected edges need more than half a transform.
+        super().__init__(
+            torch.hann_window(window, periodic=periodic),
+            kaldi_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax),
+            hop=hop,
+            min_samples=n_fft // 2 + 2,
+            log_scale=5.0,
+        )
+        self.fmin, self.fmax = fmin, fmax
+        # Hz by which training moves both limits at random: set by what trains, never active in eval mode.
+        self.fmin_jitter, self.fmax_jitter = 0, 0
+
+    def frames(self, samples: int) -> int:
+        return 1 + (samples - 1) // self.hop
+
+    def _filters(self) -> Tensor:
+        """The filter bank; in training with jitter a new one for every batch.
+
+        Its limits are ``fmin + {0, …, fmin_jitter - 1}`` and
+        ``fmax + fmax_jitter / 2 - {0, …, fmax_jitter - 1}``, drawn from torch's global CPU generator.
+        """
+        if not self.training or not (self.fmin_jitter or self.fmax_jitter):
+            return self.mel
+        fmin = self.fmin + _below(self.fmin_jitter)
+        fmax = self.fmax + self.fmax_jitter // 2 - _below(self.fmax_jitter)
+        return kaldi_filterbank(len(self.mel), self.n_fft, fmin=fmin, fmax=fmax).to(self.mel.device)
+
+    def features(self, x: Tensor) -> Tensor:
+        power = self.centred_power(x[:, 1:] - 0.97 * x[:, :-1])
+        log_mel = torch.matmul(self._filters().float(), power).clamp(min=1e-7).log()
+        return (log_mel + 4.5) / self.log_scale
+
+
+def _below(limit: int) -> int:
+    """A random one of 0, …, ``limit - 1``; 0, and nothing drawn, for a limit of 0."""
+    return int(torch.randint(limit, ())) if limit else 0
 
 
 class MelFrontend(Frontend):
@@ -30,33 +95,20 @@ class MelFrontend(Frontend):
         (batch, samples) at 16 kHz -> (batch, 1, mels, frames), 1001 frames for 10 s
     """
 
-    window: Tensor
-    mel: Tensor
-
     def __init__(
         self, mel: Tensor, scale: Callable[[Tensor], Tensor], *, log_scale: float, hop: int = 160
     ) -> None:
         n_fft = 2 * (mel.shape[1] - 1)
-        super().__init__(hop=hop, min_samples=n_fft // 2 + 1, log_scale=log_scale)
-        self.n_fft, self.scale = n_fft, scale
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.register_buffer("mel", mel, persistent=False)
+        super().__init__(
+            torch.hann_window(n_fft), mel, hop=hop, min_samples=n_fft // 2 + 1, log_scale=log_scale
+        )
+        self.scale = scale
 
     def frames(self, samples: int) -> int:
         return self.hops(samples) + 1
 
     def features(self, x: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            self.whole_hops(x),
-            self.n_fft,
-            self.hop,
-            window=self.window.float(),
-            center=True,
-            pad_mode="reflect",
-            return_complex=True,
-        )
-        power = spectrum.real.square() + spectrum.imag.square()
-        return self.scale(torch.matmul(self.mel.float(), power))
+        return self.scale(torch.matmul(self.mel.float(), self.centred_power(self.whole_hops(x))))
 
 
 def atst_frontend() -> MelFrontend:

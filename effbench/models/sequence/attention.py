@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.sequence.layers import Residual, ResidualStack, RMSNorm, initialise_normal, projection
+from effbench.models.layers import Residual, ResidualStack, RMSNorm, initialise_normal, projection
 
 
 class RotaryEmbedding(nn.Module):

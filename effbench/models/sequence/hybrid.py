@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.sequence.layers import RMSNorm, projection
+from effbench.models.layers import RMSNorm, projection
 from effbench.models.sequence.scans import GatedScan
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from effbench.errors import UsageError, nearest
-from effbench.models.sequence.layers import ResidualStack, projection
+from effbench.models.layers import ResidualStack, projection
 from effbench.models.sequence.scans import StateSpaceScan
 
 DT_RANGE = (1e-3, 1e-1)

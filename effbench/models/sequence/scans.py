@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.precision import no_autocast
+from effbench.models.layers import no_autocast
 
 
 class GatedScan(nn.Module):

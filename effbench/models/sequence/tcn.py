@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.sequence.layers import ResidualStack, projection
+from effbench.models.layers import ResidualStack, projection
 
 
 class CausalConv1d(nn.Module):

@@ -1,10 +1,17 @@
-"""Parts that several sequence models share."""
+"""Parts that several networks share."""
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+def no_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Switches autocast off inside; does nothing on the ``meta`` device, which has none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 class RMSNorm(nn.Module):
