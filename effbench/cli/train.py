@@ -23,7 +23,7 @@ _NEEDED = {
     "weak_data": "has weak batches: give --weak-data FOLDER",
 }
 #: Keys that errors advise to change.
-_RECIPE_KEYS = ("optimizer.lr", "batch.size", "data.sampling", "the precision")
+_RECIPE_KEYS = ("optimizer.lr", "batch.size", "data.sampling", "precision=")
 
 
 def train(

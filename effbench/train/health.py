@@ -13,7 +13,7 @@ from effbench.errors import TrainingError
 from effbench.train.state import Position
 
 _NAMED = 8
-_ADVICE = "Try a lower optimizer.lr, a clip_norm of 1, or precision fp32 in a new run."
+_ADVICE = "Try a lower optimizer.lr, clip_norm=1, or precision=fp32 in a new run."
 
 
 class Recent:

@@ -68,7 +68,7 @@ def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
     if hardware.strategy == "fsdp" and kind != "cuda":
         raise UsageError("the strategy fsdp needs GPUs")
     if plan.recipe.precision == "fp16" and kind == "cpu":
-        raise UsageError("the precision fp16 needs a GPU: choose fp32, or bf16")
+        raise UsageError("fp16 needs a GPU: choose precision=fp32, or bf16")
     return Fabric(
         accelerator=kind,
         devices=hardware.devices,

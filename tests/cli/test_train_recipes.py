@@ -119,7 +119,8 @@ def test_half_precision_is_refused_on_a_cpu_and_leaves_no_run(effbench, strong, 
     arguments = ["--model", "fmn01", "--recipe", "audioset-strong", "--data", strong, "--device", "cpu"]
     done = effbench("train", *arguments, "--set", "initialise=scratch")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--set precision=fp32" in done.stderr
+    assert "fp16 needs a GPU: choose precision=fp32, or bf16" in done.stderr
+    assert "Change the recipe with --set KEY=VALUE." in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
