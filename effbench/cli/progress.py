@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from effbench.cli.output import note
-from effbench.study.follower import Follower
+from effbench.study.job import Follower
 from effbench.train.progress import Progress
 
 if TYPE_CHECKING:

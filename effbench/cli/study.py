@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.options import FormatOption, StoreOption
 from effbench.cli.output import Format, note, write
 from effbench.cli.progress import status as running_status
 from effbench.errors import EffbenchError, Stopped
@@ -15,20 +16,18 @@ if TYPE_CHECKING:
     from effbench.study.job import Job, Workplace
 
 app = typer.Typer(
-    no_args_is_help=True, help="Measure, train and score a grid of models, so that it can be interrupted."
+    no_args_is_help=True, help="Measure, train and score a grid of models; resumes after an interruption."
 )
 
 StudyArgument = Annotated[
     str, typer.Argument(help="A study under benchmarks/studies/ (paper, quick, …) or a YAML file.")
 ]
-StoreOption = Annotated[Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")]
 WorkOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="FOLDER", help="Where data sets, runs and frame scores go; results/studies/STUDY by default."
+        metavar="FOLDER", help="Folder of data sets, runs and frame scores; results/studies/STUDY by default."
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
 
 
 def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workplace, list[Job]]:
@@ -49,17 +48,16 @@ def run(
     store: StoreOption = None,
     work: WorkOption = None,
     fresh: Annotated[
-        bool, typer.Option(help="Measure and score anew what the store already holds; trainings stay.")
+        bool, typer.Option(help="Repeat measurements and scores that the store holds; trainings stay.")
     ] = False,
 ) -> None:
-    """Run what is missing of a study; an interrupted run goes on where it stopped.
+    """Run what is missing of a study; an interrupted run is resumed.
 
     Example: effbench study run paper
     """
     from effbench.results.shipped import import_shipped
     from effbench.results.store import Store
-    from effbench.study.executor import run_in_order
-    from effbench.study.job import pending
+    from effbench.study.job import pending, run_in_order
 
     place, jobs = _planned(study, store, work)
     with Store(place.store, create=True) as results:
@@ -68,14 +66,13 @@ def run(
     note(f"{study}: {len(jobs)} jobs, {len(jobs) - len(todo)} of them done before")
     try:
         with running_status(len(todo)) as progress:
-            outcomes = run_in_order(todo, progress)
+            errors = run_in_order(todo, progress)
     except Stopped as error:
-        raise Stopped(f"{error}\nThe same command goes on with it.") from None
+        raise Stopped(f"{error}\nThe same command resumes it.") from None
     note(f"kept in {place.store}")
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    failed = [f"{key}: {error.splitlines()[0]}" for key, error in errors.items() if error is not None]
     if failed:
-        details = [f"{outcome.job}: {str(outcome.error).splitlines()[0]}" for outcome in failed]
-        raise EffbenchError("\n".join([f"{len(failed)} of {len(todo)} jobs failed", *details]))
+        raise EffbenchError("\n".join([f"{len(failed)} of {len(todo)} jobs failed", *failed]))
 
 
 @app.command()

@@ -33,36 +33,25 @@ def _known(models: tuple[str, ...]) -> tuple[str, ...]:
 Models = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
 
 
-class ComplexityTask(Strict):
-    """Parameters and MACs.
-
-    Attributes:
-        models: only these; the study's by default, as in every task.
-        counters: third-party counters to compare with.
-        seconds: length of the clip.
-    """
+class Task(Strict):
+    """What is done with each of ``models``; with the study's, where a task names none."""
 
     models: Models | None = None
+
+
+class ComplexityTask(Task):
+    """Parameters and MACs, also as third-party ``counters`` see them, for a clip of ``seconds``."""
+
     counters: tuple[Literal["fvcore", "thop", "torch"], ...] = ()
     seconds: PositiveFloat = CLIP_SECONDS
 
 
-class ThroughputTask(Strict):
-    """Throughput, latency and memory.
+class ThroughputTask(Task):
+    """Throughput, latency and memory, under conditions as ``effbench.measure.conditions`` describes them.
 
-    Attributes:
-        models: only these.
-        device: where to measure.
-        precisions: each is measured by itself.
-        parts: of the detector.
-        batch_sizes: clips per call; a sweep by default.
-        compiled: use ``torch.compile``.
-        threads: of torch on the CPU.
-        seconds: length of a clip.
-        kernels: what computes the scan of Mamba2 layers.
+    Each of ``precisions`` and ``parts`` is measured by itself; ``batch_sizes`` are a sweep by default.
     """
 
-    models: Models | None = None
     device: str = "cpu"
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("network",)
@@ -73,24 +62,21 @@ class ThroughputTask(Strict):
     kernels: Literal["torch", "mamba-ssm"] = "torch"
 
 
-class TrainTask(Strict):
+class TrainTask(Task):
     """A training of each model with each seed.
 
     Attributes:
-        models: only these.
         recipe: name of a shipped recipe, or a YAML file.
         changes: of the recipe, ``section.key=value`` each.
-        data: name of a set of the study, or a folder; so for ``audio``, ``pseudo_labels`` and ``weak_data``.
-        audio: folder of its audio, where that lies elsewhere.
+        data: name of a set of the study, or a folder; likewise ``audio``, ``pseudo_labels``, ``weak_data``.
+        audio: folder of its audio, if it is not beside the tables.
         pseudo_labels: HDF5 file, for recipes that distil.
         weak_data: clips of the weak batches, for recipes with an online teacher.
-        seeds: of everything random.
         device: ``cpu``, ``cuda`` or ``auto``.
         workers: loading processes.
         threads: of torch on the CPU.
     """
 
-    models: Models | None = None
     recipe: str
     changes: tuple[str, ...] = ()
     data: str
@@ -103,24 +89,18 @@ class TrainTask(Strict):
     threads: PositiveInt | None = None
 
 
-class EvaluateTask(Strict):
+class EvaluateTask(Task):
     """Scores of each model: of the weights that the study trains, with each seed, where it does.
 
     Attributes:
-        models: only these.
         data: name of a set of the study, or a folder.
-        audio: folder of its audio, where that lies elsewhere.
-        split: of the data set.
+        audio: folder of its audio, if it is not beside the tables.
         checkpoint: ``strong``, ``advanced-kd`` or a file, for models that the study does not train;
-            without, their weights are untrained.
-        protocol: ``paper`` or ``dcase2016``.
-        metrics: the protocol's own by default.
-        device: that the models run on.
-        precision: of the network.
+            untrained weights by default.
+        metrics: those of the protocol by default.
         batch_size: windows per call; by default what suits the device.
     """
 
-    models: Models | None = None
     data: str
     audio: str | None = None
     split: str | None = "eval"
@@ -167,14 +147,7 @@ class SyntheticSet(Strict):
 
 
 class Study(Strict):
-    """A grid of models and tasks.
-
-    Attributes:
-        title: one line for people.
-        models: of every task that does not name its own.
-        tasks: what is done with them.
-        data: data sets that are made when a task needs them, by the name that tasks know them by.
-    """
+    """A grid of models and tasks; ``data`` are sets that are made when a task needs them, by their names."""
 
     title: str
     models: Models
@@ -182,7 +155,7 @@ class Study(Strict):
     data: dict[str, SyntheticSet] = Field(default_factory=lambda: {"synthetic": SyntheticSet()})
 
     def specs(self, models: Iterable[str] | None = None) -> list[ModelSpec]:
-        """The models, or those of a task, without repetition."""
+        """The study's models, or those of a task, each once."""
         return zoo.resolve(self.models if models is None else models)
 
 

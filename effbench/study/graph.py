@@ -15,11 +15,10 @@ from effbench.train.recipe.library import load_recipe
 
 
 def jobs(study: Study, place: Workplace) -> list[Job]:
-    """The jobs of a study, each after those that it needs; what is soon done comes first.
+    """The jobs of a study, each after those that it needs; the quick ones come first.
 
     Raises:
-        UsageError: a recipe that there is not, or a change that it refuses.
-        EffbenchError: a recipe with problems.
+        EffbenchError: a recipe that is missing or has problems, or a change that it refuses.
     """
     tasks = study.tasks
     found: list[Job] = []
@@ -53,12 +52,7 @@ def _learning(study: Study, place: Workplace, data: DataSets) -> list[Job]:
 
 
 class DataSets:
-    """Where the data lie that tasks name: sets that the study makes, or files and folders.
-
-    Args:
-        study: says which it makes.
-        place: where it makes them.
-    """
+    """Where the data that tasks name is: sets that the study makes in its workplace, or files and folders."""
 
     def __init__(self, study: Study, place: Workplace) -> None:
         folder = place.folder / "data"

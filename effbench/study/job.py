@@ -1,4 +1,4 @@
-"""Jobs: what a study consists of. Plain data with stable keys, so that any executor can run them."""
+"""The jobs that a study consists of: plain data with stable keys; their workplace, follower and order."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from effbench.errors import EffbenchError
+from effbench.errors import EffbenchError, Stopped
 from effbench.files import replacing
 from effbench.results.store import Store
 from effbench.spec import ModelSpec
-from effbench.study.follower import Follower
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,22 +20,35 @@ if TYPE_CHECKING:
     from effbench.results.measurement import Measurement
 
 
+class Follower:
+    """Follows a running study. Every method may be overridden; none of them does anything here."""
+
+    def start(self, name: str) -> None:
+        """A job begins."""
+
+    def line(self, text: str) -> None:
+        """Something of the running job is finished."""
+
+    def part(self, done: int, total: int, text: str) -> None:
+        """So much of the running job is done; ``text`` says of what."""
+
+
 @dataclass(frozen=True)
 class Workplace:
-    """Where a study keeps what it makes.
-
-    Attributes:
-        folder: of its data sets, runs and frame scores.
-        store: results store.
-    """
+    """Folder of a study's data sets, runs and frame scores, and its results store."""
 
     folder: Path
     store: Path
 
     def measured(self) -> pd.DataFrame:
-        """What the store holds of measurements; a store that is not there is made."""
+        """The measurements in the store; a missing store is made."""
         with Store(self.store, create=True) as store:
             return store.read(provenance="measured")
+
+    def keep(self, measurements: Iterable[Measurement]) -> None:
+        """Add measurements to the store, all or none."""
+        with Store(self.store, create=True) as store:
+            store.add(measurements)
 
     def failures(self) -> dict[str, str]:
         """Why jobs failed when they ran last, by their keys."""
@@ -60,11 +72,6 @@ class Workplace:
     def _failures(self) -> Path:
         return self.folder / "failures.json"
 
-    def keep(self, measurements: Iterable[Measurement]) -> None:
-        """Add measurements to the store, all or none."""
-        with Store(self.store, create=True) as store:
-            store.add(measurements)
-
 
 @dataclass(frozen=True)
 class Job(ABC):
@@ -80,10 +87,10 @@ class Job(ABC):
     spec: ModelSpec | None
     needs: tuple[str, ...] = field(default=(), kw_only=True)
 
-    #: What is done.
+    #: Name of what is done.
     task: ClassVar[str]
 
-    #: Whether what it makes is of use to other jobs alone.
+    #: Whether its result is of use to other jobs only.
     auxiliary: ClassVar[bool] = False
 
     @property
@@ -93,24 +100,21 @@ class Job(ABC):
 
     @property
     def key(self) -> str:
-        """Name that no other job of a study has, and that stays the same: ``fmn04 throughput fp32``."""
+        """Unique and stable name within a study: ``fmn04 throughput fp32``."""
         values = (f"{name} {value}" if name == "seed" else value for name, value in self.variant.items())
         return " ".join(str(part) for part in (self.spec, self.task, *values) if part is not None)
 
-    def __str__(self) -> str:
-        return self.key
-
     @abstractmethod
     def is_done(self, measured: pd.DataFrame) -> bool:
-        """Whether there is nothing left to do, as the measurements of the store and the folders say."""
+        """Whether nothing is left to do, given the measurements in the store."""
 
     @abstractmethod
     def run(self, follower: Follower) -> None:
-        """Do the work, or the rest of it, and keep what comes of it.
+        """Do the work, or the rest of it, and keep the result.
 
         Raises:
             EffbenchError: it can't be done.
-            Stopped: it was interrupted, and can go on.
+            Stopped: it was interrupted and can be resumed.
         """
 
 
@@ -126,3 +130,36 @@ def pending(jobs: Iterable[Job], measured: pd.DataFrame) -> list[Job]:
             todo[job.key] = job
     needed = {key for job in todo.values() for key in job.needs}
     return [job for job in todo.values() if not job.auxiliary or job.key in needed]
+
+
+def run_in_order(jobs: Iterable[Job], follower: Follower) -> dict[str, str | None]:
+    """Run jobs on this machine, one after the other; one that fails stops only those that need it.
+
+    Args:
+        jobs: each after those of them that it needs; what else it needs is done.
+        follower: is told of the progress.
+
+    Returns:
+        Why each job failed or was skipped, by its key; ``None`` for one that is done.
+
+    Raises:
+        Stopped: a job was interrupted and can be resumed.
+    """
+    errors: dict[str, str | None] = {}
+    for job in jobs:
+        follower.start(job.key)
+        error = None
+        if failed := next((key for key in job.needs if errors.get(key)), None):
+            error = f"skipped: it needs '{failed}', which failed"
+            follower.line(error)
+        else:
+            try:
+                job.run(follower)
+            except Stopped:
+                raise
+            except EffbenchError as reason:
+                error = str(reason)
+                follower.line(f"failed: {error}")
+        job.place.note_failure(job.key, error)
+        errors[job.key] = error
+    return errors

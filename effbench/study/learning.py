@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from effbench.errors import UsageError
 from effbench.spec import ModelSpec
 from effbench.study.definition import EvaluateTask, SyntheticSet
-from effbench.study.follower import Follower
-from effbench.study.job import Job
+from effbench.study.job import Follower, Job
 from effbench.study.measuring import rows_of
 from effbench.train.plan import Hardware, Plan
 from effbench.train.progress import Progress
@@ -25,12 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataJob(Job):
-    """A set of synthetic soundscapes.
-
-    Attributes:
-        folder: of the set, which has its name.
-        options: of the set.
-    """
+    """A set of synthetic soundscapes, in a folder of its name."""
 
     spec: None
     folder: Path
@@ -63,12 +57,7 @@ class DataJob(Job):
 
 @dataclass(frozen=True)
 class TrainJob(Job):
-    """A training of one model with one seed.
-
-    Attributes:
-        plan: of the training.
-        hardware: that it runs on.
-    """
+    """A training of one model with one seed."""
 
     spec: ModelSpec
     plan: Plan
@@ -87,7 +76,7 @@ class TrainJob(Job):
 
     @property
     def weights(self) -> Path:
-        """What it leaves: the best weights."""
+        """The best weights, which it leaves."""
         return self.folder / "best.pt"
 
     def is_done(self, measured: pd.DataFrame) -> bool:
@@ -139,13 +128,7 @@ class _Followed(Progress):
 
 @dataclass(frozen=True)
 class EvaluateJob(Job):
-    """Scores of one model on one data set.
-
-    Attributes:
-        options: of the evaluation.
-        data: the data set.
-        training: whose weights are scored; otherwise those that the options name.
-    """
+    """Scores of one model on one data set: of a training's weights, or of those that the options name."""
 
     spec: ModelSpec
     options: EvaluateTask
@@ -160,7 +143,7 @@ class EvaluateJob(Job):
 
     @property
     def checkpoint(self) -> str | None:
-        """The weights."""
+        """Weights that are scored; untrained ones without."""
         return self.options.checkpoint if self.training is None else str(self.training.weights)
 
     def is_done(self, measured: pd.DataFrame) -> bool:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from effbench.spec import ModelSpec
 from effbench.study.definition import ComplexityTask, Precision, ThroughputTask
-from effbench.study.follower import Follower
-from effbench.study.job import Job
+from effbench.study.job import Follower, Job
 from effbench.version import source
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ class ComplexityJob(Job):
         from effbench.measure.profile import profile
 
         options = self.options
-        found = profile(self.spec, counters=options.counters, clip_seconds=options.seconds, throughput=False)
-        self.place.keep(found.measurements())
+        counts = profile(self.spec, counters=options.counters, clip_seconds=options.seconds, throughput=False)
+        self.place.keep(counts.measurements())
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ class ThroughputJob(Job):
     def is_done(self, measured: pd.DataFrame) -> bool:
         options, rows = self.options, rows_of(measured, self.spec)
         timed = rows[rows["quantity"] == "throughput"]
-        for asked in self._conditions():
+        for part in options.parts:
+            asked = self._conditions(part)
             wanted = asked.stored(batch_size=0)
             del wanted["batch_size"]
             if options.threads is None:
@@ -72,42 +72,29 @@ class ThroughputJob(Job):
                 return False
         return True
 
-    def _conditions(self) -> list[Conditions]:
-        """Of every part."""
+    def run(self, follower: Follower) -> None:
+        from effbench.measure.profile import measure_model
+
+        parts, batch_sizes = self.options.parts, self.options.batch_sizes
+        found = measure_model(
+            self.spec, self._conditions(), parts=parts, batch_sizes=batch_sizes, progress=follower.line
+        )
+        self.place.keep(found.timings())
+
+    def _conditions(self, part: str = "network") -> Conditions:
         from effbench.measure.conditions import Conditions
 
         options = self.options
         threads = {} if options.threads is None else {"threads": options.threads}
-        return [
-            Conditions(
-                device=options.device,
-                precision=self.precision,
-                part=part,
-                compiled=options.compiled,
-                clip_seconds=options.seconds,
-                kernels=options.kernels,
-                **threads,
-            )
-            for part in options.parts
-        ]
-
-    def run(self, follower: Follower) -> None:
-        from effbench.measure.profile import profile
-
-        options = self.options
-        found = profile(
-            self.spec,
-            device=options.device,
-            precision=self.precision,
-            parts=options.parts,
-            batch_sizes=options.batch_sizes,
-            compiled=options.compiled,
-            threads=options.threads,
+        return Conditions(
+            options.device,
+            self.precision,
+            part,
+            options.compiled,
             clip_seconds=options.seconds,
             kernels=options.kernels,
-            progress=follower.line,
+            **threads,
         )
-        self.place.keep(found.timings())
 
 
 def rows_of(measured: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

@@ -9,11 +9,9 @@ import pytest
 
 from effbench.errors import Stopped
 from effbench.study.definition import Study
-from effbench.study.executor import run_in_order
-from effbench.study.follower import Follower
 from effbench.study.graph import jobs
-from effbench.study.job import Workplace, pending
-from tests.study.test_executor import Told
+from effbench.study.job import Follower, Workplace, pending, run_in_order
+from tests.study.test_job import Told
 
 CHANGES = ["epochs=2", "batch.size=4", "batch.effective=4", "data.crop_seconds=2", "validation.every=1"]
 KEYS = ["data toys", "fmn01 train seed 0", "fmn01 evaluate seed 0"]
@@ -43,9 +41,9 @@ def todo(place, definition):
 
 
 def run(place, definition, follower=None):
-    outcomes = run_in_order(pending(definition, place.measured()), follower or Follower())
-    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
-    return [outcome.job.key for outcome in outcomes]
+    errors = run_in_order(pending(definition, place.measured()), follower or Follower())
+    assert set(errors.values()) <= {None}
+    return list(errors)
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +105,9 @@ def test_another_split_is_scored_with_the_same_weights(copied):
 def test_a_run_of_another_recipe_is_not_taken_for_this_one(copied):
     other = study(copied, changes=["optimizer.lr=1e-3"])
     assert todo(copied, other) == KEYS[1:]
-    outcomes = run_in_order(pending(other, copied.measured()), Told())
-    assert "is of another recipe, or of other data: move or delete it" in outcomes[0].error
-    assert outcomes[1].error == "left out: it needs 'fmn01 train seed 0', which failed"
+    errors = run_in_order(pending(other, copied.measured()), Told())
+    assert "is of another recipe, or of other data: move or delete it" in errors["fmn01 train seed 0"]
+    assert errors["fmn01 evaluate seed 0"] == "skipped: it needs 'fmn01 train seed 0', which failed"
 
 
 def test_weights_that_are_gone_are_trained_anew_and_scored_anew(copied):
@@ -124,9 +122,9 @@ def test_weights_that_are_gone_are_trained_anew_and_scored_anew(copied):
 
 def test_another_set_of_the_same_name_is_refused(copied):
     other = study(copied, clips=9, metrics=["psds2"])
-    outcomes = run_in_order(pending(other, copied.measured()), Told())
-    assert [outcome.job.key for outcome in outcomes] == ["data toys", "fmn01 evaluate seed 0"]
-    assert "holds a set made with other options" in outcomes[0].error
+    errors = run_in_order(pending(other, copied.measured()), Told())
+    assert list(errors) == ["data toys", "fmn01 evaluate seed 0"]
+    assert "holds a set made with other options" in errors["data toys"]
 
 
 class InterruptAfter(Told):
