@@ -15,8 +15,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.f_score import Counts, DetectionInputs, FScore, error_interval, ratio
-from effbench.evaluate.inputs import Events, GroundTruth, indices
 from effbench.evaluate.scoring import Metric, Scoring
+from effbench.evaluate.scoring_inputs import Events, GroundTruth, indices
 from effbench.results.intervals import Estimate
 
 

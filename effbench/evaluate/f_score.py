@@ -10,7 +10,7 @@ import numpy as np
 
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import ClipBootstrap, score_interval
-from effbench.evaluate.inputs import Events, GroundTruth, collect_events
+from effbench.evaluate.scoring_inputs import Events, GroundTruth, collect_events
 from effbench.results.intervals import Estimate
 
 

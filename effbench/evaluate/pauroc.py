@@ -15,7 +15,9 @@ import numpy as np
 
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap, score_interval
-from effbench.evaluate.inputs import (
+from effbench.evaluate.reference import ReferenceScorer
+from effbench.evaluate.scoring import Engine, Metric, Missing, Scoring
+from effbench.evaluate.scoring_inputs import (
     Durations,
     GroundTruth,
     Scores,
@@ -25,8 +27,6 @@ from effbench.evaluate.inputs import (
     indices,
     rounded,
 )
-from effbench.evaluate.reference import ReferenceScorer
-from effbench.evaluate.scoring import Engine, Metric, Missing, Scoring
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
 

@@ -14,12 +14,19 @@ from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.events import EventCollars, SegmentParameters
-from effbench.evaluate.inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps, checked_shape
 from effbench.evaluate.median import checked_window, median_filter
 from effbench.evaluate.pauroc import PaurocParameters
 from effbench.evaluate.psds.criteria import Criteria
 from effbench.evaluate.psds.score import PsdsParameters
-from effbench.evaluate.scoring import Decoding, Engine, Metric, MetricResult, Scoring, check_engine
+from effbench.evaluate.scoring import Engine, Metric, MetricResult, Scoring, Thresholding, check_engine
+from effbench.evaluate.scoring_inputs import (
+    Durations,
+    GroundTruth,
+    Scores,
+    ScoringInputs,
+    Timestamps,
+    checked_shape,
+)
 from effbench.grid import FRAME_SECONDS
 
 METRICS: Mapping[str, Callable[[Scoring], Metric[MetricResult]]] = {
@@ -50,7 +57,7 @@ class Protocol:
     metrics: tuple[str, ...]
     median_window: int
     scored_only: bool
-    decoding: Decoding = field(default_factory=Decoding)
+    decoding: Thresholding = field(default_factory=Thresholding)
     overlap: bool = True
     expected_classes: int | None = None
 
@@ -63,7 +70,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ("onset_f1", "onset_f1_50ms", "segment"),
         median_window=6,
         scored_only=False,
-        decoding=Decoding(0.5, frame_centres=True, min_seconds=0.125),
+        decoding=Thresholding(0.5, frame_centres=True, min_seconds=0.125),
         overlap=False,
     ),
 }
@@ -105,7 +112,7 @@ class EvaluationOptions:
         """Frames of the median filter."""
         return self.plan.median_window if self.median_window is None else self.median_window
 
-    def decoding(self, probabilities: bool) -> Decoding:
+    def decoding(self, probabilities: bool) -> Thresholding:
         """How scores become events."""
         decoding, threshold = self.plan.decoding, self.threshold
         if threshold is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from effbench.errors import EffbenchError
-from effbench.evaluate.inputs import ScoringInputs
+from effbench.evaluate.scoring_inputs import ScoringInputs
 
 
 class ReferenceScorer:

@@ -13,8 +13,8 @@ from effbench.data.labels import event_frames
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import ClipBootstrap
 from effbench.evaluate.f_score import DetectionInputs
-from effbench.evaluate.inputs import ScoringInputs, rounded
 from effbench.evaluate.reference import ReferenceScorer
+from effbench.evaluate.scoring_inputs import ScoringInputs, rounded
 from effbench.results.intervals import Estimate
 
 Engine = Literal["effbench", "reference"]
@@ -49,7 +49,7 @@ class Metric(Generic[Result]):
 
 
 @dataclass(frozen=True)
-class Decoding:
+class Thresholding:
     """How frame scores become events.
 
     Attributes:
@@ -83,7 +83,7 @@ class Scoring:
     engine: Engine = "effbench"
     bootstrap: ClipBootstrap = field(default_factory=ClipBootstrap)
     missing: Missing = 0.0
-    decoding: Decoding = field(default_factory=Decoding)
+    decoding: Thresholding = field(default_factory=Thresholding)
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
@@ -124,7 +124,7 @@ def check_engine(engine: str) -> None:
 class DecodedEvents:
     """The events that scores are decoded to, by clip."""
 
-    def __init__(self, inputs: ScoringInputs, decoding: Decoding) -> None:
+    def __init__(self, inputs: ScoringInputs, decoding: Thresholding) -> None:
         self.inputs, self.decoding = inputs, decoding
         self.by_clip: dict[str, list[tuple[float, float, str]]] = {}
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.evaluate.inputs import Events, indices, rounded
 from effbench.evaluate.psds.components import components
 from effbench.evaluate.psds.points import NO_CLASS, Points, first_of_equals, last_of_equals
+from effbench.evaluate.scoring_inputs import Events, indices, rounded
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from effbench.evaluate.inputs import ScoringInputs, exact
 from effbench.evaluate.psds.criteria import Criteria, ScoreRows, judge
 from effbench.evaluate.psds.points import Points, join, onset_changes, split_by_class
+from effbench.evaluate.scoring_inputs import ScoringInputs, exact
 from effbench.machine.cpu import available_cores
 
 #: Bytes of scores that are loaded before the floor is raised; scores in memory are taken at once.

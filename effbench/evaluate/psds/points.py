@@ -55,7 +55,9 @@ def join(parts: Sequence[Points]) -> Points:
     if not parts:
         nothing = np.zeros(0, np.int16)
         parts = [Points(nothing, np.zeros(0), nothing, nothing)]
-    full = ([np.broadcast_to(column, len(part)) for column in part.columns] for part in parts)
+    full = (
+        [column if column.ndim else np.full(len(part), column) for column in part.columns] for part in parts
+    )
     return Points(*(np.concatenate(columns) for columns in zip(*full, strict=True)))
 
 
@@ -72,8 +74,11 @@ def split_by_class(points: Points, classes: int) -> list[Points]:
 
 def last_of_equals(*columns: np.ndarray) -> np.ndarray:
     """Index (runs,) of the last of every run of values (n,) that are equal in all columns."""
-    differs = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return np.flatnonzero(np.append(differs, True)[: len(columns[0])])
+    last = np.ones(len(columns[0]), bool)
+    last[:-1] = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        last[:-1] |= column[1:] != column[:-1]
+    return np.flatnonzero(last)
 
 
 def first_of_equals(*columns: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ import numpy as np
 
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap, score_interval
-from effbench.evaluate.inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
 from effbench.evaluate.psds.criteria import Criteria
 from effbench.evaluate.psds.curves import SECONDS_PER_HOUR, Curve, ErrorRates, class_curve, effective_curve
 from effbench.evaluate.psds.operating_points import PointCollector
@@ -22,6 +21,7 @@ from effbench.evaluate.psds.points import Points
 from effbench.evaluate.psds.replicates import Weights, psds_replicates
 from effbench.evaluate.reference import ReferenceScorer
 from effbench.evaluate.scoring import Engine, Metric, Scoring
+from effbench.evaluate.scoring_inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
 
