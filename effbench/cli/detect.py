@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,11 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.options import (
+    BatchSizeOption,
+    CheckpointOption,
+    DeviceOption,
+    PrecisionOption,
+    ThreadsOption,
+)
 from effbench.cli.output import note
-from effbench.cli.parsing import median_frames, probabilities
 from effbench.cli.progress import status
-from effbench.detect.formats import EventFormat
+from effbench.detect.formats import BadDestination, EventFormat, OtherRun
 from effbench.errors import EffbenchError, UsageError
+from effbench.grid import FRAME_SECONDS
 
 if TYPE_CHECKING:
     from effbench.detect.decoding import Decoding
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
     from effbench.detect.outputs import Outputs
     from effbench.infer.scorer import FrameScorer
 
+_FRAMES = {"": 1.0, "ms": 1e-3 / FRAME_SECONDS, "s": 1 / FRAME_SECONDS}
+
 
 def detect(
     audio: Annotated[
@@ -29,9 +39,7 @@ def detect(
         typer.Argument(metavar="AUDIO", help="Files, folders, globs, or - for standard input."),
     ],
     model: Annotated[str, typer.Option(help="Model spec, e.g. fmn10+hybrid-512.")],
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Weights: strong, advanced-kd, or a file. Without: untrained.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
     threshold: Annotated[
         list[float] | None,
         typer.Option(help="Probability that an event exceeds, 0.5 by default. Repeatable."),
@@ -68,25 +76,25 @@ def detect(
         bool,
         typer.Option("--overlap/--no-overlap", help="Cross-faded windows, or hard cuts every 10 s."),
     ] = True,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Windows per call of the model; 2 on a CPU, 32 on a GPU.", min=1)
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
-    threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.", min=1)] = None,
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "fp32",
+    threads: ThreadsOption = None,
 ) -> None:
     """Events in audio files of any length, as a table, JSON, CSV, DCASE TSV or Audacity labels.
 
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
-    from effbench.detect.decoding import Decoding
+    from effbench.detect.decoding import Decoding, check_thresholds
     from effbench.detect.inputs import find
     from effbench.detect.outputs import Destinations
     from effbench.infer.inference import Inference
 
-    limits, window = probabilities("--threshold", threshold or [0.5]), median_frames(median_window)
+    with naming("--threshold"):
+        limits = check_thresholds(threshold or [0.5])
+    window = median_frames(median_window)
     sources = find(audio)
-    with _naming_options():
+    with _naming_destinations():
         places = Destinations.choose(len(sources), form=form, out=out, scores=scores, plot=plot)
     inference = Inference(device, precision, batch_size, overlap)
     import torch
@@ -103,7 +111,7 @@ def detect(
         torch.set_num_threads(threads)
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
     run = run_record(chosen, decoding, inference)
-    with _naming_options(), places.open(run, decoding.labels, overwrite=overwrite) as outputs:
+    with _naming_destinations(), places.open(run, decoding.labels, overwrite=overwrite) as outputs:
         todo = [source for source in sources if not outputs.done(source)]
         if outputs.folder is not None:
             note(f"{_files(len(sources))}, {len(sources) - len(todo)} of them done before")
@@ -115,7 +123,7 @@ def detect(
         note("no events")
     if failures:
         several = f"{len(failures)} of {_files(len(sources))} could not be used"
-        raise EffbenchError(several if len(sources) > 1 else failures[0].message)
+        raise EffbenchError(several if len(sources) > 1 else str(failures[0]))
 
 
 def _files(count: int) -> str:
@@ -123,10 +131,16 @@ def _files(count: int) -> str:
 
 
 @contextmanager
-def _naming_options() -> Iterator[None]:
-    """Says which option it is that can't be followed."""
-    from effbench.detect.formats import BadDestination, OtherRun
+def naming(option: str) -> Iterator[None]:
+    """Puts an option's name before what the library says of its value."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from None
 
+
+@contextmanager
+def _naming_destinations() -> Iterator[None]:
     try:
         yield
     except OtherRun as error:
@@ -135,10 +149,31 @@ def _naming_options() -> Iterator[None]:
         raise UsageError(f"--{error.what}: {error}") from None
 
 
+def median_frames(text: str) -> int:
+    """Frames of ``9``, ``0.36s`` or ``360ms``; a time is rounded to the nearest number of 40-ms frames.
+
+    Raises:
+        UsageError: not a length, or not from 1 to 1001 frames.
+    """
+    from effbench.detect.decoding import check_median_window
+
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|)\s*", text.lower())
+    if match is None or (not match[2] and not match[1].isdecimal()):
+        raise UsageError(
+            f"--median-window '{text}' is not a length: write frames (9) or a time (0.36s, 360ms)"
+        )
+    frames = round(float(match[1]) * _FRAMES[match[2]])
+    if match[2] and float(match[1]) > 0:
+        frames = max(frames, 1)
+    with naming("--median-window"):
+        check_median_window(frames)
+    return frames
+
+
 def _detect(
     sources: list[Source], scorer: FrameScorer, decoding: Decoding, outputs: Outputs, *, single: bool
 ) -> list[Failure]:
-    """Keep the events; files that can't be used are returned, and said at once unless it is a single one."""
+    """Keep the events; files that fail are returned, and reported at once unless there is just one."""
     from effbench.detect.detected import Failure
     from effbench.detect.run import detect_files
 
@@ -165,7 +200,7 @@ def _detect(
                     failures.append(result)
                     if not single:
                         at(result.name, 0)
-                        bar.line(f"failed: {result.message}")
+                        bar.line(f"failed: {result}")
                 else:
                     outputs.keep(result)
     return failures

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from effbench.cli.options import (
+    AudioOption,
+    BatchSizeOption,
+    DeviceOption,
+    LayoutOption,
+    PrecisionOption,
+    SplitOption,
+)
 from effbench.cli.output import note
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
@@ -22,17 +30,15 @@ def pseudo_labels(
         list[str] | None,
         typer.Option(help="Weights: strong, advanced-kd or a file; one for each --model, in order."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Which split, where the data set has several.")] = None,
-    layout: Annotated[str | None, typer.Option(help="Its layout; recognised by default.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="Folder of the audio, where it lies elsewhere.")] = None,
+    split: SplitOption = None,
+    layout: LayoutOption = None,
+    audio: AudioOption = None,
     suffix: Annotated[str, typer.Option(help="Suffix of the clips' names in the file.")] = ".mp3",
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Clips per call of the model; 2 on a CPU, 32 on a GPU.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "fp32",
 ) -> None:
-    """Write frame logits in half precision; an interrupted run goes on where it stopped.
+    """Write frame logits in half precision; an interrupted run resumes.
 
     Example: effbench pseudo-labels --model fmn30+tf-768 --checkpoint strong --data audioset --split train
     --out pseudo.h5
@@ -43,8 +49,8 @@ def pseudo_labels(
             f"{len(model)} --model but {len(checkpoints)} --checkpoint: give one for each, in the same order"
         )
     from effbench.data.datasets import open_dataset
+    from effbench.infer.dataset import write_pseudo_labels
     from effbench.infer.inference import Inference
-    from effbench.infer.pseudo_labels import write_pseudo_labels
     from effbench.models.chosen import choose_model
 
     inference = Inference(device, precision, batch_size)
@@ -52,9 +58,7 @@ def pseudo_labels(
     models = [choose_model(m, c) for m, c in zip(model, checkpoints or [None] * len(model), strict=True)]
     for chosen in models:
         if chosen.checkpoint is None:
-            note(
-                f"note: {chosen.spec} has untrained weights: give --checkpoint for labels that mean something"
-            )
+            note(f"note: no --checkpoint, so {chosen.spec} has untrained weights: its labels mean nothing")
     with counting("clips") as progress:
         write_pseudo_labels(dataset, models, out, inference, suffix=suffix, progress=progress)
     note(f"{len(dataset)} clips in {out}")

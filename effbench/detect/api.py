@@ -12,10 +12,10 @@ from effbench.detect.decoding import Decoding
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.inputs import find
 from effbench.detect.run import detect_files
-from effbench.errors import EffbenchError, EffbenchWarning, UsageError
+from effbench.errors import EffbenchWarning, UsageError
 from effbench.infer.inference import Inference
 from effbench.infer.scorer import FrameScorer
-from effbench.models.chosen import ChosenModel, choose_model
+from effbench.models.chosen import choose_model
 from effbench.models.detector import SoundEventDetector
 
 AudioPath = str | os.PathLike[str]
@@ -71,7 +71,10 @@ def detect(
     if errors not in ("raise", "warn"):
         raise UsageError(f"errors must be 'raise' or 'warn', not '{errors}'")
     sources = find([paths] if isinstance(paths, str | os.PathLike) else paths)
-    chosen = _chosen(model, checkpoint)
+    chosen = choose_model(model, checkpoint)
+    if chosen.checkpoint is None:
+        message = "no checkpoint, so the weights are untrained: the events mean nothing"
+        warnings.warn(message, EffbenchWarning, stacklevel=2)
     decoding = Decoding(
         thresholds=(thresholds,) if isinstance(thresholds, int | float) else tuple(thresholds),
         median_window=median_window,
@@ -94,21 +97,6 @@ def _files(
             if isinstance(result, DetectedFile):
                 yield result
             elif strict:
-                raise EffbenchError(result.message)
+                raise result
             else:
-                warnings.warn(f"left out: {result.message}", EffbenchWarning, stacklevel=2)
-
-
-def _chosen(model: str | SoundEventDetector, checkpoint: AudioPath | None) -> ChosenModel:
-    if isinstance(model, str):
-        chosen = choose_model(model, None if checkpoint is None else os.fspath(checkpoint))
-        if checkpoint is None:
-            warnings.warn(
-                "no checkpoint, so the weights are untrained: the events mean nothing",
-                EffbenchWarning,
-                stacklevel=3,
-            )
-        return chosen
-    if checkpoint is not None:
-        raise UsageError("a checkpoint belongs to a model spec: load it into the detector")
-    return ChosenModel.of(model)
+                warnings.warn(f"left out: {result}", EffbenchWarning, stacklevel=2)

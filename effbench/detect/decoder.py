@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,8 @@ from effbench.grid import FRAMES_PER_SECOND
 from effbench.infer.windows import Blend, Floats, Window, frames_of
 
 
-class FrameListener(Protocol):
-    """Follows the frames of one file."""
+class FrameListener:
+    """Follows the frames of one file; each method does nothing where it is not overridden."""
 
     def on_scores(self, scores: Floats) -> None:
         """The next frames' probabilities, (frames, classes)."""
@@ -30,22 +29,10 @@ class FrameListener(Protocol):
 
 
 class FileDecoder:
-    """Blends, filters and decodes the windows of one file as they come.
-
-    Args:
-        name: the file as results call it.
-        decoding: how scores become events.
-        listeners: follow the frames.
-        keep_scores: give the file its scores.
-    """
+    """Blends, filters and decodes the windows of one file as they come; its scores are kept if asked for."""
 
     def __init__(
-        self,
-        name: str,
-        decoding: Decoding,
-        listeners: Sequence[FrameListener] = (),
-        *,
-        keep_scores: bool = False,
+        self, name: str, decoding: Decoding, listeners: Sequence[FrameListener], *, keep_scores: bool
     ) -> None:
         self.name, self.decoding, self.listeners = name, decoding, listeners
         self._kept_scores: list[Floats] | None = [] if keep_scores else None
@@ -80,7 +67,7 @@ class FileDecoder:
         file = DetectedFile(
             name=self.name,
             samples=self._samples,
-            records=records[self._kept(records)],
+            records=records[self._wanted(records)],
             peaks=self._peaks,
             labels=self.decoding.labels,
             thresholds=self.decoding.thresholds,
@@ -103,7 +90,7 @@ class FileDecoder:
         """The part of the next frames that lies in the audio and not in its padding."""
         return block if self._limit is None else block[: self._limit - done]
 
-    def _kept(self, records: NDArray[np.void]) -> NDArray[np.bool_]:
+    def _wanted(self, records: NDArray[np.void]) -> NDArray[np.bool_]:
         """Which events last long enough, and are of the top classes."""
         frames = records["offset"] - records["onset"]
         # A duration that lies on the grid may come out a little above it.
@@ -117,10 +104,7 @@ class FileDecoder:
 class StreamingMedian:
     """The median filter along time, exactly as for all frames at once; the audio's edges are reflected.
 
-    Holds as many frames as the window has, beyond the block at hand.
-
-    Args:
-        window: frames that the filter spans; 1 changes nothing.
+    Holds as many frames as the window has, beyond the block at hand; a window of 1 changes nothing.
     """
 
     def __init__(self, window: int) -> None:
@@ -154,11 +138,7 @@ class StreamingMedian:
 
 
 class EventDecoder:
-    """Events of scores that arrive block by block: frames in a row above a threshold.
-
-    Args:
-        thresholds: an event has scores above (not at) its threshold.
-    """
+    """Events of scores that arrive block by block: frames in a row above (not at) a threshold."""
 
     def __init__(self, thresholds: Sequence[float]) -> None:
         self.thresholds = tuple(thresholds)
@@ -177,10 +157,9 @@ class EventDecoder:
             ]
         peaks = scores.max(axis=0)
         for index, threshold in enumerate(self.thresholds):
-            onset, peak = self._open[index]
-            busy = np.flatnonzero((peaks > threshold) | (onset >= 0))
+            busy = np.flatnonzero((peaks > threshold) | (self._open[index][0] >= 0))
             if len(busy):
-                self._scan(index, scores[:, busy], busy, onset, peak)
+                self._scan(index, scores[:, busy], busy)
         self._frames += len(scores)
 
     def finish(self) -> NDArray[np.void]:
@@ -193,15 +172,9 @@ class EventDecoder:
         self._open.clear()
         return events[np.lexsort((events["threshold"], events["label"], events["onset"]))]
 
-    def _scan(
-        self,
-        index: int,
-        scores: Floats,
-        classes: NDArray[np.intp],
-        open_onset: NDArray[np.int32],
-        open_peak: NDArray[np.float32],
-    ) -> None:
+    def _scan(self, index: int, scores: Floats, classes: NDArray[np.intp]) -> None:
         """Active runs of (frames, classes); one that begins with the first frame continues an open event."""
+        open_onset, open_peak = self._open[index]
         row, start, stop = event_frames(scores > self.thresholds[index])
         label = classes[row]
         onset, offset = (self._frames + start).astype(np.int32), (self._frames + stop).astype(np.int32)

@@ -68,11 +68,7 @@ class Decoding:
 
 
 def check_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
-    """The thresholds, ascending and each once.
-
-    Raises:
-        UsageError: one is not a probability below 1, or there is none.
-    """
+    """The thresholds, ascending and each once; ``UsageError`` unless they are probabilities below 1."""
     for threshold in thresholds:
         if not 0 <= threshold < 1:
             raise UsageError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.errors import UsageError
+from effbench.errors import EffbenchError, UsageError
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.infer.windows import Floats
 from effbench.shown import Row, Shown, Table
@@ -19,27 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Frames from onset to offset, class, index of the threshold, and the highest score within.
-RECORD = np.dtype(
-    [
-        ("onset", np.int32),
-        ("offset", np.int32),
-        ("label", np.int16),
-        ("threshold", np.int16),
-        ("score", np.float32),
-    ]
-)
+RECORD = np.dtype([("onset", "i4"), ("offset", "i4"), ("label", "i2"), ("threshold", "i2"), ("score", "f4")])
 COLUMNS = ("filename", "onset", "offset", "label", "threshold", "score")
 
-_CHUNK = 4096
+_CHUNK = 4096  # events that are Python values at a time, which take ten times the memory
 _DIGITS = {"onset": 2, "offset": 2, "score": 3}
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(EffbenchError):
     """A file that could not be used, and why in one line."""
 
-    name: str
-    message: str
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -83,9 +75,7 @@ class DetectedFile(Shown):
     @property
     def events(self) -> pd.DataFrame:
         """One row an event: filename, onset, offset, label, threshold, score; in the order of onsets."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows(), columns=list(COLUMNS))
+        return self.to_frame()
 
     @property
     def scores(self) -> Floats:
@@ -107,18 +97,19 @@ class DetectedFile(Shown):
     def __iter__(self) -> Iterator[DetectedEvent]:
         """The events, in the order of their onsets; none ends after the audio."""
         end = self.duration
-        for onset, offset, label, threshold, score in _tuples(self.records):
-            yield DetectedEvent(
-                onset=onset / FRAMES_PER_SECOND,
-                offset=min(offset / FRAMES_PER_SECOND, end),
-                label=self.labels[label],
-                threshold=self.thresholds[threshold],
-                score=round(score, 6),
-            )
+        for first in range(0, len(self), _CHUNK):
+            for onset, offset, label, threshold, score in self.records[first : first + _CHUNK].tolist():
+                yield DetectedEvent(
+                    onset=onset / FRAMES_PER_SECOND,
+                    offset=min(offset / FRAMES_PER_SECOND, end),
+                    label=self.labels[label],
+                    threshold=self.thresholds[threshold],
+                    score=round(score, 6),
+                )
 
     def rows(self) -> list[Row]:
         """One row an event, times in seconds."""
-        return list(event_rows(self))
+        return [{"filename": self.name, **vars(event)} for event in self]
 
     def sections(self) -> list[Table | str]:
         """The table of the events, or that there are none."""
@@ -131,17 +122,14 @@ class DetectedFile(Shown):
         return {
             "filename": self.name,
             "duration": self.duration,
-            "events": [dict(vars(event)) for event in self],
+            "events": [vars(event) for event in self],
         }
 
     def to_frame(self) -> pd.DataFrame:
         """``events``."""
-        return self.events
+        import pandas as pd
 
-
-def event_rows(file: DetectedFile) -> Iterator[Row]:
-    """``DetectedFile.rows`` one by one: together they take more memory than the events."""
-    return ({"filename": file.name, **vars(event)} for event in file)
+        return pd.DataFrame(self.rows(), columns=list(COLUMNS))
 
 
 def event_table(files: Sequence[DetectedFile]) -> Table:
@@ -150,12 +138,6 @@ def event_table(files: Sequence[DetectedFile]) -> Table:
         [
             {key: f"{value:.{_DIGITS[key]}f}" if key in _DIGITS else value for key, value in row.items()}
             for file in files
-            for row in event_rows(file)
+            for row in file.rows()
         ]
     )
-
-
-def _tuples(records: NDArray[np.void]) -> Iterator[tuple[int, int, int, int, float]]:
-    """Records as Python values, some at a time: as such they take ten times the memory."""
-    for first in range(0, len(records), _CHUNK):
-        yield from records[first : first + _CHUNK].tolist()

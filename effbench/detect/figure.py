@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from effbench.data.audio import audio_info, stream_audio
+from effbench.detect.decoder import FrameListener
 from effbench.detect.detected import DetectedFile
+from effbench.detect.formats import BadDestination
+from effbench.detect.inputs import Source
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.infer.windows import Floats
 
@@ -17,26 +23,92 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+IMAGE_SUFFIXES = (".png", ".svg")
+#: Longest stretch of audio in one figure, seconds.
+PART_SECONDS = 60
+_PART_FRAMES = PART_SECONDS * FRAMES_PER_SECOND
+
 _COLOURS = (
     *("#3b6fb6", "#d1742f", "#2f8f6b", "#a8497a", "#7a68c4"),
     *("#8a7a2e", "#2c93a8", "#c2504a", "#5f7f3a", "#6d6d6d"),
 )
-MOST_CLASSES = len(_COLOURS)
 _WIDTH_INCHES, _SPECTROGRAM_INCHES, _TRACK_INCHES = 9.0, 1.9, 0.36
 _LONGEST_NAME = 32
 _TICKS_HERTZ = (125, 500, 1000, 2000, 4000)
 
 
+@contextmanager
+def draw_file(source: Source, path: Path, *, parts: bool) -> Iterator[FrameListener]:
+    """Draws a source at its end; long audio in parts of a minute.
+
+    Args:
+        source: the audio; it is decoded once more for the spectrogram.
+        path: the image; parts are ``<name>.1m.png`` and so on, after the minute that they begin with.
+        parts: whether there may be several; their folder is made.
+
+    Raises:
+        BadDestination: the audio is too long for one figure.
+        EffbenchError: an image can't be written.
+    """
+    # On disk, so that memory does not grow with the audio.
+    with tempfile.TemporaryFile() as frames:
+        yield FigureListener(source, path, frames, parts=parts)
+
+
+class FigureListener(FrameListener):
+    """What ``draw_file`` opens: keeps the filtered scores in a file until the events are known."""
+
+    def __init__(self, source: Source, path: Path, frames: IO[bytes], *, parts: bool) -> None:
+        self._source, self._path, self._frames, self._parts = source, path, frames, parts
+        self._count = 0
+        self._check(audio_info(source.audio, name=source.name).duration)
+
+    def on_filtered(self, scores: Floats) -> None:
+        self._frames.write(np.ascontiguousarray(scores).data)
+        self._count += len(scores)
+        # The length in a header may be wrong.
+        self._check(self._count / FRAMES_PER_SECOND)
+
+    def on_end(self, file: DetectedFile) -> None:
+        from effbench.plots.save import save, style
+
+        count = max(1, -(-self._count // _PART_FRAMES))
+        name = self._source.name
+        audio = stream_audio(
+            self._source.audio, block_seconds=PART_SECONDS, name=name, on_damage=lambda _: None
+        )
+        width, classes = len(file.labels), _top_classes(file)
+        self._frames.seek(0)
+        for number, samples in zip(range(count), audio, strict=False):
+            data = self._frames.read(_PART_FRAMES * width * np.dtype(np.float32).itemsize)
+            scores = np.frombuffer(data, np.float32).reshape(-1, width)
+            path = self._path if count == 1 else self._path.with_suffix(f".{number}m{self._path.suffix}")
+            with style():
+                figure = _draw(Part(file, number * PART_SECONDS, samples, scores, classes))
+                save(figure, path, make_folder=self._parts)
+
+    def _check(self, seconds: float) -> None:
+        if not self._parts and seconds > PART_SECONDS:
+            raise BadDestination(
+                "plot",
+                f"{self._source.name} is longer than the {PART_SECONDS} s that one figure shows readably: "
+                "give a folder, for a figure of every minute",
+            )
+
+
+def _top_classes(file: DetectedFile) -> list[int]:
+    """Classes to draw, the highest peak first: those with events, or all where there are none."""
+    active = np.unique(file.records["label"])
+    pool = active if len(active) else np.arange(len(file.labels))
+    order = np.argsort(-file.peaks[pool], kind="stable")[: len(_COLOURS)]
+    return [int(index) for index in pool[order]]
+
+
 @dataclass(frozen=True)
 class Part:
-    """At most a minute of one file.
+    """At most a minute of a file from ``start`` seconds on: audio, filtered scores (frames, all classes).
 
-    Attributes:
-        file: with the events of all of it.
-        start: seconds of the file before it.
-        samples: its audio.
-        scores: (frames, all classes) of its frames, filtered.
-        classes: indices of the classes to draw.
+    ``classes`` are the indices of those to draw.
     """
 
     file: DetectedFile
@@ -59,20 +131,7 @@ class Part:
         return [(float(a), float(b - a)) for a, b in zip(onset[shown], offset[shown], strict=True)]
 
 
-def save(part: Part, path: Path) -> None:
-    """Draw and write an image, which appears when it is complete.
-
-    Raises:
-        EffbenchError: it can't be written.
-    """
-    from effbench.plots.save import save as write
-    from effbench.plots.save import style
-
-    with style():
-        write(draw(part), path)
-
-
-def draw(part: Part) -> Figure:
+def _draw(part: Part) -> Figure:
     """Spectrogram above, one track a class below, all on the same axis of seconds."""
     from matplotlib.figure import Figure
 
@@ -96,7 +155,7 @@ def draw(part: Part) -> Figure:
     _draw_spectrogram(top, part)
     for row, index in enumerate(part.classes):
         axes = figure.add_subplot(grid[row + 1], sharex=top)
-        _draw_track(axes, part, index, _COLOURS[row % len(_COLOURS)], last=row == len(part.classes) - 1)
+        _draw_track(axes, part, index, _COLOURS[row], last=row == len(part.classes) - 1)
     top.set_xlim(part.start, max(part.end, part.start + 1 / FRAMES_PER_SECOND))
     figure.text(left, 1 - 0.2 / height, part.file.name, fontsize=10, va="center", weight="bold")
     listed = ", ".join(f"{threshold:g}" for threshold in part.file.thresholds)

@@ -29,28 +29,15 @@ class EventFormat(StrEnum):
         return {"table": ".txt", "dcase": ".tsv", "audacity": ".txt"}.get(self.value, f".{self.value}")
 
 
-#: Formats that a file's suffix means, where none is asked for.
-BY_SUFFIX = {
-    ".json": EventFormat.json,
-    ".csv": EventFormat.csv,
-    ".tsv": EventFormat.dcase,
-    ".txt": EventFormat.audacity,
-}
-
-
 class BadDestination(UsageError):
-    """Results that can't go where they are wanted.
-
-    Attributes:
-        what: which of the destinations it is.
-    """
+    """Results that can't go where they are wanted; ``what`` says which."""
 
     def __init__(self, what: Literal["out", "scores", "plot"], message: str) -> None:
         super().__init__(message)
         self.what = what
 
 
-class OtherRun(BadDestination):
+class OtherRun(UsageError):
     """A folder whose results were made in another way; says what differs."""
 
 
@@ -62,31 +49,14 @@ def write_events(
     run: Mapping[str, object],
     failures: Sequence[Failure] = (),
 ) -> None:
-    """Write events to an open text file.
-
-    Args:
-        files: with their events.
-        form: any format.
-        stream: where to.
-        run: what JSON says about the run: model, checkpoint, options.
-        failures: files that could not be used; only JSON has room for them.
-
-    Raises:
-        BadDestination: several files in a format that can't tell them apart.
-    """
+    """Write events to an open text file; JSON also says how they were made and which files failed."""
     if form is EventFormat.json:
-        json.dump(document(files, run=run, failures=failures), stream, indent=2, ensure_ascii=False)
+        failed = [{"filename": failure.name, "error": str(failure)} for failure in failures]
+        document = {**run, "files": [file.to_dict() for file in files], "failed": failed}
+        json.dump(document, stream, indent=2, ensure_ascii=False)
         stream.write("\n")
     else:
         _WRITERS[form](files, stream)
-
-
-def document(
-    files: Sequence[DetectedFile], *, run: Mapping[str, object], failures: Sequence[Failure] = ()
-) -> dict[str, object]:
-    """What JSON holds: the run, the files with their events, and the files that failed."""
-    failed = [{"filename": failure.name, "error": failure.message} for failure in failures]
-    return {**run, "files": [file.to_dict() for file in files], "failed": failed}
 
 
 def _write_table(files: Sequence[DetectedFile], stream: TextIO) -> None:
@@ -104,12 +74,12 @@ def _write_table(files: Sequence[DetectedFile], stream: TextIO) -> None:
 
 
 def _write_csv(files: Sequence[DetectedFile], stream: TextIO) -> None:
-    from effbench.detect.detected import COLUMNS, event_rows
+    from effbench.detect.detected import COLUMNS
 
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for file in files:
-        writer.writerows(event_rows(file))
+        writer.writerows({"filename": file.name, **vars(event)} for event in file)
 
 
 def _write_dcase(files: Sequence[DetectedFile], stream: TextIO) -> None:
@@ -124,9 +94,7 @@ def _write_dcase(files: Sequence[DetectedFile], stream: TextIO) -> None:
 
 
 def _write_audacity(files: Sequence[DetectedFile], stream: TextIO) -> None:
-    """Start, end and text of each label; Audacity has no place for the file's name."""
-    if len(files) > 1:
-        raise BadDestination("out", "Audacity labels belong to one audio file: give a folder for several")
+    """Onset, offset and text of each label of one file, since there is no place for a file's name."""
     for file in files:
         several = len(file.thresholds) > 1
         for event in file:

@@ -8,24 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
-
-import numpy as np
+from typing import TYPE_CHECKING, TextIO
 
 from effbench.detect.decoder import FrameListener
 from effbench.detect.detected import DetectedFile, Failure
-from effbench.detect.formats import BY_SUFFIX, BadDestination, EventFormat, write_events
+from effbench.detect.figure import IMAGE_SUFFIXES, draw_file
+from effbench.detect.formats import BadDestination, EventFormat, OtherRun, write_events
 from effbench.detect.inputs import Source
-from effbench.detect.plot import IMAGE_SUFFIXES, draw_file
-from effbench.detect.result_folder import ResultFolder
+from effbench.detect.score_tables import ScoreListener, open_score_table
 from effbench.errors import EffbenchError
-from effbench.files import replacing, reporting_write_errors
-from effbench.infer.score_files import ScoreFile, open_score_file
-from effbench.infer.windows import Floats
+from effbench.files import replacing
 
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+MANIFEST = "effbench-detect.json"
 SCORES_SUFFIX = ".parquet"
-#: Two minutes. Shorter groups cost memory by their number, since the file's index is held until its end.
-GROUP_FRAMES = 3000
+#: Formats that a file's suffix means, where none is asked for.
+BY_SUFFIX = {
+    ".json": EventFormat.json,
+    ".csv": EventFormat.csv,
+    ".tsv": EventFormat.dcase,
+    ".txt": EventFormat.audacity,
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Destinations:
         """Destinations of ``count`` files; without a format, that of the suffix of ``out``.
 
         Raises:
-            BadDestination: they can't be told apart there, or a suffix means nothing.
+            BadDestination: files could not be told apart there, or a suffix means nothing.
         """
         resumable = out is not None and _is_folder(out)
         if form is None:
@@ -69,18 +74,15 @@ class Destinations:
             raise BadDestination("out", "a folder holds json, csv, dcase or audacity files, not tables")
         if scores is not None and not _is_folder(scores):
             if scores.suffix.lower() != SCORES_SUFFIX:
-                raise BadDestination(
-                    "scores", f"'{scores}': frame scores are written as {SCORES_SUFFIX}, or into a folder"
-                )
+                message = f"'{scores}': frame scores are written as {SCORES_SUFFIX}, or into a folder"
+                raise BadDestination("scores", message)
             if resumable:
-                raise BadDestination(
-                    "scores", "a folder of events can be continued, so scores must go into a folder as well"
-                )
+                message = "a folder of events can be resumed, so scores must go into a folder as well"
+                raise BadDestination("scores", message)
         if plot is not None and not _is_folder(plot):
             if plot.suffix.lower() not in IMAGE_SUFFIXES:
-                raise BadDestination(
-                    "plot", f"'{plot}': figures are {' or '.join(IMAGE_SUFFIXES)}, or go into a folder"
-                )
+                message = f"'{plot}': figures are {' or '.join(IMAGE_SUFFIXES)}, or go into a folder"
+                raise BadDestination("plot", message)
             if count > 1:
                 raise BadDestination("plot", f"'{plot}' is one file for {count} sources: use a folder")
         return cls(form, out, scores, plot)
@@ -98,114 +100,135 @@ class Destinations:
             OtherRun: the folder's results were made in another way.
             EffbenchError: something can't be written.
         """
-        folder = None
-        if self.out is not None and _is_folder(self.out):
-            kept = {"format": self.form.value, "scores": _text(self.scores), "plot": _text(self.plot)}
-            run = {**run, "kept": kept}
-            others = () if self.scores is None else ((self.scores, SCORES_SUFFIX),)
-            folder = ResultFolder(self.out, self.form, run, others)
-            folder.prepare(overwrite=overwrite)
+        resumable = self.out is not None and _is_folder(self.out)
+        if self.out is not None and resumable:
+            scores, plot = (path and str(path) for path in (self.scores, self.plot))
+            run = {**run, "kept": {"format": self.form.value, "scores": scores, "plot": plot}}
+            _prepare(self.out, run, overwrite=overwrite)
         elif self.out is not None and not self.out.parent.is_dir():
             raise EffbenchError(f"'{self.out}' can't be written: there is no folder '{self.out.parent}'")
         with ExitStack() as stack:
-            score_file = None
+            writer = None
             if self.scores is not None and not _is_folder(self.scores):
-                opened = open_score_file(self.scores, labels, filenames=True, about=json.dumps(run))
-                score_file = stack.enter_context(opened)
-            yield Outputs(self, run, labels, folder, score_file)
+                opened = open_score_table(self.scores, labels, several=True, about=json.dumps(run))
+                writer = stack.enter_context(opened)
+            yield Outputs(self, run, labels, self.out if resumable else None, writer)
 
 
 @dataclass(frozen=True)
 class Outputs:
     """The opened destinations of a run.
 
+    A folder holds ``<audio file>.<format>`` for each source. It appears when it is complete, after everything
+    else that is kept of the same audio. ``effbench-detect.json`` says how all of them were made.
+
     Attributes:
         places: what is kept, and where.
         run: how the results are made.
         labels: names of the scores' columns.
         folder: of the events, if they have one.
-        score_file: of all sources' scores, if there is one.
-        held: files whose events are written at the end.
+        writer: of all sources' scores, if there is one.
+        held: files whose events are written at the end, where they have no folder.
     """
 
     places: Destinations
     run: Mapping[str, object]
     labels: Sequence[str]
-    folder: ResultFolder | None
-    score_file: ScoreFile | None
+    folder: Path | None
+    writer: pq.ParquetWriter | None
     held: list[DetectedFile] = field(default_factory=list)
 
     def done(self, source: Source) -> bool:
-        """Whether an earlier run finished this source."""
-        return self.folder is not None and self.folder.done(source)
+        """Whether an earlier run finished this source, and its audio has not changed since."""
+        if self.folder is None or isinstance(source.audio, bytes):
+            return False
+        result, scores = self._result(self.folder, source.name), self.places.scores
+        try:
+            # What is older than the manifest was made in another way, and is to be overwritten.
+            newest = max(file.stat().st_mtime_ns for file in (source.audio, self.folder / MANIFEST))
+            current = newest <= result.stat().st_mtime_ns
+        except OSError:
+            return False
+        return current and (scores is None or _score_table(scores, source).is_file())
 
     def listeners(self, source: Source) -> Iterator[AbstractContextManager[FrameListener]]:
         """What follows the frames of a source."""
         plot, scores = self.places.plot, self.places.scores
         if plot is not None:
-            single = not _is_folder(plot)
-            yield draw_file(source, plot if single else _below(plot, f"{source.name}.png"), parts=not single)
-        if self.score_file is not None:
-            yield nullcontext(ScoreListener(source.name, self.score_file))
+            parts = _is_folder(plot)
+            yield draw_file(source, plot / f"{source.name}.png" if parts else plot, parts=parts)
+        if self.writer is not None:
+            yield nullcontext(ScoreListener(source.name, self.writer))
         elif scores is not None:
-            yield self._own_scores(source, _below(scores, source.name + SCORES_SUFFIX))
+            yield self._own_scores(source, scores)
 
     @contextmanager
-    def _own_scores(self, source: Source, path: Path) -> Iterator[FrameListener]:
-        with open_score_file(path, self.labels, filenames=False, about=json.dumps(self.run)) as file:
-            yield ScoreListener(source.name, file)
+    def _own_scores(self, source: Source, folder: Path) -> Iterator[FrameListener]:
+        path, about = _score_table(folder, source), json.dumps(self.run)
+        with open_score_table(path, self.labels, several=False, about=about) as writer:
+            yield ScoreListener(source.name, writer)
 
     def keep(self, file: DetectedFile) -> None:
         """Events of one file: written at once in a folder, else held until all are there."""
-        if self.folder is not None:
-            self.folder.write(file)
-        else:
+        if self.folder is None:
             self.held.append(file)
+        else:
+            with _text_file(self._result(self.folder, file.name), make_folder=True) as stream:
+                write_events([file], self.places.form, stream, run=self.run)
 
     def finish(self, failures: Sequence[Failure]) -> None:
         """Write what was held."""
         if self.folder is not None or (failures and not self.held):
             return
-        with _opened(self.places.out) as stream:
+        out = self.places.out
+        with nullcontext(sys.stdout) if out is None else _text_file(out) as stream:
             write_events(self.held, self.places.form, stream, run=self.run, failures=failures)
 
+    def _result(self, folder: Path, name: str) -> Path:
+        return folder / f"{name}{self.places.form.suffix}"
 
-class ScoreListener:
-    """Writes one source's frames to a file of scores, in groups of two minutes.
 
-    Args:
-        name: of the source.
-        file: open.
-    """
+def _prepare(folder: Path, run: Mapping[str, object], *, overwrite: bool) -> None:
+    """Make a folder of results, or see that those in it were made alike."""
+    manifest = folder / MANIFEST
+    try:
+        if manifest.is_file() and not overwrite:
+            _compare(folder, json.loads(manifest.read_text(encoding="utf-8")), run)
+            return
+    except OSError as error:
+        raise EffbenchError(f"'{manifest}' can't be read: {error.strerror or error}") from None
+    except ValueError:
+        raise EffbenchError(f"{manifest} is damaged: use another folder, or overwrite it") from None
+    with _text_file(manifest, make_folder=True) as stream:
+        stream.write(json.dumps(run, indent=2) + "\n")
 
-    def __init__(self, name: str, file: ScoreFile) -> None:
-        self.name, self.file = name, file
-        self._held: list[Floats] = []
-        self._written = 0
 
-    def on_scores(self, scores: Floats) -> None:
-        self._held.append(scores)
-        # A frame is held back, because only the last one knows where the audio ends.
-        while sum(map(len, self._held)) > GROUP_FRAMES:
-            held = np.concatenate(self._held)
-            self.file.write(self.name, self._written, held[:GROUP_FRAMES])
-            self._written += GROUP_FRAMES
-            self._held = [held[GROUP_FRAMES:]]
+def _compare(folder: Path, earlier: Mapping[str, object], run: Mapping[str, object]) -> None:
+    before, now = _flat(earlier), _flat(json.loads(json.dumps(run)))
+    changed = [
+        f"{key.replace('_', '-')}: {json.dumps(before.get(key))} before, {json.dumps(now.get(key))} now"
+        for key in dict.fromkeys((*before, *now))
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise OtherRun("\n".join([f"the results in '{folder}' were made in another way", *changed]))
 
-    def on_filtered(self, scores: Floats) -> None:
-        """Scores are kept unfiltered."""
 
-    def on_end(self, file: DetectedFile) -> None:
-        if self._held:
-            self.file.write(self.name, self._written, np.concatenate(self._held), file.duration)
+def _flat(values: Mapping[str, object]) -> dict[str, object]:
+    """What results depend on: all but the version, since a later one resumes the same run."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if key != "effbench":
+            flat |= value if isinstance(value, Mapping) else {key: value}
+    return flat
 
 
 @contextmanager
-def _opened(out: Path | None) -> Iterator[TextIO]:
-    if out is None:
-        yield sys.stdout
-        return
-    with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+def _text_file(path: Path, *, make_folder: bool = False) -> Iterator[TextIO]:
+    with (
+        replacing(path, make_folder=make_folder) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
         yield stream
 
 
@@ -213,13 +236,5 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _below(folder: Path, name: str) -> Path:
-    """A path in a folder, which is made."""
-    path = folder / name
-    with reporting_write_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _score_table(folder: Path, source: Source) -> Path:
+    return folder / f"{source.name}{SCORES_SUFFIX}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
-from itertools import chain, groupby
+from itertools import groupby
 
 from effbench.data.audio import stream_audio
 from effbench.detect.decoder import FileDecoder, FrameListener
@@ -13,8 +13,9 @@ from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
-from effbench.infer.batches import ScoredWindow, WindowScorer, score_windows
+from effbench.infer.batches import score_windows
 from effbench.infer.inference import Inference
+from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Window, cut
 from effbench.models.chosen import ChosenModel
 from effbench.version import VERSION
@@ -22,13 +23,9 @@ from effbench.version import VERSION
 Listeners = Iterable[AbstractContextManager[FrameListener]]
 
 
-class _Unreadable(EffbenchError):
-    """The audio of one file can't be decoded from here on."""
-
-
 def detect_files(
     sources: Iterable[Source],
-    scorer: WindowScorer,
+    scorer: FrameScorer,
     decoding: Decoding,
     *,
     keep_scores: bool = False,
@@ -36,7 +33,7 @@ def detect_files(
     on_damage: Callable[[str], None] = lambda _: None,
     on_seconds: Callable[[Source, float], None] = lambda *_: None,
 ) -> Generator[DetectedFile | Failure, None, None]:
-    """Events of each source, in order, as soon as it is complete; what can't be used becomes a ``Failure``.
+    """Events of each source, in order, as soon as it is complete; one that can't be used is a ``Failure``.
 
     Memory depends on the batch size, not on how long the audio is or how many files there are.
 
@@ -47,39 +44,33 @@ def detect_files(
         keep_scores: give every file its scores, which are held in memory.
         listen: opens what follows the frames of a source, such as a writer of scores. It is left with an
             exception where the file, or the whole run, fails, and is to leave nothing behind then.
-        on_damage: told of a file that is used only up to some damage.
-        on_seconds: told how much of a source is done.
+        on_damage: called with a message about a file that is used only up to some damage.
+        on_seconds: called with the number of seconds of a source that are done.
     """
-
-    def decoded(source: Source, windows: Iterator[ScoredWindow]) -> DetectedFile:
-        first = next(windows)  # Nothing is opened for a file that can't be.
-        with ExitStack() as stack:
-            listeners = [stack.enter_context(listener) for listener in listen(source)]
-            decoder = FileDecoder(source.name, decoding, listeners, keep_scores=keep_scores)
-            for window, scores in chain([first], windows):
-                decoder.add(window, scores)
-                on_seconds(source, (window.start + len(scores)) / FRAMES_PER_SECOND)
-            return decoder.finish()
-
+    result: DetectedFile | Failure
     with closing(score_windows(_windows(sources, scorer, on_damage), scorer)) as scored:
         for (_, source), steps in groupby(scored, key=lambda item: item[0]):
+            decoder: FileDecoder | None = None
             try:
-                file = decoded(source, (_window(step) for _, step in steps))
-            except _Unreadable as error:
-                yield Failure(source.name, str(error))
-            else:
-                yield file
-
-
-def _window(step: ScoredWindow | EffbenchError) -> ScoredWindow:
-    if isinstance(step, EffbenchError):
-        raise step
-    return step
+                with ExitStack() as stack:
+                    for _, step in steps:
+                        if isinstance(step, EffbenchError):
+                            raise step
+                        if decoder is None:  # Nothing is opened for a file that can't be.
+                            listeners = [stack.enter_context(listener) for listener in listen(source)]
+                            decoder = FileDecoder(source.name, decoding, listeners, keep_scores=keep_scores)
+                        decoder.add(*step)
+                        on_seconds(source, (step.window.start + len(step.scores)) / FRAMES_PER_SECOND)
+                    assert decoder is not None
+                    result = decoder.finish()
+            except Failure as failure:
+                result = failure.with_traceback(None)  # it would hold the frames
+            yield result
 
 
 def _windows(
-    sources: Iterable[Source], scorer: WindowScorer, on_damage: Callable[[str], None]
-) -> Iterator[tuple[tuple[int, Source], Window | EffbenchError]]:
+    sources: Iterable[Source], scorer: FrameScorer, on_damage: Callable[[str], None]
+) -> Iterator[tuple[tuple[int, Source], Window | Failure]]:
     """Every window of every source; runs in the decoding thread."""
     for number, source in enumerate(sources):
         label = source.name if isinstance(source.audio, bytes) else str(source.audio)
@@ -88,9 +79,9 @@ def _windows(
             for window in cut(blocks, overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
                 yield (number, source), window
         except EffbenchError as error:
-            yield (number, source), _Unreadable(str(error))
+            yield (number, source), Failure(source.name, str(error))
         except OSError as error:
-            yield (number, source), _Unreadable(f"{label}: {error.strerror or error}")
+            yield (number, source), Failure(source.name, f"{label}: {error.strerror or error}")
 
 
 def run_record(chosen: ChosenModel, decoding: Decoding, inference: Inference) -> dict[str, object]:

@@ -98,7 +98,10 @@ def evaluate(
             inference = Inference(device, precision, batch_size, plan.overlap)
             dataset = _dataset(data, layout, split, audio)
             where = (dataset.path if isinstance(data, DataSet) else Path(data)).resolve()
-            chosen = _chosen(model, checkpoint)
+            chosen = choose_model(model, checkpoint)
+            if chosen.checkpoint is None:
+                message = "no checkpoint, so the weights are untrained: the values are those of chance"
+                warnings.warn(message, EffbenchWarning, stacklevel=2)
             if isinstance(model, SoundEventDetector):
                 work = opened.enter_context(TemporaryDirectory(prefix="effbench-"))
             folder = Path(work or _default_folder(chosen, where, dataset.split, inference))
@@ -139,18 +142,6 @@ def _dataset(
     if layout or split or audio:
         raise UsageError("an open data set has its layout, split and audio already")
     return data
-
-
-def _chosen(model: str | ModelSpec | SoundEventDetector, checkpoint: str | Path | None) -> ChosenModel:
-    if isinstance(model, SoundEventDetector):
-        if checkpoint is not None:
-            raise UsageError("a detector has its weights already: a checkpoint is for a spec")
-        return ChosenModel.of(model)
-    chosen = choose_model(str(model), None if checkpoint is None else str(checkpoint))
-    if chosen.checkpoint is None:
-        message = "no checkpoint, so the weights are untrained: the values are those of chance"
-        warnings.warn(message, EffbenchWarning, stacklevel=3)
-    return chosen
 
 
 def _default_folder(chosen: ChosenModel, data: Path, split: str, inference: Inference) -> Path:

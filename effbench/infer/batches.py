@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Hashable, Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
-from typing import NamedTuple, Protocol, TypeVar
+from queue import SimpleQueue
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from effbench.errors import EffbenchError
-from effbench.infer.inference import Inference
-from effbench.infer.prefetch import prefetch
+from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Blend, Floats, Window, cut, frames_of
 
+Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-
-
-class WindowScorer(Protocol):
-    """What scores windows: a ``FrameScorer``."""
-
-    inference: Inference
-    min_samples: int
-
-    def __call__(self, windows: list[Floats], /) -> Floats:
-        """Windows of one length, (samples,) each -> (batch, frames, classes)."""
 
 
 class ScoredWindow(NamedTuple):
@@ -34,10 +26,41 @@ class ScoredWindow(NamedTuple):
     scores: Floats
 
 
+def clip_scores(
+    clips: Iterable[tuple[str, Floats]], scorer: FrameScorer, *, pad_to: int = 0
+) -> Generator[tuple[str, Floats], None, None]:
+    """Scores (frames, classes) of each clip, in order; 40 ms a frame, as many as the audio has.
+
+    Audio of up to 10 s is one window of its own length; longer audio runs in windows as
+    ``Inference.overlap`` says.
+
+    Args:
+        clips: name and audio (samples,) at 16 kHz of each clip; iterated in a thread of its own.
+        scorer: the model.
+        pad_to: samples to which shorter audio is padded with zeros, as in training.
+    """
+
+    def windows() -> Iterator[tuple[str, Window]]:
+        for name, samples in clips:
+            padded = np.pad(samples, (0, max(0, pad_to - len(samples))))
+            for window in cut([padded], overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
+                yield name, window
+
+    with closing(score_windows(windows(), scorer)) as scored:
+        for name, steps in groupby(scored, key=lambda step: step[0]):
+            blend, parts, total = Blend(), list[Floats](), 0
+            for _, step in steps:
+                if isinstance(step, EffbenchError):
+                    raise step
+                parts.append(blend.add(*step))
+                total = step.window.total_samples or 0
+            yield name, np.concatenate(parts)[: frames_of(total)]
+
+
 def score_windows(
-    windows: Iterable[tuple[Key, Window | EffbenchError]], scorer: WindowScorer
+    windows: Iterable[tuple[Key, Window | EffbenchError]], scorer: FrameScorer
 ) -> Generator[tuple[Key, ScoredWindow | EffbenchError], None, None]:
-    """The windows with their scores, in order; an error that stands for a window is passed on in its place.
+    """The windows with their scores, in order; an error in place of a window is passed on.
 
     Args:
         windows: each with what it belongs to; iterated in a thread of its own, at most two batches ahead.
@@ -49,12 +72,9 @@ def score_windows(
     def flush() -> Iterator[tuple[Key, ScoredWindow]]:
         if waiting:
             batch = scorer([window.samples for _, window in waiting])
-            scored = [
-                (key, ScoredWindow(window, scores))
-                for (key, window), scores in zip(waiting, batch, strict=True)
-            ]
+            for (key, window), scores in zip(waiting, batch, strict=True):
+                yield key, ScoredWindow(window, scores)
             waiting.clear()
-            yield from scored
 
     with closing(prefetch(windows, 2 * size)) as decoded:
         for key, window in decoded:
@@ -70,32 +90,39 @@ def score_windows(
         yield from flush()
 
 
-def clip_scores(
-    clips: Iterable[tuple[str, Floats]], scorer: WindowScorer, *, pad_to: int = 0
-) -> Generator[tuple[str, Floats], None, None]:
-    """Scores (frames, classes) of each clip, in order; 40 ms a frame, as many as the audio has.
+class _End(NamedTuple):
+    error: BaseException | None
 
-    Audio of up to 10 s is one window of its own length; longer audio runs in windows as
-    ``Inference.overlap`` says.
 
-    Args:
-        clips: name and audio (samples,) at 16 kHz of each clip; iterated in a thread of its own.
-        scorer: the model.
-        pad_to: samples that shorter audio is filled up to with silence, as in training.
+def prefetch(items: Iterable[Item], ahead: int) -> Generator[Item, None, None]:
+    """The same items, made in a thread that is at most ``ahead`` items in front.
+
+    An exception arrives where the item would have. Closing the iterator ends the thread.
     """
+    ready: SimpleQueue[Item | _End] = SimpleQueue()
+    room, closed = threading.Semaphore(ahead), threading.Event()
 
-    def windows() -> Iterator[tuple[str, Window | EffbenchError]]:
-        for name, samples in clips:
-            padded = np.pad(samples, (0, max(0, pad_to - len(samples))))
-            for window in cut([padded], overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
-                yield name, window
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                ready.put(item)
+                room.acquire()
+                if closed.is_set():
+                    break
+        except BaseException as raised:
+            error = raised
+        ready.put(_End(error))
 
-    with closing(score_windows(windows(), scorer)) as scored:
-        for name, steps in groupby(scored, key=lambda step: step[0]):
-            blend, parts, total = Blend(), list[Floats](), 0
-            for _, step in steps:
-                if isinstance(step, EffbenchError):
-                    raise step
-                parts.append(blend.add(*step))
-                total = step.window.total_samples or 0
-            yield name, np.concatenate(parts)[: frames_of(total)]
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            room.release()
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        closed.set()
+        room.release()
+        thread.join()

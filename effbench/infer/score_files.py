@@ -1,4 +1,4 @@
-"""Frame scores in files: our Parquet tables, anybody's tables, and the arrays that inference leaves behind.
+"""Frame scores in files: tables of ours or of others, and the folder of arrays that inference fills.
 
 A table has the columns ``onset`` and ``offset`` (seconds) and one column a class; one file a clip, named
 after it, or one file for all with a column ``filename``. This is what detection and sed_scores_eval write.
@@ -6,9 +6,10 @@ after it, or one file for all with a column ``filename``. This is what detection
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,15 @@ from numpy.typing import NDArray
 from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
-from effbench.grid import FRAME_SECONDS, FRAMES_PER_SECOND
-from effbench.infer.score_folder import ABOUT, ScoreFolder
-from effbench.infer.windows import Floats
+from effbench.grid import FRAME_SECONDS
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
 Array = NDArray[np.floating]
 TABLES = (".parquet", ".tsv", ".csv")
+#: Classes and origin of the scores in a folder of inference.
+ABOUT = "scores.json"
 _BOUNDS = ("onset", "offset")
 
 
@@ -64,8 +63,7 @@ def read_scores(path: Path) -> ScoreSet:
     files = sorted(f for f in path.glob("*") if f.suffix.lower() in TABLES) if path.is_dir() else []
     if not files:
         raise UsageError(f"no scores in '{path}': expected files {', '.join('*' + s for s in TABLES)}")
-    tables = _Tables({stem(file.name.removesuffix(file.suffix)): file for file in files})
-    return ScoreSet(tables, tables.classes, tables.timestamps, probabilities=tables.look_like_probabilities())
+    return _tables({stem(file.name.removesuffix(file.suffix)): file for file in files})
 
 
 def last_times(given: ScoreSet) -> dict[str, float]:
@@ -75,58 +73,126 @@ def last_times(given: ScoreSet) -> dict[str, float]:
     return {clip: len(scores) * FRAME_SECONDS for clip, scores in given.scores.items()}
 
 
-class _Tables(Mapping[str, Array]):
-    """Arrays of the tables of a folder; the last one is held, because its times are asked for, too."""
+class ScoreFolder(Mapping[str, NDArray[np.float32]]):
+    """Logits (frames, classes) of many clips, a file each, written as they come; an interrupted run resumes.
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        self.files = files
-        self.timestamps = _Times(self)
-        self._last: tuple[str, pd.DataFrame] | None = None
-        first = self.frame(next(iter(files)), check=False)
-        self.classes = tuple(str(name) for name in first.columns if name not in _BOUNDS)
+    Args:
+        path: the folder.
+        classes: names of the columns.
+        made_by: what computed them (model, checkpoint, data); other scores are refused.
+    """
 
-    def frame(self, clip: str, *, check: bool = True) -> pd.DataFrame:
-        if self._last is None or self._last[0] != clip:
-            self._last = (clip, _read_table(self.files[clip]))
-        frame = self._last[1]
-        if check and tuple(c for c in frame.columns if c not in _BOUNDS) != self.classes:
-            raise EffbenchError(
-                f"{self.files[clip]} has other classes than {next(iter(self.files.values()))}"
-            )
-        return frame
+    def __init__(self, path: Path, classes: Sequence[str], made_by: Mapping[str, object]) -> None:
+        self.path, self.classes, self.made_by = path, tuple(classes), dict(made_by)
 
-    def look_like_probabilities(self) -> bool:
-        values = self[next(iter(self.files))]
-        return bool(((values >= 0) & (values <= 1)).all())
+    @classmethod
+    def create(cls, path: Path, classes: Sequence[str], made_by: Mapping[str, object]) -> ScoreFolder:
+        """A new folder, or one that was begun for the same.
 
-    def __getitem__(self, clip: str) -> Array:
-        return self.frame(clip)[list(self.classes)].to_numpy()
+        Raises:
+            EffbenchError: the folder holds the scores of something else, or can't be made.
+        """
+        folder = cls(path, classes, made_by)
+        if (path / ABOUT).exists():
+            begun = cls.open(path)
+            if begun.made_by != folder.made_by or begun.classes != folder.classes:
+                raise EffbenchError(f"{path} holds scores of another model or data set: give another folder")
+            return begun
+        with replacing(path / ABOUT, make_folder=True) as temporary:
+            temporary.write_text(json.dumps({"classes": folder.classes, "made_by": folder.made_by}))
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> ScoreFolder:
+        """An existing folder.
+
+        Raises:
+            EffbenchError: it is not a score folder.
+        """
+        try:
+            about = json.loads((path / ABOUT).read_text())
+            return cls(path, about["classes"], about["made_by"])
+        except (OSError, ValueError, KeyError) as error:
+            raise EffbenchError(f"{path} is not a folder of scores: {error}") from None
+
+    def add(self, clip: str, logits: NDArray[np.float32]) -> None:
+        """Keep the logits of one clip; the file appears when it is complete."""
+        with replacing(self._file(clip)) as temporary, temporary.open("wb") as file:
+            np.save(file, logits)
+
+    def __contains__(self, clip: object) -> bool:
+        return isinstance(clip, str) and self._file(clip).is_file()
+
+    def __getitem__(self, clip: str) -> NDArray[np.float32]:
+        try:
+            array: NDArray[np.float32] = np.load(self._file(clip))
+        except FileNotFoundError:
+            raise KeyError(clip) from None
+        return array
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
+        return (file.stem for file in sorted(self.path.glob("*.npy")))
 
     def __len__(self) -> int:
-        return len(self.files)
+        return sum(1 for _ in self)
+
+    def _file(self, clip: str) -> Path:
+        return self.path / f"{clip}.npy"
 
 
-class _Times(Mapping[str, Array]):
-    """Boundaries of the frames of each table."""
+class _Lazy(Mapping[str, Array]):
+    """Arrays that are read when they are asked for."""
 
-    def __init__(self, tables: _Tables) -> None:
-        self.tables = tables
+    def __init__(self, clips: Iterable[str], read: Callable[[str], Array]) -> None:
+        self._clips, self._read = dict.fromkeys(clips), read
 
     def __getitem__(self, clip: str) -> Array:
-        return _bounds(self.tables.frame(clip))
+        return self._read(clip)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.tables)
+        return iter(self._clips)
 
     def __len__(self) -> int:
-        return len(self.tables)
+        return len(self._clips)
 
 
-def _bounds(frame: pd.DataFrame) -> Array:
+def _tables(files: Mapping[str, Path]) -> ScoreSet:
+    # Scores and times of a clip are asked for one after the other.
+    table = lru_cache(maxsize=1)(lambda clip: _read_table(files[clip]))
+    first = next(iter(files))
+    classes = _classes(table(first))
+
+    def checked(clip: str) -> pd.DataFrame:
+        if _classes(table(clip)) != classes:
+            raise EffbenchError(f"{files[clip]} has other classes than {files[first]}")
+        return table(clip)
+
+    scores = _Lazy(files, lambda clip: checked(clip)[list(classes)].to_numpy())
+    times = _Lazy(files, lambda clip: _boundaries(checked(clip)))
+    return ScoreSet(scores, classes, times, _are_probabilities(scores[first]))
+
+
+def _one_table(path: Path) -> ScoreSet:
+    frame = _read_table(path)
+    if "filename" not in frame.columns:
+        frame.insert(0, "filename", path.stem)
+    groups = {stem(str(name)): rows for name, rows in frame.groupby("filename", sort=False, observed=True)}
+    classes = _classes(frame.drop(columns="filename"))
+    scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
+    times = {clip: _boundaries(rows) for clip, rows in groups.items()}
+    return ScoreSet(scores, classes, times, all(map(_are_probabilities, scores.values())))
+
+
+def _classes(frame: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(str(name) for name in frame.columns if name not in _BOUNDS)
+
+
+def _boundaries(frame: pd.DataFrame) -> Array:
     return np.append(frame["onset"].to_numpy(float), frame["offset"].to_numpy(float)[-1:])
+
+
+def _are_probabilities(scores: Array) -> bool:
+    return bool(((scores >= 0) & (scores <= 1)).all())
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -141,83 +207,6 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise EffbenchError(f"{path} can't be read: {' '.join(str(error).split())[:200]}") from None
     missing = [name for name in _BOUNDS if name not in frame.columns]
     if missing or frame.empty:
-        raise EffbenchError(
-            f"{path} is not a table of frame scores: " + (f"no {missing[0]}" if missing else "empty")
-        )
+        problem = f"no column '{missing[0]}'" if missing else "it is empty"
+        raise EffbenchError(f"{path} is not a table of frame scores: {problem}")
     return frame
-
-
-def _one_table(path: Path) -> ScoreSet:
-    frame = _read_table(path)
-    if "filename" not in frame.columns:
-        frame.insert(0, "filename", path.stem)
-    groups = {stem(str(name)): rows for name, rows in frame.groupby("filename", sort=False, observed=True)}
-    classes = tuple(str(name) for name in frame.columns if name not in (*_BOUNDS, "filename"))
-    scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
-    probabilities = all(((values >= 0) & (values <= 1)).all() for values in scores.values())
-    return ScoreSet(scores, classes, {clip: _bounds(rows) for clip, rows in groups.items()}, probabilities)
-
-
-@contextmanager
-def open_score_file(
-    path: Path, labels: Sequence[str], *, filenames: bool, about: str = ""
-) -> Iterator[ScoreFile]:
-    """A Parquet file of probabilities, which appears when the block ends well.
-
-    Columns: ``filename`` (where wanted), ``onset`` and ``offset`` of the frame in seconds (float64), then one
-    float32 column a class, named as it is.
-
-    Args:
-        path: the file; its folder must exist.
-        labels: names of the class columns.
-        filenames: whether there is a column ``filename``, for a file of several sources.
-        about: text to keep in the file's metadata.
-
-    Raises:
-        EffbenchError: it can't be written.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fields = [("filename", pa.dictionary(pa.int32(), pa.string()))] if filenames else []
-    fields += [("onset", pa.float64()), ("offset", pa.float64())]
-    fields += [(label, pa.float32()) for label in labels]
-    schema = pa.schema(fields, metadata={"effbench": about})
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            schema,
-            compression="zstd",
-            use_dictionary=["filename"] if filenames else False,
-            use_byte_stream_split=schema.names[-len(labels) :],
-            write_statistics=False,
-        ) as writer,
-    ):
-        yield ScoreFile(writer, schema)
-
-
-class ScoreFile:
-    """A Parquet file of frame scores that is being written.
-
-    Args:
-        writer: open.
-        schema: its columns.
-    """
-
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
-        self._writer, self._schema = writer, schema
-
-    def write(self, name: str, first_frame: int, scores: Floats, end: float | None = None) -> None:
-        """A row group: consecutive frames of one source; the last ends at ``end`` (seconds), where given."""
-        import pyarrow as pa
-
-        bounds = np.arange(first_frame, first_frame + len(scores) + 1) / FRAMES_PER_SECOND
-        if end is not None:
-            bounds[-1] = end
-        columns = [pa.array(bounds[:-1]), pa.array(bounds[1:])]
-        columns += [pa.array(column) for column in np.ascontiguousarray(scores.T)]
-        if self._schema.names[0] == "filename":
-            index = pa.array(np.zeros(len(scores), np.int32))
-            columns.insert(0, pa.DictionaryArray.from_arrays(index, pa.array([name])))
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))

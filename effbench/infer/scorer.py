@@ -82,10 +82,7 @@ class FrameScorer:
 
 
 def fold_batch_norms(detector: SoundEventDetector) -> SoundEventDetector:
-    """A copy that computes the same sooner: about 1.5 times on a CPU for frame-wise MobileNets.
-
-    What has no batch norms to fold, a transformer, is returned as it is.
-    """
+    """A copy that computes the same about 1.5 times as fast on a CPU; without batch norms, the detector."""
     if not any(isinstance(module, nn.BatchNorm2d) for module in detector.modules()):
         return detector
     copy = deepcopy(detector)
@@ -103,11 +100,7 @@ def _fold(layers: nn.Sequential) -> None:
             layers[index], layers[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
 
 
-def _as_it_is(detector: SoundEventDetector) -> SoundEventDetector:
-    return detector
-
-
 ARRANGEMENTS: Mapping[str, Callable[[SoundEventDetector], SoundEventDetector]] = {
     "folded": fold_batch_norms,
-    "plain": _as_it_is,
+    "plain": lambda detector: detector,
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from effbench.data.vocabulary import strong_classes
+from effbench.errors import UsageError
 from effbench.models.build import build_model
 from effbench.models.checkpoints import locate_checkpoint, read_checkpoint
 from effbench.models.detector import SoundEventDetector
@@ -32,11 +34,6 @@ class ChosenModel:
     checkpoint: str | None
     classes: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, detector: SoundEventDetector) -> ChosenModel:
-        """A detector that was built elsewhere; its classes are known if there are the published 447."""
-        return cls(detector, type(detector).__name__, "in memory", _published_classes(detector))
-
     @property
     def class_names(self) -> tuple[str, ...]:
         """A name for every output: ``classes``, or numbers."""
@@ -48,15 +45,25 @@ class ChosenModel:
         return record if self.checkpoint else record | {"seed": SEED}
 
 
-def choose_model(spec: str, checkpoint: str | None) -> ChosenModel:
+def choose_model(
+    model: str | ModelSpec | SoundEventDetector, checkpoint: str | os.PathLike[str] | None = None
+) -> ChosenModel:
     """Detector of a spec with a checkpoint's weights, or with untrained ones that are the same every time.
+
+    A detector that was built elsewhere is taken as it is.
 
     Raises:
         UnknownModel, CheckpointError: as ``build_model``.
+        UsageError: a checkpoint for a detector.
     """
-    parsed = ModelSpec.parse(spec)
+    if isinstance(model, SoundEventDetector):
+        if checkpoint is not None:
+            raise UsageError("a detector has its weights already: a checkpoint is for a spec")
+        return ChosenModel(model, type(model).__name__, "in memory", _published_classes(model))
+    parsed = ModelSpec.parse(str(model))
     if checkpoint is None:
         return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, strong_classes().names)
+    checkpoint = os.fspath(checkpoint)
     path = locate_checkpoint(parsed, checkpoint)
     stored = read_checkpoint(path)
     detector = build_model(parsed, checkpoint=stored)

@@ -9,7 +9,7 @@ import pytest
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
-from effbench.infer.score_folder import ScoreFolder
+from effbench.infer.score_files import ScoreFolder
 
 
 @pytest.fixture(scope="module")

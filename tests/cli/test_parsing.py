@@ -2,9 +2,9 @@
 
 import pytest
 
-from effbench.cli.parsing import median_frames, probabilities
+from effbench.cli.detect import median_frames, naming
 from effbench.data.vocabulary import strong_classes
-from effbench.detect.decoding import Decoding, select_classes
+from effbench.detect.decoding import Decoding, check_thresholds, select_classes
 from effbench.detect.inputs import find
 from effbench.errors import UsageError
 from tests.detect import heard
@@ -42,10 +42,10 @@ def test_unknown_class_suggests():
 
 
 def test_thresholds_are_sorted_probabilities():
-    assert probabilities("--threshold", [0.5, 0.1, 0.5]) == Decoding((0.5, 0.1, 0.5)).thresholds == (0.1, 0.5)
+    assert check_thresholds([0.5, 0.1, 0.5]) == Decoding((0.5, 0.1, 0.5)).thresholds == (0.1, 0.5)
     for wrong in (1.0, -0.1, float("nan")):
-        with pytest.raises(UsageError, match=r"^--threshold: a threshold must be"):
-            probabilities("--threshold", [wrong])
+        with pytest.raises(UsageError, match=r"^--threshold: a threshold must be"), naming("--threshold"):
+            check_thresholds([wrong])
         with pytest.raises(UsageError, match=r"^a threshold must be"):
             Decoding((wrong,))
 

@@ -12,8 +12,8 @@ from effbench.detect.decoding import Decoding
 from effbench.detect.detected import Failure
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
+from effbench.infer.batches import prefetch
 from effbench.infer.inference import Inference
-from effbench.infer.prefetch import prefetch
 from effbench.infer.scorer import FrameScorer
 from effbench.infer.windows import Blend, cut
 from tests.detect import heard
@@ -139,8 +139,8 @@ def test_bad_file_fails_alone(tmp_path):
     results, collected = run([bad, good, hostile, tmp_path / "gone.wav", good], Decoding(), batch_size=1)
     kinds = [type(result).__name__ for result in results]
     assert kinds == ["Failure", "DetectedFile", "Failure", "Failure", "DetectedFile"]
-    assert "nan.wav" in results[2].message
-    assert "\n" not in results[2].message
+    assert "nan.wav" in str(results[2])
+    assert "\n" not in str(results[2])
     assert collected["nan.wav"].ended == "aborted"
     assert isinstance(results[3], Failure)
 

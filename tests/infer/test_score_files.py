@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.infer.score_files import read_scores
-from effbench.infer.score_folder import ScoreFolder
+from effbench.infer.score_files import ScoreFolder, read_scores
 
 CLASSES = ("Speech", "Dog, bark")
 CLIPS = {"a": 5, "b.c": 3}
