@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from effbench.errors import EffbenchError, Stopped
 from effbench.files import replacing
-from effbench.results.store import Store
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from effbench.results.measurement import Measurement
+    from effbench.results.store import Store
 
 
 class Follower:
@@ -42,13 +42,18 @@ class Workplace:
 
     def measured(self) -> pd.DataFrame:
         """The measurements in the store; a missing store is made."""
-        with Store(self.store, create=True) as store:
+        with self._results() as store:
             return store.read(provenance="measured")
 
     def keep(self, measurements: Iterable[Measurement]) -> None:
         """Add measurements to the store, all or none."""
-        with Store(self.store, create=True) as store:
+        with self._results() as store:
             store.add(measurements)
+
+    def _results(self) -> Store:
+        from effbench.results.store import Store  # heavy, and every command imports this module
+
+        return Store(self.store, create=True)
 
     def failures(self) -> dict[str, str]:
         """Why jobs failed when they ran last, by their keys."""
