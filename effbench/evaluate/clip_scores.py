@@ -7,12 +7,9 @@ from numpy.typing import NDArray
 
 
 def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
-    """Mean of the precisions at the ranks of the positives; NaN without positives.
+    """Mean of the precisions at the ranks of the positives, from scores and labels (clips,).
 
-    Clips of equal score have one rank, that of the last of them.
-
-    Shape:
-        scores, labels: (clips,)
+    Clips of equal score have one rank, that of the last of them. NaN without positives.
 
     Source: Gemmeke et al. 2017 (AudioSet), non-interpolated average precision.
     """
@@ -27,10 +24,6 @@ def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -
 
 
 def mean_average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
-    """Mean over the classes that occur; NaN if none does.
-
-    Shape:
-        scores, labels: (clips, classes)
-    """
+    """Mean of ``average_precision`` over the classes (clips, classes) that occur; NaN if none does."""
     values = [average_precision(scores[:, c], labels[:, c]) for c in np.flatnonzero(labels.any(0))]
     return float(np.mean(values)) if values else float("nan")

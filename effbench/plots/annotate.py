@@ -193,16 +193,9 @@ def place(
 ) -> list[Box | None]:
     """Box of each label, beside its anchor; ``None`` where it would cover a point or another label.
 
-    Among the free places, those that no line runs through are preferred, then the nearest. Labels take
-    turns: crowded ones first, since they have the fewest places.
-
-    Args:
-        anchors: points to be labelled, in pixels.
-        sizes: width and height of each label, in pixels.
-        frame: where labels may lie.
-        obstacles: boxes that must stay free, those of the points included.
-        lines: line segments that had better stay free.
-        gap: distance between a point and its label, in pixels.
+    Labels lie inside ``frame``, at least ``gap`` from their points, off the ``obstacles`` (points too) and
+    preferably off the ``lines``, then as near as possible. Crowded ones choose first, since they have the
+    fewest places. All numbers are pixels.
     """
     placed: list[Box | None] = [None] * len(anchors)
     taken = list(obstacles)

@@ -20,14 +20,10 @@ Steps: TypeAlias = tuple[np.ndarray, np.ndarray]
 def save_psd_roc(
     curves: Mapping[str, Steps], mean: Steps, path: Path, *, title: str, max_efpr: float = 100.0
 ) -> None:
-    """Draw and write the figure; up to ten classes are named, more are a grey bundle about their mean.
+    """Draw the curves of classes and their mean, and write a .png, .svg or .pdf file.
 
-    Args:
-        curves: by class.
-        mean: of all of them.
-        path: a .png, .svg or .pdf file.
-        title: what was scored.
-        max_efpr: where the axis of false positives ends, per hour.
+    Up to ten classes are named, more are a grey bundle. The axis of false positives per hour ends at
+    ``max_efpr``.
 
     Raises:
         UsageError: another suffix.

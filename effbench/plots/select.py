@@ -98,13 +98,7 @@ def select(
 ) -> FigureData:
     """Choose what a figure draws; the published timings where nothing was timed.
 
-    Args:
-        rows: of the results store (``effbench.results.rows.to_frame`` describes the columns).
-        definition: from ``load_figure``.
-        macs: counting convention of the MACs panel.
-        device: draw timings of this device only; a part of its name that no other has is enough.
-        precision: draw timings in this precision only.
-        overlay: add the published values.
+    ``effbench.plot`` documents the options; ``effbench.results.rows.to_frame`` the columns of ``rows``.
 
     Raises:
         MissingResults: models of the figure lack scores, parameters or MACs; or there are no such timings.
@@ -160,27 +154,18 @@ def _require_one_task(scores: Chosen) -> None:
 
 
 def require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
-    """Check that every model has every quantity.
-
-    Raises:
-        MissingResults: what is lacking, of which models, and the command that fills it in.
-    """
-    lacking: dict[str, list[str]] = {}
-    for chosen in needed:
-        for spec in specs:
-            if spec not in chosen.values:
-                lacking.setdefault(spec, []).append(f"{chosen.provenance} {chosen.quantity}")
-    if lacking:
-        shown = list(lacking)[:6]
-        more = f" and {len(lacking) - len(shown)} more" if len(lacking) > len(shown) else ""
-        what = ", ".join(dict.fromkeys(name for names in lacking.values() for name in names))
-        study = "cnn-vs-transformers" if any(spec.startswith(TRANSFORMERS) for spec in lacking) else "paper"
-        scores = all(name.startswith("measured ") and UNITS.get(name[9:]) == "%" for name in what.split(", "))
-        remedy = "'effbench train' or 'effbench evaluate'" if scores else f"'effbench study run {study}'"
-        raise MissingResults(
-            f"the store lacks {what} of {len(lacking)} models ({', '.join(shown)}{more}); "
-            f"{remedy} fills them in"
-        )
+    """A ``MissingResults``, with what is lacking and what fills it in, unless every model has everything."""
+    lacking = [(spec, chosen) for chosen in needed for spec in specs if spec not in chosen.values]
+    if not lacking:
+        return
+    models = list(dict.fromkeys(spec for spec, _ in lacking))
+    what = ", ".join(dict.fromkeys(f"{chosen.provenance} {chosen.quantity}" for _, chosen in lacking))
+    more = f" and {len(models) - 6} more" if len(models) > 6 else ""
+    study = "cnn-vs-transformers" if any(spec.startswith(TRANSFORMERS) for spec in models) else "paper"
+    scores = all(c.provenance == "measured" and UNITS.get(c.quantity) == "%" for _, c in lacking)
+    remedy = "'effbench train' or 'effbench evaluate'" if scores else f"'effbench study run {study}'"
+    shown = f"{len(models)} models ({', '.join(models[:6])}{more})"
+    raise MissingResults(f"the store lacks {what} of {shown}; {remedy} fills them in")
 
 
 def untimed(

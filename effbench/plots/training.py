@@ -28,12 +28,7 @@ _LOSSES = ("loss", "validation_loss")
 
 
 def save_curves(rows: Rows, path: Path, *, title: str) -> None:
-    """Draw the losses and, beside them, the scores in per cent with their 95 % intervals.
-
-    Args:
-        rows: the run's metrics, one row an epoch.
-        path: a .png, .svg or .pdf file.
-        title: of the run.
+    """Draw the losses and, beside them, the scores in per cent with 95 % intervals; one row an epoch.
 
     Raises:
         EffbenchError: the file can't be written.

@@ -71,12 +71,7 @@ class Agreement:
 
 
 def collect(rows: pd.DataFrame, figure: FigureDefinition, timings: Mapping[str, Chosen]) -> list[Point]:
-    """Points of a figure in drawing order.
-
-    Args:
-        rows: of the results store.
-        figure: one with a published counterpart.
-        timings: throughput by device, from ``throughputs``.
+    """Points of a figure with a published counterpart, in drawing order; timings are from ``throughputs``.
 
     Raises:
         MissingResults: the store lacks parameters or MACs of a model, or published values.
@@ -108,11 +103,7 @@ def collect(rows: pd.DataFrame, figure: FigureDefinition, timings: Mapping[str, 
 
 
 def counted(rows: pd.DataFrame, specs: Sequence[str]) -> dict[str, Chosen]:
-    """Parameters and MACs of all the models, by quantity.
-
-    Raises:
-        MissingResults: the store lacks some; all models that lack any are counted.
-    """
+    """Parameters and MACs of all the models, by quantity; ``MissingResults`` names all that lack any."""
     ours = {name: untimed(rows, name, specs, "measured") for name in NEEDED}
     require(specs, ours.values())
     return ours
@@ -161,15 +152,8 @@ def counts(rows: pd.DataFrame, specs: Sequence[str]) -> list[Count]:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far one counter is from the exact count, over all models.
-
-    Attributes:
-        counter: its name.
-        lowest: its count that is furthest below the exact one.
-        highest: its count that is furthest above, or least below.
-        equal: how many of its counts are the exact ones.
-        models: how many models it counted.
-    """
+    """How far one counter is from the exact count: its counts that are furthest below and above (or least
+    below), how many are equal to the exact ones, and of how many models it has one."""
 
     counter: str
     lowest: Count

@@ -136,11 +136,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Claim:
-    """The CNN of the claim against the transformers.
+    """The CNN of the claim, with the score of the training that the claim is about, against the transformers.
 
     Attributes:
-        challenger: the CNN, with the score of the training that the claim is about.
-        plain: its score after the training that all CNNs of the figures had, in percent.
+        plain: its score after the training that all CNNs of the figures had, in per cent.
         rivals: the transformers, the best first.
         equals: the smallest CNN of the figures that scores at least as the weakest transformer, if any.
     """

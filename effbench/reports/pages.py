@@ -44,16 +44,11 @@ def report(
 def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None) -> list[Path]:
     """Write ``<name>.md``, ``<name>.html`` and the figures as SVG into a folder, which is made if missing.
 
-    Equal rows give equal files. A file appears only when it is complete.
-
-    Args:
-        name: a key of ``REPORTS``.
-        rows: newest rows of the results store, published results included.
-        out: the folder.
-        device: draw timings of this device; the most complete one by default.
+    Equal rows give equal files. ``rows`` are the newest of the results store, published results included;
+    figures show timings of the ``device``, by default the most complete one.
 
     Returns:
-        The pages and figures that were written, the HTML page first.
+        The files that were written, the HTML page first.
 
     Raises:
         UsageError: an unknown report or device.

@@ -31,11 +31,9 @@ class Components:
 
 
 def components(curves: np.ndarray, floor: np.ndarray) -> Components:
-    """Events with a level above a floor.
+    """Events of curves (rows, frames) with a level above a floor (rows,) of the same type; -inf: all of them.
 
-    Args:
-        curves: (rows, frames) scores.
-        floor: (rows,) of the same type; -inf for all. A score of -inf is never detected.
+    A score of -inf is never detected.
     """
     rows, frames = np.nonzero(curves > floor[:, None])
     forward = _Search(curves)

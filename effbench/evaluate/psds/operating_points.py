@@ -23,7 +23,7 @@ LOADED_BYTES = 96 << 20
 #: Points kept before those that a risen floor makes superfluous are looked for.
 COMPACT_POINTS = 20_000_000
 
-#: Scores of classes beside events that are looked at together.
+#: Scores that are matched with events at a time.
 CHUNK = 1 << 16
 
 

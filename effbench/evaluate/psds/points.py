@@ -91,11 +91,7 @@ def onset_changes(scores: np.ndarray, floor: np.ndarray, clip: int) -> Points:
     """Changes of the number of detections in one clip: +1 at each local maximum, -1 at each minimum.
 
     Where a class has no event in a clip, every detection is a false positive, and nothing more is needed.
-
-    Args:
-        scores: (frames, classes), C-contiguous.
-        floor: (classes,) of the same type; only scores above it matter.
-        clip: number of the clip.
+    Scores (frames, classes) are C-contiguous; only those above the floor (classes,), of the same type, count.
     """
     classes = scores.shape[1]
     flat = scores.reshape(-1)

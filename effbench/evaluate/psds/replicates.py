@@ -49,13 +49,10 @@ class Weights:
 
 
 def staircases(points: Points, class_index: int, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
-    """Effective false positives per hour, rising, and the best true positive rates until then, of one class.
+    """Effective false positives per hour, rising, and the best true positive rates until then, of one class,
+    each (steps, resamples); rates are NaN where a resample has no event of the class.
 
-    Between two changes of the true positives, only the point with the fewest false positives counts. True
-    positive rates are NaN where a resample has no event of the class.
-
-    Shape:
-        both (steps, resamples)
+    Between two changes of the true positives, only the point with the fewest false positives counts.
     """
     events = np.where(weights.events[class_index] > 0, weights.events[class_index], np.nan)
     ends, hit = last_of_equals(points.score), np.flatnonzero(points.hits)
@@ -116,12 +113,8 @@ class PenalisedCurve:
 
 @dataclass(frozen=True)
 class Replicates:
-    """A PSDS in every resample.
-
-    Attributes:
-        per_class: (classes, resamples), NaN where a resample has no event of a class.
-        penalised: (resamples,), to the width of the grid.
-    """
+    """A PSDS in every resample: of each class (classes, resamples), NaN where it has no event of the class,
+    and penalised (resamples,), to the width of the grid."""
 
     per_class: np.ndarray
     penalised: np.ndarray
