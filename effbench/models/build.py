@@ -86,7 +86,7 @@ def build_model(
             checkpoint = read_checkpoint(locate_checkpoint(spec, checkpoint))
         stored = checkpoint
         stored.check_fits(spec)
-        options |= stored.sequence_options
+        options |= stored.sequence.options if stored.sequence else {}
         n_weak_classes = n_weak_classes or n_classes or stored.outputs("weak_head")
         n_classes = n_classes or stored.outputs("strong_head")
     n_classes = n_classes or N_CLASSES

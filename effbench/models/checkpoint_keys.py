@@ -61,22 +61,11 @@ def own_key(key: str) -> str:
     return key
 
 
-class BackboneSignature(NamedTuple):
-    """How a backbone shows in a state dict: a telling key, and the backbones that its tensor fits."""
-
-    key: str
-    names: Callable[[Tensor], list[str]]
-
-
 def _fmn_names(bias: Tensor) -> list[str]:
     """Every width whose embeddings are as wide; published ones first."""
-    names = [f"fmn{width:02d}" for width in range(1, 100)]
-    fitting = [name for name in names if _fmn_width(name) == len(bias)]
-    return sorted(fitting, key=lambda name: ModelSpec(name) not in zoo.models())
-
-
-def _fmn_width(name: str) -> int:
-    return FrameMobileNet.embed_dim_of(ModelSpec(name).width_multiplier)
+    specs = [ModelSpec(f"fmn{width:02d}") for width in range(1, 100)]
+    fitting = [spec for spec in specs if FrameMobileNet.embed_dim_of(spec.width_multiplier) == len(bias)]
+    return [spec.backbone for spec in sorted(fitting, key=lambda spec: spec not in zoo.models())]
 
 
 def _by_positions(table: Tensor) -> list[str]:
@@ -84,29 +73,38 @@ def _by_positions(table: Tensor) -> list[str]:
     return {311: ["M2D"], 297: ["ASIT"]}.get(table.shape[1], []) if table.ndim == 3 else []
 
 
-BACKBONE_SIGNATURES = (
-    BackboneSignature("backbone.features.16.1.bias", _fmn_names),
-    BackboneSignature("backbone.encoder.layers.0.self_attn.grep_a", lambda _: ["BEATs"]),
-    BackboneSignature("backbone.mask_embed", lambda _: ["ATST-F"]),
-    BackboneSignature("backbone.time_new_pos_embed", lambda _: ["fpasst"]),
-    BackboneSignature("backbone.pos_embed", _by_positions),
-)
+#: How a backbone shows: a telling key, and the backbones that its tensor fits.
+BACKBONE_SIGNATURES: Mapping[str, Callable[[Tensor], list[str]]] = {
+    "backbone.features.16.1.bias": _fmn_names,
+    "backbone.encoder.layers.0.self_attn.grep_a": lambda _: ["BEATs"],
+    "backbone.mask_embed": lambda _: ["ATST-F"],
+    "backbone.time_new_pos_embed": lambda _: ["fpasst"],
+    "backbone.pos_embed": _by_positions,
+}
 
 
 def backbone_names(state: Mapping[str, Tensor]) -> list[str]:
     """Backbones whose weights these may be, the likeliest first; none if no known one shows."""
-    for signature in BACKBONE_SIGNATURES:
-        if signature.key in state:
-            return signature.names(state[signature.key])
-    return []
+    return next((names(state[key]) for key, names in BACKBONE_SIGNATURES.items() if key in state), [])
 
 
-class SequenceSignature(NamedTuple):
-    """How a sequence model shows in a state dict: a telling key, its dimension and its options."""
+class SequencePart(NamedTuple):
+    """A sequence model in a state dict; the options are those that only its tensors' shapes tell."""
 
-    key: str
-    dim: Callable[[Tensor], int]
-    options: Callable[[Tensor, Mapping[str, Tensor]], dict[str, int]] = lambda tensor, state: {}
+    name: str
+    dim: int
+    options: dict[str, int]
+
+
+_Options = Callable[[Tensor, Mapping[str, Tensor]], dict[str, int]]
+
+
+def _no_options(_: Tensor, state: Mapping[str, Tensor]) -> dict[str, int]:
+    return {}
+
+
+def _gates(to_gates: Tensor, _: Mapping[str, Tensor]) -> dict[str, int]:
+    return {"heads": to_gates.shape[0]}
 
 
 def _hybrid_heads(qkv: Tensor, state: Mapping[str, Tensor]) -> dict[str, int]:
@@ -119,17 +117,20 @@ def _mamba_head_dim(out_proj: Tensor, state: Mapping[str, Tensor]) -> dict[str, 
     return {} if decay is None else {"head_dim": out_proj.shape[1] // len(decay)}
 
 
-SEQUENCE_SIGNATURES: Mapping[str, SequenceSignature] = {
-    "tf": SequenceSignature(
-        "sequence.1.layers.0.0.to_gates.weight", lambda t: t.shape[1], lambda t, _: {"heads": t.shape[0]}
-    ),
-    "attn": SequenceSignature(
-        "sequence.1.layers.0.to_gates.weight", lambda t: t.shape[1], lambda t, _: {"heads": t.shape[0]}
-    ),
-    "gru": SequenceSignature("sequence.0.gru.weight_hh_l0", lambda t: t.shape[1]),
-    "tcn": SequenceSignature("sequence.1.layers.0.network.0.conv1.bias", lambda t: t.shape[0]),
-    "mamba": SequenceSignature(
-        "sequence.2.layers.0.0.out_proj.weight", lambda t: t.shape[0], _mamba_head_dim
-    ),
-    "hybrid": SequenceSignature("sequence.1.layers.0.1.to_qkv.weight", lambda t: t.shape[1], _hybrid_heads),
+#: How a sequence model shows: a telling key, the axis of its tensor that has the dimension, and its options.
+SEQUENCE_SIGNATURES: Mapping[str, tuple[str, int, _Options]] = {
+    "tf": ("sequence.1.layers.0.0.to_gates.weight", 1, _gates),
+    "attn": ("sequence.1.layers.0.to_gates.weight", 1, _gates),
+    "gru": ("sequence.0.gru.weight_hh_l0", 1, _no_options),
+    "tcn": ("sequence.1.layers.0.network.0.conv1.bias", 0, _no_options),
+    "mamba": ("sequence.2.layers.0.0.out_proj.weight", 0, _mamba_head_dim),
+    "hybrid": ("sequence.1.layers.0.1.to_qkv.weight", 1, _hybrid_heads),
 }
+
+
+def sequence_part(state: Mapping[str, Tensor]) -> SequencePart | None:
+    """The sequence model whose weights these are; ``None`` if no known one shows."""
+    for name, (key, axis, options) in SEQUENCE_SIGNATURES.items():
+        if key in state:
+            return SequencePart(name, state[key].shape[axis], options(state[key], state))
+    return None

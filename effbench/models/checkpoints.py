@@ -5,9 +5,10 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,11 @@ from torch import Tensor, nn
 from effbench.errors import CheckpointError, EffbenchWarning
 from effbench.files import replacing
 from effbench.models import zoo
-from effbench.models.checkpoint_keys import OPTIONAL, SEQUENCE_SIGNATURES, backbone_names, own_key
+from effbench.models.cards import Training
+from effbench.models.checkpoint_keys import OPTIONAL, SequencePart, backbone_names, own_key, sequence_part
 from effbench.models.download import cached_file
 from effbench.spec import ModelSpec
 
-FORMAT_VERSION = 1
 HEADS = ("strong_head", "weak_head")
 
 #: The weights that a run's folder stands for.
@@ -47,25 +48,15 @@ class Checkpoint:
         bias = self.state.get(f"{head}.bias")
         return None if bias is None else len(bias)
 
-    @property
-    def sequence(self) -> str | None:
-        """Name of the sequence model inside, or ``None``."""
-        return next(
-            (name for name, signature in SEQUENCE_SIGNATURES.items() if signature.key in self.state), None
-        )
+    @cached_property
+    def sequence(self) -> SequencePart | None:
+        """The sequence model inside, if it is a known one."""
+        return sequence_part(self.state)
 
     @property
     def has_sequence(self) -> bool:
         """Whether the file has any tensor of a sequence model."""
         return any(key.startswith("sequence.") for key in self.state)
-
-    @property
-    def sequence_options(self) -> dict[str, int]:
-        """Constructor options of the sequence model that only the tensors' shapes tell (head counts)."""
-        if self.sequence is None:
-            return {}
-        signature = SEQUENCE_SIGNATURES[self.sequence]
-        return signature.options(self.state[signature.key], self.state)
 
     @property
     def description(self) -> str:
@@ -75,8 +66,7 @@ class Checkpoint:
             for backbone in backbone_names(self.state)[:1]
         ]
         if self.sequence is not None:
-            signature = SEQUENCE_SIGNATURES[self.sequence]
-            parts.append(f"{self.sequence}-{signature.dim(self.state[signature.key])}")
+            parts.append(f"{self.sequence.name}-{self.sequence.dim}")
         elif parts:
             parts.append("no known sequence model" if self.has_sequence else "no sequence model")
         return " with ".join(parts) or "no part of a detector that effbench knows"
@@ -86,12 +76,10 @@ class Checkpoint:
         problems = []
         if spec.backbone not in backbone_names(self.state):
             problems.append(f"a {spec.backbone} backbone is needed")
-        if self.has_sequence:
-            name = self.sequence
-            dim = SEQUENCE_SIGNATURES[name].dim(self.state[SEQUENCE_SIGNATURES[name].key]) if name else None
-            if (name, dim) != (spec.sequence, spec.dim):
-                wanted = f"{spec.sequence}-{spec.dim}" if spec.sequence else "no sequence model"
-                problems.append(f"{wanted} is needed")
+        found = (self.sequence.name, self.sequence.dim) if self.sequence else (None, None)
+        if self.has_sequence and found != (spec.sequence, spec.dim):
+            wanted = f"{spec.sequence}-{spec.dim}" if spec.sequence else "no sequence model"
+            problems.append(f"{wanted} is needed")
         if problems:
             raise CheckpointError(
                 f"{self.path} does not fit {spec}: {' and '.join(problems)}; the file has {self.description}"
@@ -111,8 +99,8 @@ class LoadReport:
 
     path: Path
     loaded: int
-    dropped: tuple[str, ...] = field(default=())
-    fresh: tuple[str, ...] = field(default=())
+    dropped: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
 
 
 def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
@@ -123,26 +111,23 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
     Raises:
         CheckpointError: no such file, no such published file, or it can't be downloaded.
     """
-    trainings = [str(training) for card in zoo.models().values() for training in card.card.checkpoint]
-    if str(checkpoint) not in trainings:
+    if str(checkpoint) not in get_args(Training):
         path = Path(checkpoint).expanduser()
-        if (path / BEST).is_file():
-            return path / BEST
+        path = path / BEST if (path / BEST).is_file() else path
         if not path.is_file():
-            known = ", ".join(sorted(set(trainings)))
+            known = ", ".join(sorted(get_args(Training)))
             raise CheckpointError(
-                f"no checkpoint file at '{checkpoint}' (and no training of that name: {known})"
+                f"no checkpoint file at '{checkpoint}' (nor a training of that name: {known})"
             )
         return path
-    owner = ModelSpec(spec.backbone) if checkpoint in ("weak", "ssl") else spec
-    model = zoo.models().get(owner)
-    file = {str(k): v for k, v in model.card.checkpoint.items()}.get(str(checkpoint)) if model else None
-    if model is None or file is None:
+    training = cast("Training", str(checkpoint))
+    model = zoo.models().get(ModelSpec(spec.backbone) if training in ("weak", "ssl") else spec)
+    if model is None or training not in model.card.checkpoint:
         raise CheckpointError(
-            f"no '{checkpoint}' checkpoint of {spec} was published: see 'effbench models list'"
+            f"no '{training}' checkpoint of {spec} was published: see 'effbench models list'"
         )
-    hashes = {str(k): v for k, v in model.card.sha256.items()}
-    return cached_file(f"{model.release}/{file}", file, hashes.get(str(checkpoint)))
+    file = model.card.checkpoint[training]
+    return cached_file(f"{model.release}/{file}", file, model.card.sha256.get(training))
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -249,38 +234,28 @@ def _describe_fresh(checkpoint: Checkpoint, fresh: Iterable[str], dropped: list[
 
 
 def save_checkpoint(
-    detector: nn.Module, path: str | Path, spec: str | ModelSpec, *, classes: Sequence[str] = ()
-) -> None:
-    """Write a detector's weights, its spec and the names of its classes in our own format, atomically.
-
-    Raises:
-        CheckpointError: the file can't be written; an earlier one stays as it was.
-    """
-    write_checkpoint(detector.state_dict(), path, spec, classes=classes)
-
-
-def write_checkpoint(
-    state: Mapping[str, Tensor],
+    weights: nn.Module | Mapping[str, Tensor],
     path: str | Path,
     spec: str | ModelSpec,
     *,
     classes: Sequence[str] = (),
     training: Mapping[str, object] | None = None,
 ) -> None:
-    """``save_checkpoint`` for weights by name, with what a training needs to go on, if anything.
+    """Write weights, their spec and the names of their classes in our own format, atomically.
+
+    ``training`` is what an interrupted training needs to be resumed.
 
     Raises:
         CheckpointError: the file can't be written; an earlier one stays as it was.
     """
-    path = Path(path)
     content = {
-        "effbench": FORMAT_VERSION,
+        "effbench": 1,  # version of the format
         "spec": str(ModelSpec.parse(spec)),
         "classes": list(classes),
-        "state_dict": dict(state),
+        "state_dict": weights.state_dict() if isinstance(weights, nn.Module) else dict(weights),
         **({} if training is None else {"training": dict(training)}),
     }
-    with replacing(path, CheckpointError) as temporary:
+    with replacing(Path(path), CheckpointError) as temporary:
         try:
             torch.save(content, temporary)
         except RuntimeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -53,6 +54,22 @@ class ResidualStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
+
+
+class NormedStack(nn.Module):
+    """Layers in turn and a final normalisation.
+
+    Shape:
+        (batch, frames, dim) -> (batch, frames, dim)
+    """
+
+    def __init__(self, dim: int, layers: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.norm = RMSNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.layers(x))
 
 
 def projection(in_dim: int, dim: int) -> nn.Module:

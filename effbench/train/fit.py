@@ -17,7 +17,7 @@ from lightning.fabric.wrappers import _FabricOptimizer
 from torch import Tensor
 
 from effbench.errors import Stopped
-from effbench.models.checkpoints import write_checkpoint
+from effbench.models.checkpoints import save_checkpoint
 from effbench.train.ema import WeightAverage
 from effbench.train.feed.steps import Batches, StepBatches
 from effbench.train.feed.training_data import TrainingData
@@ -198,7 +198,7 @@ class Fit:
                 self.position.best, self.position.best_epoch = value, self.position.epoch
                 weights = detector_state(self.module)
                 if self.fabric.is_global_zero:
-                    write_checkpoint(weights, self.run.best, self.run.plan.spec, classes=self.data.classes)
+                    save_checkpoint(weights, self.run.best, self.run.plan.spec, classes=self.data.classes)
         self.progress.validated(self.position, scored, best=best)
         return scored
 
@@ -213,7 +213,7 @@ class Fit:
         weights = detector_state(self.module)
         training = training_state(self.module, self.optimizer, self.position, further)
         if self.fabric.is_global_zero:
-            write_checkpoint(
+            save_checkpoint(
                 weights, self.run.last, self.run.plan.spec, classes=self.data.classes, training=training
             )
         self.fabric.barrier()

@@ -143,7 +143,7 @@ def test_sequence_model_on_a_transformer_is_known_by_its_file():
     state = {own_key(key): torch.empty(shape, device="meta") for key, shape, _ in listing}
     file = Checkpoint(Path("M2D+tf-256.pt"), state)
     assert file.description == "an M2D backbone with tf-256"
-    assert file.sequence_options == {"heads": 8}
+    assert file.sequence.options == {"heads": 8}
     with pytest.raises(CheckpointError, match="no sequence model is needed"):
         file.check_fits(ModelSpec("M2D"))
 

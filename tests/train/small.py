@@ -4,7 +4,7 @@ import os
 import signal
 
 from effbench import build_model
-from effbench.models.checkpoints import write_checkpoint
+from effbench.models.checkpoints import save_checkpoint
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
 from effbench.train.plan import Hardware, Plan, Sources
@@ -88,5 +88,5 @@ def finished(run):
 def save_model(path, classes, *, model=MODEL, seed=1):
     """A detector's checkpoint, as a training leaves it."""
     detector = build_model(model, n_classes=len(classes), seed=seed)
-    write_checkpoint(detector.state_dict(), path, model, classes=classes)
+    save_checkpoint(detector, path, model, classes=classes)
     return path

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.grid import CLIP_FRAMES
 from effbench.models.backbones.backbone import HOPS_PER_FRAME
 from effbench.models.backbones.vit import VisionTransformer, initialise, layer_norm
 
@@ -33,10 +34,6 @@ class AtstFrame(VisionTransformer):
     more than the audio has hops: columns beyond the audio's last 40 ms frame are dropped, and a last frame
     that the audio fills in part is completed by repeating the last column.
 
-    Args:
-        dim, depth, heads, n_mels: as ``VisionTransformer``.
-        positions: length of the table of positions, frames.
-
     Shape:
         (batch, 1, n_mels, feature frames) -> (batch, frames, dim)
 
@@ -45,18 +42,17 @@ class AtstFrame(VisionTransformer):
     """
 
     label = "ATST-F"
+    n_mels = 64
     extra_hops = -1
+    positions = CLIP_FRAMES
     last_norm = "norm_frame"
 
-    def __init__(
-        self, dim: int = 768, depth: int = 12, heads: int = 12, *, n_mels: int = 64, positions: int = 250
-    ) -> None:
-        super().__init__(dim, depth, heads, n_mels=n_mels, qkv_bias=False)
-        self.positions = positions
+    def __init__(self, dim: int = 768, depth: int = 12, heads: int = 12) -> None:
+        super().__init__(dim, depth, heads, qkv_bias=False)
         # The first row of positions and the mask served pre-training alone.
         self.mask_embed = nn.Parameter(torch.zeros(1, 1, dim))
-        self.pos_embed = nn.Parameter(torch.zeros(1, positions + 1, dim))
-        self.patch_embed = ColumnEmbedding(dim, n_mels=n_mels)
+        self.pos_embed = nn.Parameter(torch.zeros(1, self.positions + 1, dim))
+        self.patch_embed = ColumnEmbedding(dim, n_mels=self.n_mels)
         self.norm_frame = layer_norm(dim)
         self.apply(initialise)
 

@@ -13,6 +13,9 @@ from effbench.grid import FRAME_SECONDS
 #: Hops (10 ms) in one output frame of 40 ms.
 HOPS_PER_FRAME = 4
 
+#: Side of a square patch, feature frames and bands.
+PATCH = 16
+
 
 class Backbone(nn.Module):
     """Features to embeddings, at a rate of the backbone's own.

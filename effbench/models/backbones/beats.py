@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.backbones.backbone import Backbone
+from effbench.models.backbones.backbone import PATCH, Backbone
 from effbench.models.backbones.vit import group_by_block, run_block
 
 
@@ -184,8 +184,6 @@ class Beats(Backbone):
         dim: model width.
         depth: number of layers.
         heads: attention heads of each layer.
-        n_mels: bands of the features.
-        patch: side of a patch, feature frames and bands.
         patch_dim: width of the patches' embedding before its projection.
         kernel: taps of the positional convolution.
         groups: of the positional convolution.
@@ -196,13 +194,15 @@ class Beats(Backbone):
         gradient_checkpointing: recompute each layer in the backward pass, which saves memory in training.
 
     Shape:
-        (batch, 1, n_mels, feature frames) -> (batch, time steps * n_mels // patch, dim)
+        (batch, 1, n_mels, feature frames) -> (batch, time steps * n_mels // 16, dim)
 
     Source: Chen et al. 2023, "BEATs: audio pre-training with acoustic tokenizers".
     """
 
     label = "BEATs"
+    n_mels = 128
     extra_hops = 2
+    min_feature_frames = PATCH
     gradient_checkpointing = False
 
     def __init__(
@@ -211,8 +211,6 @@ class Beats(Backbone):
         depth: int = 12,
         heads: int = 12,
         *,
-        n_mels: int = 128,
-        patch: int = 16,
         patch_dim: int = 512,
         kernel: int = 128,
         groups: int = 16,
@@ -220,8 +218,8 @@ class Beats(Backbone):
         layer_drop: float = 0.05,
     ) -> None:
         super().__init__()
-        self.embed_dim, self.n_mels, self.min_feature_frames = dim, n_mels, patch
-        self.patch_embedding = nn.Conv2d(1, patch_dim, patch, patch, bias=False)
+        self.embed_dim = dim
+        self.patch_embedding = nn.Conv2d(1, patch_dim, PATCH, PATCH, bias=False)
         self.layer_norm = nn.LayerNorm(patch_dim)
         self.post_extract_proj = nn.Linear(patch_dim, dim)
         self.dropout = nn.Dropout(dropout)

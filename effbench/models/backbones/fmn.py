@@ -111,28 +111,24 @@ class InvertedResidual(nn.Module):
         (batch, inputs, mels, frames) -> (batch, outputs, mels / stride, frames / stride)
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        expanded: int,
-        outputs: int,
-        kernel: int,
-        *,
-        stride: tuple[int, int],
-        squeeze: bool,
-        activation: type[nn.Module],
-    ) -> None:
+    def __init__(self, inputs: int, shape: BlockShape, width: float) -> None:
         super().__init__()
-        self.skip = stride == (1, 1) and inputs == outputs
+        expanded, outputs = (round_channels(channels * width) for channels in (shape.expanded, shape.out))
+        self.skip = shape.stride == (1, 1) and inputs == outputs
         layers: list[nn.Module] = []
         if expanded != inputs:
-            layers.append(ConvNormActivation(inputs, expanded, 1, activation=activation))
+            layers.append(ConvNormActivation(inputs, expanded, 1, activation=shape.activation))
         layers.append(
             ConvNormActivation(
-                expanded, expanded, kernel, stride=stride, groups=expanded, activation=activation
+                expanded,
+                expanded,
+                shape.kernel,
+                stride=shape.stride,
+                groups=expanded,
+                activation=shape.activation,
             )
         )
-        if squeeze:
+        if shape.squeeze:
             layers.append(SqueezeExcitation(expanded))
         layers.append(ConvNormActivation(expanded, outputs, 1))
         self.block = nn.Sequential(*layers)
@@ -159,19 +155,8 @@ class FrameMobileNet(Backbone):
         channels = round_channels(STEM * width)
         layers: list[nn.Module] = [ConvNormActivation(1, channels, 3, stride=(2, 2), activation=nn.Hardswish)]
         for block in BLOCKS:
-            outputs = round_channels(block.out * width)
-            layers.append(
-                InvertedResidual(
-                    channels,
-                    round_channels(block.expanded * width),
-                    outputs,
-                    block.kernel,
-                    stride=block.stride,
-                    squeeze=block.squeeze,
-                    activation=block.activation,
-                )
-            )
-            channels = outputs
+            layers.append(InvertedResidual(channels, block, width))
+            channels = round_channels(block.out * width)
         self.embed_dim = EMBEDDING_FACTOR * channels
         layers.append(ConvNormActivation(channels, self.embed_dim, 1, activation=nn.Hardswish))
         self.features = nn.Sequential(*layers)

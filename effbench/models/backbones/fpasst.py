@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effbench.grid import CLIP_FRAMES
 from effbench.models.backbones.vit import VisionTransformer, initialise, layer_norm
 
 _STEM = (16, 32, 64)
@@ -44,10 +45,6 @@ class FramePasst(VisionTransformer):
     Shorter clips take the first positions in eval mode, and a random stretch of the table in training (from
     torch's generator); longer ones are refused, where the published implementation drops what is beyond 10 s.
 
-    Args:
-        dim, depth, heads, n_mels: as ``VisionTransformer``.
-        positions: length of the table of positions, frames.
-
     Shape:
         (batch, 1, n_mels, feature frames) -> (batch, frames, dim)
 
@@ -55,21 +52,20 @@ class FramePasst(VisionTransformer):
     """
 
     label = "fPaSST"
+    n_mels = 128
+    positions = CLIP_FRAMES
 
-    def __init__(
-        self, dim: int = 768, depth: int = 12, heads: int = 12, *, n_mels: int = 128, positions: int = 250
-    ) -> None:
-        super().__init__(dim, depth, heads, n_mels=n_mels)
-        self.positions = positions
+    def __init__(self, dim: int = 768, depth: int = 12, heads: int = 12) -> None:
+        super().__init__(dim, depth, heads)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.new_pos_embed = nn.Parameter(torch.zeros(1, 2, dim))
         self.freq_new_pos_embed = nn.Parameter(torch.zeros(1, dim, 1, 1))
-        self.time_new_pos_embed = nn.Parameter(torch.zeros(1, dim, 1, positions))
+        self.time_new_pos_embed = nn.Parameter(torch.zeros(1, dim, 1, self.positions))
         self.conv_in_1 = nn.Conv2d(1, _STEM[0], 3, 2, 1)
         self.conv_in_2 = nn.Conv2d(_STEM[0], _STEM[1], 3, 1, 1)
         self.conv_in_3 = nn.Conv2d(_STEM[1], _STEM[2], 3, 2, 1)
-        self.patch_embed = FrameEmbedding(_FOLDED, n_mels // 4 * _STEM[2] // _FOLDED, dim)
+        self.patch_embed = FrameEmbedding(_FOLDED, self.n_mels // 4 * _STEM[2] // _FOLDED, dim)
         self.norm = layer_norm(dim)
         self.apply(initialise)
 

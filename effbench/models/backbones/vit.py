@@ -9,17 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from effbench.models.backbones.backbone import Backbone
+from effbench.models.backbones.backbone import PATCH, Backbone
 from effbench.models.layers import initialise_normal
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with one projection for queries, keys and values.
-
-    Args:
-        dim: model width, a multiple of ``heads``.
-        heads: number of attention heads.
-        qkv_bias: whether that projection has a bias.
+    """Multi-head self-attention with one projection, with or without bias, for queries, keys and values.
 
     Shape:
         (batch, tokens, dim) -> (batch, tokens, dim)
@@ -45,10 +40,10 @@ class FeedForward(nn.Module):
         (batch, tokens, dim) -> (batch, tokens, dim)
     """
 
-    def __init__(self, dim: int, *, expansion: int = 4) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim, expansion * dim)
-        self.fc2 = nn.Linear(expansion * dim, dim)
+        self.fc1 = nn.Linear(dim, 4 * dim)
+        self.fc2 = nn.Linear(4 * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -81,17 +76,17 @@ def layer_norm(dim: int) -> nn.LayerNorm:
 
 
 class PatchEmbedding(nn.Module):
-    """One token for each square patch; what is left of either axis is dropped.
+    """One token for each patch of 16 x 16; what is left of either axis is dropped.
 
     Tokens are in the order of the axes: the last one counts fastest.
 
     Shape:
-        (batch, 1, rows, columns) -> (batch, rows // size * (columns // size), dim)
+        (batch, 1, rows, columns) -> (batch, rows // 16 * (columns // 16), dim)
     """
 
-    def __init__(self, dim: int, *, size: int) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(1, dim, size, size)
+        self.proj = nn.Conv2d(1, dim, PATCH, PATCH)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.proj(x).flatten(2).transpose(1, 2)
@@ -105,7 +100,6 @@ class VisionTransformer(Backbone):
         depth: number of blocks.
         heads: attention heads of each block.
         qkv_bias: whether the attention's input projections have a bias.
-        n_mels: bands of the features.
 
     Attributes:
         gradient_checkpointing: recompute each block in the backward pass, which saves memory in training.
@@ -115,9 +109,9 @@ class VisionTransformer(Backbone):
     gradient_checkpointing = False
     last_norm = "norm"
 
-    def __init__(self, dim: int, depth: int, heads: int, *, n_mels: int, qkv_bias: bool = True) -> None:
+    def __init__(self, dim: int, depth: int, heads: int, *, qkv_bias: bool = True) -> None:
         super().__init__()
-        self.embed_dim, self.n_mels = dim, n_mels
+        self.embed_dim = dim
         self.blocks = nn.ModuleList(TransformerBlock(dim, heads, qkv_bias=qkv_bias) for _ in range(depth))
 
     def run_blocks(self, x: Tensor) -> Tensor:

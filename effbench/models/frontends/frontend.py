@@ -18,7 +18,6 @@ class Frontend(nn.Module):
     Args:
         window: of a frame, (samples,).
         mel: filters, (mels, n_fft // 2 + 1).
-        hop: distance of two feature frames, samples.
         min_samples: shortest input, samples.
         log_scale: natural logarithms of power per unit of the features.
 
@@ -28,10 +27,12 @@ class Frontend(nn.Module):
 
     window: Tensor
     mel: Tensor
+    #: Distance of two feature frames, samples.
+    hop = 160
 
-    def __init__(self, window: Tensor, mel: Tensor, *, hop: int, min_samples: int, log_scale: float) -> None:
+    def __init__(self, window: Tensor, mel: Tensor, *, min_samples: int, log_scale: float) -> None:
         super().__init__()
-        self.hop, self.min_samples, self.log_scale = hop, min_samples, log_scale
+        self.min_samples, self.log_scale = min_samples, log_scale
         self.n_fft = 2 * (mel.shape[1] - 1)
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("mel", mel, persistent=False)

@@ -13,9 +13,12 @@ from effbench.models.frontends.frontend import Frontend
 
 FLOAT32_EPSILON = 1.1920929e-7
 
+#: Samples of a frame.
+_LENGTH = 400
+
 
 class KaldiFrontend(Frontend):
-    """Log energies of Kaldi's mel filters over frames that lie wholly inside the audio, without dither.
+    """Log energies of Kaldi's 128 mel filters, 20 to 8000 Hz, of frames wholly inside the audio; no dither.
 
     Args:
         window: ``povey`` (a symmetric Hann window to the power 0.85) or ``hann`` (symmetric).
@@ -23,14 +26,10 @@ class KaldiFrontend(Frontend):
         centre: subtract each clip's mean first.
         mean: of the log energies, subtracted.
         deviation: standard deviation of the log energies; twice this divides them.
-        n_mels: number of filters from 20 to 8000 Hz.
-        n_fft: length of the Fourier transform, samples.
-        length: of a frame, samples.
-        hop: distance of two frames, samples.
         min_frames: fewest feature frames that the backbone can take.
 
     Shape:
-        (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), 998 frames for 10 s
+        (batch, samples) at 16 kHz -> (batch, 1, 128, frames), 998 frames for 10 s
 
     Source: Povey et al. 2011 (Kaldi), ``compute-fbank-feats``.
     """
@@ -43,32 +42,27 @@ class KaldiFrontend(Frontend):
         deviation: float,
         scale: float = 1.0,
         centre: bool = False,
-        n_mels: int = 128,
-        n_fft: int = 512,
-        length: int = 400,
-        hop: int = 160,
         min_frames: int = 1,
     ) -> None:
         # One sample more than the hops before the last one that the shortest input needs.
-        hops = -(-(length + (min_frames - 1) * hop) // hop)
-        hann = torch.hann_window(length, periodic=False)
+        hops = -(-(_LENGTH + (min_frames - 1) * self.hop) // self.hop)
+        hann = torch.hann_window(_LENGTH, periodic=False)
         super().__init__(
             hann**0.85 if window == "povey" else hann,
-            kaldi_filterbank(n_mels, n_fft, fmin=20.0, fmax=8000.0),
-            hop=hop,
-            min_samples=(hops - 1) * hop + 1,
+            kaldi_filterbank(128, 512, fmin=20.0, fmax=8000.0),
+            min_samples=(hops - 1) * self.hop + 1,
             log_scale=2.0 * deviation,
         )
-        self.scale, self.centre, self.mean, self.length = scale, centre, mean, length
+        self.scale, self.centre, self.mean = scale, centre, mean
 
     def frames(self, samples: int) -> int:
-        return (self.hops(samples) * self.hop - self.length) // self.hop + 1
+        return (self.hops(samples) * self.hop - _LENGTH) // self.hop + 1
 
     def features(self, x: Tensor) -> Tensor:
         x = x * self.scale
         if self.centre:
             x = x - x.mean(1, keepdim=True)
-        frames = self.whole_hops(x).unfold(1, self.length, self.hop)
+        frames = self.whole_hops(x).unfold(1, _LENGTH, self.hop)
         frames = frames - frames.mean(-1, keepdim=True)
         # Pre-emphasis inside the frame; the first sample stands for the one before it.
         frames = frames - 0.97 * F.pad(frames[..., :-1], (1, 0), mode="replicate")

@@ -21,35 +21,20 @@ class LogMelFrontend(Frontend):
     """Normalised log-mel spectrogram of pre-emphasised audio.
 
     Args:
-        n_mels: number of mel bands.
-        n_fft: length of the Fourier transform, samples.
-        window: length of the Hann window, samples.
-        hop: distance of two frames, samples.
         fmin: lower edge of the lowest band, Hz.
         fmax: upper edge of the highest band, Hz.
         periodic: take the periodic Hann window, as fPaSST does, instead of the symmetric one.
 
     Shape:
-        (batch, samples) at 16 kHz -> (batch, 1, n_mels, frames), frames = 1 + (samples - 1) // hop
+        (batch, samples) at 16 kHz -> (batch, 1, 128, frames), frames = 1 + (samples - 1) // hop
     """
 
-    def __init__(
-        self,
-        *,
-        n_mels: int = 128,
-        n_fft: int = 512,
-        window: int = 400,
-        hop: int = 160,
-        fmin: float = 0.0,
-        fmax: float = 7000.0,
-        periodic: bool = False,
-    ) -> None:
+    def __init__(self, *, fmin: float = 0.0, fmax: float = 7000.0, periodic: bool = False) -> None:
         # The spectrum's reflected edges need more than half a transform.
         super().__init__(
-            torch.hann_window(window, periodic=periodic),
-            kaldi_filterbank(n_mels, n_fft, fmin=fmin, fmax=fmax),
-            hop=hop,
-            min_samples=n_fft // 2 + 2,
+            torch.hann_window(400, periodic=periodic),
+            kaldi_filterbank(128, 512, fmin=fmin, fmax=fmax),
+            min_samples=512 // 2 + 2,
             log_scale=5.0,
         )
         self.fmin, self.fmax = fmin, fmax
@@ -89,19 +74,14 @@ class MelFrontend(Frontend):
         mel: filters, (mels, n_fft // 2 + 1); the frames are ``n_fft`` long, in a periodic Hann window.
         scale: log scale and normalisation, (batch, mels, frames) -> the same shape.
         log_scale: natural logarithms of power per unit of the features.
-        hop: distance of two frames, samples.
 
     Shape:
         (batch, samples) at 16 kHz -> (batch, 1, mels, frames), 1001 frames for 10 s
     """
 
-    def __init__(
-        self, mel: Tensor, scale: Callable[[Tensor], Tensor], *, log_scale: float, hop: int = 160
-    ) -> None:
-        n_fft = 2 * (mel.shape[1] - 1)
-        super().__init__(
-            torch.hann_window(n_fft), mel, hop=hop, min_samples=n_fft // 2 + 1, log_scale=log_scale
-        )
+    def __init__(self, mel: Tensor, scale: Callable[[Tensor], Tensor], *, log_scale: float) -> None:
+        half = mel.shape[1] - 1
+        super().__init__(torch.hann_window(2 * half), mel, min_samples=half + 1, log_scale=log_scale)
         self.scale = scale
 
     def frames(self, samples: int) -> int:

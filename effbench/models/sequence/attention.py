@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.layers import Residual, ResidualStack, RMSNorm, initialise_normal, projection
+from effbench.models.layers import (
+    NormedStack,
+    Residual,
+    ResidualStack,
+    RMSNorm,
+    initialise_normal,
+    projection,
+)
 
 
 class RotaryEmbedding(nn.Module):
@@ -69,25 +76,20 @@ class GatedAttention(nn.Module):
 class PreNormFeedForward(nn.Module):
     """Pre-normalised position-wise feed-forward block with exact GELU.
 
-    Args:
-        dim: model width.
-        expansion: hidden width as a multiple of ``dim``.
-        dropout: rate of both dropouts, training only.
-
     Shape:
         (batch, frames, dim) -> (batch, frames, dim), without the residual
 
     Source: Vaswani et al. 2017, section 3.3.
     """
 
-    def __init__(self, dim: int, *, expansion: int = 4, dropout: float = 0.0) -> None:
+    def __init__(self, dim: int, *, dropout: float) -> None:
         super().__init__()
         self.net = nn.Sequential(
             RMSNorm(dim),
-            nn.Linear(dim, expansion * dim),
+            nn.Linear(dim, 4 * dim),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(expansion * dim, dim),
+            nn.Linear(4 * dim, dim),
             nn.Dropout(dropout),
         )
 
@@ -95,36 +97,15 @@ class PreNormFeedForward(nn.Module):
         return self.net(x)
 
 
-class Transformer(nn.Module):
-    """Attention and feed-forward blocks with residuals, and a final normalisation.
-
-    Shape:
-        (batch, frames, dim) -> (batch, frames, dim)
-    """
-
-    def __init__(self, dim: int, *, depth: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            *(
-                Residual(
-                    GatedAttention(dim, heads=heads, dropout=dropout),
-                    PreNormFeedForward(dim, dropout=dropout),
-                )
-                for _ in range(depth)
-            )
-        )
-        self.norm = RMSNorm(dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.layers(x))
-
-
 def build_transformer(
     in_dim: int, dim: int, *, heads: int, depth: int = 2, dropout: float = 0.2
 ) -> nn.Module:
     """TF: projection and a transformer, (batch, frames, in_dim) -> (batch, frames, dim)."""
-    transformer = Transformer(dim, depth=depth, heads=heads, dropout=dropout)
-    return nn.Sequential(projection(in_dim, dim), transformer).apply(initialise_normal)
+    blocks = (
+        Residual(GatedAttention(dim, heads=heads, dropout=dropout), PreNormFeedForward(dim, dropout=dropout))
+        for _ in range(depth)
+    )
+    return nn.Sequential(projection(in_dim, dim), NormedStack(dim, blocks)).apply(initialise_normal)
 
 
 def build_attention(in_dim: int, dim: int, *, heads: int, depth: int = 2) -> nn.Module:

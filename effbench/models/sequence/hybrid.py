@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.models.layers import RMSNorm, projection
+from effbench.models.layers import NormedStack, RMSNorm, projection
 from effbench.models.sequence.scans import GatedScan
 
 
@@ -81,10 +81,8 @@ class HybridBlock(nn.Sequential):
         (batch, frames, dim) -> (batch, frames, dim)
     """
 
-    def __init__(self, dim: int, *, heads: int, expansion: int = 4) -> None:
-        feed_forward = nn.Sequential(
-            nn.Linear(dim, expansion * dim), nn.GELU(), nn.Linear(expansion * dim, dim)
-        )
+    def __init__(self, dim: int, *, heads: int) -> None:
+        feed_forward = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
         super().__init__(RMSNorm(dim), HybridMixer(dim, heads=heads), RMSNorm(dim), feed_forward)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,22 +91,7 @@ class HybridBlock(nn.Sequential):
         return feed_forward(feed_forward_norm(x)) + x
 
 
-class Hybrid(nn.Module):
-    """Hybrid blocks and a final normalisation.
-
-    Shape:
-        (batch, frames, dim) -> (batch, frames, dim)
-    """
-
-    def __init__(self, dim: int, *, depth: int, heads: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*(HybridBlock(dim, heads=heads) for _ in range(depth)))
-        self.norm = RMSNorm(dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.layers(x))
-
-
 def build_hybrid(in_dim: int, dim: int, *, heads: int, depth: int = 2) -> nn.Module:
     """HYBRID: projection and hybrid blocks, (batch, frames, in_dim) -> (batch, frames, dim)."""
-    return nn.Sequential(projection(in_dim, dim), Hybrid(dim, depth=depth, heads=heads))
+    blocks = (HybridBlock(dim, heads=heads) for _ in range(depth))
+    return nn.Sequential(projection(in_dim, dim), NormedStack(dim, blocks))
