@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,6 @@ from effbench.grid import CLIP_SECONDS
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from effbench.models.zoo import Summary
     from effbench.shown import Row
 
 app = typer.Typer(no_args_is_help=True, help="List the models, or show one layer by layer.")
@@ -43,27 +43,25 @@ def list_models(
             suggestion = nearest(family, families)
             raise UsageError(f"unknown family '{family}'{suggestion}\nKnown: {', '.join(families)}")
         wanted = [spec for spec in wanted if family.lower() in _families(spec)]
-    write(_sorted([_row(spec, known[spec]) for spec in wanted if spec in known], sort), form)
+    rows = [
+        {
+            "model": str(spec),
+            "backbone": spec.backbone,
+            "sequence": spec.sequence,
+            "dim": spec.dim,
+            **known[spec],
+        }
+        for spec in wanted
+        if spec in known
+    ]
+    write(_sorted(rows, sort), form)
 
 
 def _families(spec: ModelSpec) -> set[str]:
     return {spec.family.lower(), spec.backbone.lower(), spec.sequence or "none"}
 
 
-def _row(spec: ModelSpec, summary: Summary) -> Row:
-    return {
-        "model": str(spec),
-        "backbone": spec.backbone,
-        "sequence": spec.sequence,
-        "dim": spec.dim,
-        "psds1": summary.psds1,
-        "lr": summary.lr,
-        "sequence_lr": summary.sequence_lr,
-        "checkpoints": " ".join(summary.checkpoints) or None,
-    }
-
-
-def _sorted(rows: list[Row], column: str) -> list[Row]:
+def _sorted(rows: Sequence[Row], column: str) -> Sequence[Row]:
     name = column.removeprefix("-").lower()
     if not name or not rows:
         return rows
@@ -71,7 +69,7 @@ def _sorted(rows: list[Row], column: str) -> list[Row]:
         raise UsageError(f"no column '{name}'{nearest(name, rows[0])}\nColumns: {', '.join(rows[0])}")
     known = [row for row in rows if row[name] is not None]
     ordered = sorted(known, key=itemgetter(name), reverse=column.startswith("-"))
-    return ordered + [row for row in rows if row[name] is None]
+    return [*ordered, *(row for row in rows if row[name] is None)]
 
 
 @app.command("show")

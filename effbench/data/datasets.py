@@ -59,12 +59,11 @@ def recognise(path: str | Path, layout: str | None = None) -> tuple[str, Mapping
         )
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    for name in LAYOUTS if layout is None else (layout,):
-        splits = LAYOUTS[name].splits(path)
-        if splits:
+    tried = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
+    for name, candidate in tried.items():
+        if splits := candidate.splits(path):
             return name, splits
-    known = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
-    lines = [f"{name}: {known[name].description}" for name in known]
+    lines = [f"{name}: {candidate.description}" for name, candidate in tried.items()]
     raise DataError("\n".join([f"{path} is not a data set of a known layout", *lines]))
 
 

@@ -40,8 +40,8 @@ _SEEKABLE = re.compile("PCM_.*|FLOAT|DOUBLE")
 def open_sound(source: AudioSource, name: str | None = None) -> Iterator[tuple[SoundFile, str]]:
     """An open ``SoundFile`` and the source's name for messages.
 
-    A file object is read from its start where it can seek; one without a descriptor of its own that can seek
-    (a pipe, a member of an archive) is copied to a temporary file first.
+    A file object is read from its start if it can seek; one that can't (a pipe, a member of an archive) is
+    copied to a temporary file first.
 
     Raises:
         AudioError: missing, unreadable, empty, or not audio.
@@ -100,8 +100,7 @@ def _in_memory() -> BinaryIO:
 def can_seek(sound: SoundFile) -> bool:
     """Whether decoding from the middle gives the samples that decoding from the start gives there.
 
-    True of PCM in any container and of FLAC. Formats that predict from earlier samples (MP3, OGG, ADPCM) give
-    others after a seek.
+    True of PCM in any container and of FLAC; not of formats that predict from earlier samples (MP3, OGG).
     """
     return sound.seekable() and _SEEKABLE.fullmatch(sound.subtype) is not None
 
@@ -114,14 +113,14 @@ def mono_blocks(
     first: int = 0,
     count: int | None = None,
 ) -> Iterator[Samples]:
-    """Decoded blocks, channels averaged, up to the end or the damage.
+    """Decoded blocks of a freshly opened file, channels averaged, up to the end or the damage.
 
     Args:
-        sound: just opened.
-        label: stands for it in messages.
-        on_damage: told if the file is truncated or damaged.
-        first: sample to begin with, where ``can_seek``; nothing comes if the file ends before it.
-        count: samples wanted; all there are by default.
+        sound: the file.
+        label: its name in messages.
+        on_damage: called with a message if the file is truncated or damaged.
+        first: sample to begin with, where ``can_seek``; no blocks if the file ends before it.
+        count: samples wanted; all by default.
     """
     frames, rate = sound.frames, sound.samplerate
     if first and not _seek(sound, first, label, on_damage):
@@ -190,9 +189,7 @@ def _mono(block: Samples, label: str, start: float) -> Samples:
         # Two passes without a copy are faster than the largest of the magnitudes.
         usable = mono.max() <= _LOUDEST and mono.min() >= -_LOUDEST
     if not usable:
-        raise AudioError(
-            f"{label}: samples that are not numbers, infinite or absurdly large after {start:.1f} s"
-        )
+        raise AudioError(f"{label}: samples that are not finite, or absurdly large, after {start:.1f} s")
     return mono
 
 

@@ -124,17 +124,12 @@ def event_frames(active: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def frame_bounds(
-    event: Event,
-    *,
-    frames: int = CLIP_FRAMES,
-    frame_seconds: float = FRAME_SECONDS,
-    float32_times: bool = False,
-    rule: FrameRule = "cover",
+    event: Event, *, frames: int = CLIP_FRAMES, float32_times: bool = False, rule: FrameRule = "cover"
 ) -> tuple[int, int]:
     """First frame of an event and the one after its last, clipped to the clip's frames.
 
     By the rule ``cover`` they are the floor of the onset and the ceiling of the offset. By ``centre`` frame k
-    belongs to the event if ``onset <= (k + 0.5) · frame_seconds < offset + 0.1 µs``; an event between two
+    belongs to the event if ``onset <= 40 ms · (k + 0.5) < offset + 0.1 µs``; an event between two
     centres has no frame.
 
     ``float32_times`` rounds both times to float32 before, as the published training data has them. That moves
@@ -144,9 +139,9 @@ def frame_bounds(
     slack = 0.0 if float32_times else _ON_GRID
     if rule == "centre":
         times[1] += _HEAR_TAIL
-        first, end = np.clip(np.ceil(times / frame_seconds - 0.5 - [slack, 0.0]), 0, frames).tolist()
+        first, end = np.clip(np.ceil(times / FRAME_SECONDS - 0.5 - [slack, 0.0]), 0, frames).tolist()
         return int(first), int(end)
-    onset, offset = np.clip(times / frame_seconds, 0, frames).tolist()
+    onset, offset = np.clip(times / FRAME_SECONDS, 0, frames).tolist()
     return math.floor(onset + slack), math.ceil(offset - slack)
 
 
@@ -155,7 +150,6 @@ def encode_events(
     classes: Sequence[str],
     *,
     frames: int = CLIP_FRAMES,
-    frame_seconds: float = FRAME_SECONDS,
     float32_times: bool = False,
     rule: FrameRule = "cover",
     first_frame: int = 0,
@@ -172,13 +166,8 @@ def encode_events(
     labels = np.zeros((len(classes), frames), np.float32)
     for event in events:
         if event.label in index:
-            first, end = frame_bounds(
-                event,
-                frames=first_frame + frames,
-                frame_seconds=frame_seconds,
-                float32_times=float32_times,
-                rule=rule,
-            )
+            last = first_frame + frames
+            first, end = frame_bounds(event, frames=last, float32_times=float32_times, rule=rule)
             labels[index[event.label], max(0, first - first_frame) : max(0, end - first_frame)] = 1
     return labels
 

@@ -1,7 +1,7 @@
 """Converts a data set once into a folder of memory-mapped Arrow files.
 
-Audio files are kept as they are, byte for byte. Shards are written whole or not at all, and a stopped run
-continues with the first that is missing; the split can be opened once the last one is there.
+Audio files are kept byte for byte. Shards are written whole or not at all, and an interrupted run resumes
+with the first that is missing; the split can be opened once the last one is there.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def prepare(
     shard_clips: int = 512,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Write ``dataset`` as one split of ``folder``, which may have or get others.
+    """Write ``dataset`` as one split of ``folder``, which may have others.
 
     Args:
-        dataset: what ``open_dataset`` gives.
+        dataset: as ``open_dataset`` returns it.
         folder: new, or of an earlier run.
         shard_clips: clips in one file.
-        progress: told (clips done, clips in all).
+        progress: called with the clips done and the clips in all.
 
     Raises:
         DataError: a clip can't be read, or there is none.

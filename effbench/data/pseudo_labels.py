@@ -29,21 +29,15 @@ _FLUSH_ROWS = 64
 
 
 class PseudoLabels:
-    """Frame probabilities by clip id; the file is opened at the first use, once per process.
+    """Frame probabilities by clip id; the file is opened at the first use, once per process."""
 
-    Args:
-        path: the file.
-    """
+    _open: tuple[int, h5py.File] | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._open: tuple[int, h5py.File] | None = None
 
     def __getstate__(self) -> dict[str, Path]:
         return {"path": self.path}
-
-    def __setstate__(self, state: dict[str, Path]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
 
     def _file(self) -> h5py.File:
         if self._open is None or self._open[0] != os.getpid():
@@ -71,7 +65,7 @@ class PseudoLabels:
         """Logits as the file has them, (classes, frames) float16: all, or ``frames`` from ``first_frame`` on.
 
         Raises:
-            DataError: the file has none for this clip.
+            DataError: the file has none of this clip.
         """
         row = self._rows.get(clip)
         if row is None:
@@ -80,21 +74,17 @@ class PseudoLabels:
         return np.asarray(self._file()["strong_logits"][row, :, first_frame:end])
 
     def __call__(self, clip: str) -> NDArray[np.float32]:
-        """Probabilities, (classes, frames) float32.
-
-        Raises:
-            DataError: the file has none for this clip.
-        """
+        """Probabilities, (classes, frames) float32; ``DataError`` if the file has none of this clip."""
         logits = self.logits(clip).astype(np.float32)
         with np.errstate(over="ignore"):
             return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 class PseudoLabelWriter:
-    """A pseudo-label file that is being written, or goes on being written; a context manager.
+    """A pseudo-label file in the making; a context manager.
 
-    The rows are those of ``names``, in that order, from the start. A killed run goes on where it was last
-    flushed; ``finish`` gives the file its final name.
+    Rows are added in the order of ``names``. An interrupted run resumes where it was last flushed; ``finish``
+    gives the file its final name.
 
     Args:
         path: the finished file; while rows are missing, they are kept in ``<path>.part``.
@@ -103,12 +93,12 @@ class PseudoLabelWriter:
         made_by: what computes the logits; a file that something else began is refused.
 
     Raises:
-        EffbenchError: the file exists, a begun one does not belong to this job, or it can't be written.
+        EffbenchError: the file exists, an unfinished one is of another job, or it can't be written.
     """
 
     def __init__(self, path: Path, names: Sequence[str], n_classes: int, made_by: str) -> None:
         if path.exists():
-            raise EffbenchError(f"{path} is there already: remove it, or write another file")
+            raise EffbenchError(f"{path} exists: remove it, or write another file")
         self.path, self.part = path, path.with_name(path.name + ".part")
         self._file: h5py.File = open_hdf5(self.part, "a")
         if "strong_logits" not in self._file:
@@ -117,11 +107,11 @@ class PseudoLabelWriter:
             self._file.create_dataset("strong_logits", shape, "f2", chunks=chunks, fillvalue=np.nan)
             self._file.attrs["made_by"], self._file.attrs["done"] = made_by, 0
         same_clips = [name.decode() for name in self._file["filenames"][:]] == list(names)
-        begun_by = self._file.attrs["made_by"]
-        if not same_clips or begun_by != made_by:
+        made_before_by = self._file.attrs["made_by"]
+        if not same_clips or made_before_by != made_by:
             self._file.close()
             raise EffbenchError(
-                f"{self.part} was begun for other clips or models ({begun_by}): "
+                f"{self.part} belongs to other clips or models ({made_before_by}): "
                 "remove it, or write another file"
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table.loc[(table != "").any(axis=1)]
 
 
+def read_json(path: Path) -> dict[str, object]:
+    """A JSON object; ``DataError`` if there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not readable JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is not a JSON object")
+    return content
+
+
 def read_durations(path: Path) -> dict[str, float]:
     """Seconds by file name without suffix, from a table of two columns with or without a header."""
     separator = header(path)[0]
@@ -105,7 +117,7 @@ def find_durations(folder: Path, split: str) -> dict[str, float]:
 
 
 def stem(name: str) -> str:
-    """File name without folders and suffix; ``30.000`` is no suffix."""
+    """File name without folders and suffix; ``.000`` of ``30.000`` is not a suffix."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     head, _, tail = base.rpartition(".")
     return head if head and len(tail) <= 4 and tail.isalnum() and not tail.isdigit() else base
@@ -121,7 +133,7 @@ class Matched(NamedTuple):
 
 @dataclass(frozen=True)
 class AudioFiles:
-    """Audio by name without suffix; ``spare`` are further files of a name that is there already."""
+    """Audio by name without suffix; ``spare`` are further files of the same name."""
 
     found: Mapping[str, Audio]
     spare: tuple[tuple[str, Path], ...] = ()

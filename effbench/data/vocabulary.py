@@ -54,17 +54,13 @@ class ClassList:
 @cache
 def strong_classes() -> ClassList:
     """The 447 classes of AudioSet-strong training, in the order of published checkpoints; 407 are scored."""
-    rows = _rows("audioset_strong.csv")
-    scored = frozenset(row["name"] for row in rows if row["scored"] == "1")
-    return ClassList(tuple(row["name"] for row in rows), tuple(row["mid"] for row in rows), scored)
+    return _class_list("audioset_strong.csv")
 
 
 @cache
 def weak_classes() -> ClassList:
     """The 527 classes of AudioSet in index order, that of the packed targets."""
-    rows = _rows("audioset_weak.csv")
-    names = tuple(row["name"] for row in rows)
-    return ClassList(names, tuple(row["mid"] for row in rows), frozenset(names))
+    return _class_list("audioset_weak.csv")
 
 
 @cache
@@ -73,9 +69,10 @@ def mid_names() -> dict[str, str]:
     return {**weak_classes().by_mid, **strong_classes().by_mid}
 
 
-def _rows(file: str) -> list[dict[str, str]]:
+def _class_list(file: str) -> ClassList:
     with (_FOLDER / file).open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     if [int(row["index"]) for row in rows] != list(range(len(rows))):
         raise ValueError(f"{file}: rows are not in index order")
-    return rows
+    scored = frozenset(row["name"] for row in rows if row.get("scored", "1") == "1")
+    return ClassList(tuple(row["name"] for row in rows), tuple(row["mid"] for row in rows), scored)

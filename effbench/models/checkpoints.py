@@ -151,7 +151,7 @@ def read_content(path: Path) -> Mapping[str, Any]:
     """Everything in a checkpoint file, as it was written; nothing in it is executed.
 
     Raises:
-        CheckpointError: the file can't be read, or is no checkpoint.
+        CheckpointError: the file can't be read, or is not a checkpoint.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

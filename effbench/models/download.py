@@ -14,7 +14,7 @@ from effbench.errors import CheckpointError
 BLOCK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
 
-#: Is told of every block: name of the file, bytes that have arrived, and bytes of the whole if known.
+#: Called after every block: name of the file, bytes that have arrived, and bytes in all if known.
 Watcher = Callable[[str, int, int | None], None]
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
@@ -22,7 +22,7 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watching_downloads(watcher: Watcher) -> Iterator[None]:
-    """Downloads inside the block tell ``watcher`` of their progress."""
+    """Downloads inside the block report their progress to ``watcher``."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -72,7 +72,7 @@ def cached_file(address: str, name: str, sha256: str | None = None) -> Path:
 
 
 def _download(address: str, output: str, _: object, *, part: Path) -> None:
-    """``pooch``'s downloader, which goes on with what an earlier try left in ``part``.
+    """``pooch``'s downloader, which resumes what an earlier try left in ``part``.
 
     Raises:
         OSError, http.client.HTTPException: the transfer failed; what has arrived stays in ``part``.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -16,39 +15,27 @@ from effbench.yaml_files import read
 
 if TYPE_CHECKING:
     from effbench.models.cards import Model, SequenceCard
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a list says of a model: its score and learning rates in the strong training, its checkpoints."""
-
-    psds1: float | None
-    lr: float | None
-    sequence_lr: float | None
-    checkpoints: tuple[str, ...]
+    from effbench.shown import Row
 
 
 @cache
-def summaries() -> dict[ModelSpec, Summary]:
-    """Summary of every card, by its spec, in the order of the files.
+def summaries() -> dict[ModelSpec, Row]:
+    """PSDS1 and learning rates of the strong training, and checkpoints, of every card, in the files' order.
 
     So that a list comes at once, the cards are taken as they are written; where that fails, they are checked.
 
     Raises:
         EffbenchError: a file of cards can't be read, or has problems.
     """
-    found: dict[ModelSpec, Summary] = {}
+    found: dict[ModelSpec, Row] = {}
     try:
         for path in _files():
             cards: Any = read(path, "model card")["cards"]
             for name, card in cards.items():
                 strong = card.get("published", {}).get("strong", {})
-                found[ModelSpec.parse(name)] = Summary(
-                    psds1=strong.get("psds1"),
-                    lr=strong.get("lr"),
-                    sequence_lr=strong.get("sequence_lr"),
-                    checkpoints=tuple(card.get("checkpoint", ())),
-                )
+                row = {key: strong.get(key) for key in ("psds1", "lr", "sequence_lr")}
+                checkpoints = " ".join(card.get("checkpoint", ())) or None
+                found[ModelSpec.parse(name)] = {**row, "checkpoints": checkpoints}
     except (AttributeError, KeyError, TypeError):
         models()
         raise
@@ -102,20 +89,13 @@ def sequence_options(spec: ModelSpec) -> dict[str, int]:
 
 def _impossible(spec: ModelSpec, sequence: str, dim: int) -> str:
     card = sequence_cards()[sequence]
-    near = sorted(_legal_near(card, dim), key=lambda d: abs(d - dim))[:2]
-    suggestion = " or ".join(str(ModelSpec(spec.backbone, sequence, d)) for d in sorted(near))
+    legal = [d for d in range(max(1, dim - 64), dim + 65) if card.options(d) is not None]
+    nearest = sorted(sorted(legal, key=lambda d: abs(d - dim))[:2])
+    suggestion = " or ".join(str(ModelSpec(spec.backbone, sequence, d)) for d in nearest)
     return (
         f"impossible dimension {dim} in '{spec}': try {suggestion}\n"
         f"Legal dimensions of {sequence}: {card.legal}."
     )
-
-
-def _legal_near(card: SequenceCard, dim: int) -> Iterator[int]:
-    for step in (-1, 1):
-        candidates = (dim + step * distance for distance in range(1, 65))
-        yield from (
-            d for d in [next((d for d in candidates if d > 0 and card.options(d) is not None), 0)] if d
-        )
 
 
 def resolve(patterns: Iterable[str]) -> list[ModelSpec]:

@@ -38,7 +38,7 @@ def test_mean_logits_of_two_models_reach_the_reader(effbench, dataset, tmp_path)
     np.testing.assert_allclose(clip.pseudo(), 1 / (1 + np.exp(-logits)), atol=2e-3)
     again = effbench(*arguments, "--model", "fmn04")
     assert again.returncode == 1
-    assert "is there already" in again.stderr
+    assert "exists: remove it" in again.stderr
 
 
 def test_interrupted_run_goes_on_and_other_models_are_refused(effbench, dataset, tmp_path):
@@ -50,7 +50,7 @@ def test_interrupted_run_goes_on_and_other_models_are_refused(effbench, dataset,
     arguments = ["pseudo-labels", "--data", dataset, "--split", "eval", "--out", "labels.h5"]
     other = effbench(*arguments, "--model", "fmn06")
     assert other.returncode == 1
-    assert "begun for other clips or models" in other.stderr
+    assert "belongs to other clips or models" in other.stderr
     done = effbench(*arguments, "--model", "fmn04")
     assert done.returncode == 0, done.stderr
     labelled = open_dataset(dataset, split="eval", pseudo_labels=tmp_path / "labels.h5")

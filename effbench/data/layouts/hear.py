@@ -10,7 +10,7 @@ from pathlib import Path
 
 from effbench.data.clips import Audio, DataSet, FileAudio, Problem
 from effbench.data.labels import EventTable
-from effbench.data.tables import stem
+from effbench.data.tables import read_json, stem
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
 
@@ -40,7 +40,7 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
     """One fold of a task; labels of whole clips become weak labels. Times in the file are milliseconds."""
     folder = table.parent
     classes = _read_vocabulary(folder / _VOCABULARY)
-    labels = _read_labels(table)
+    labels = read_json(table)
     root = audio or _audio_root(folder) / split
     clips: dict[str, Audio] = {
         stem(name): FileAudio(root / name) for name in labels if (root / name).is_file()
@@ -49,6 +49,8 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
     weak: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
     for name, items in labels.items():
+        if not isinstance(items, list):
+            raise DataError(f"{table} is not an object of file names and lists of labels")
         weak[stem(name)] = tuple(str(item) for item in items if not isinstance(item, dict))
         for item in (item for item in items if isinstance(item, dict)):
             event = _event(item)
@@ -78,16 +80,6 @@ def _event(item: Mapping[str, object]) -> tuple[float, float, str] | None:
     except (KeyError, ValueError):
         return None
     return (onset, offset, label) if 0 <= onset < offset < math.inf else None
-
-
-def _read_labels(path: Path) -> dict[str, list[object]]:
-    try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not readable JSON ({error})") from error
-    if not isinstance(labels, dict) or not all(isinstance(items, list) for items in labels.values()):
-        raise DataError(f"{path} is not an object of file names and lists of labels")
-    return labels
 
 
 def _read_vocabulary(path: Path) -> ClassList:

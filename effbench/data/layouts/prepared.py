@@ -6,8 +6,7 @@ and ``events``. Reading needs pyarrow alone.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from effbench.data.clips import Audio, DataSet
 from effbench.data.labels import EventTable
-from effbench.data.tables import stem
+from effbench.data.tables import read_json, stem
 from effbench.data.vocabulary import ClassList, strong_classes
 from effbench.errors import DataError
 
@@ -83,26 +82,16 @@ def splits(folder: Path) -> dict[str, Path]:
 def _shards(split: Path) -> list[Path]:
     """The files of a split; none before the last of them is there."""
     if (split / PREPARED_RECORD).is_file():
-        record = _json(split / PREPARED_RECORD)
+        record = read_json(split / PREPARED_RECORD)
         clips, shard_clips = record.get("clips"), record.get("shard_clips")
         if not (isinstance(clips, int) and isinstance(shard_clips, int)):
             return []
         found = [split / name for name in shard_names(clips, shard_clips)]
         return found if all(shard.is_file() for shard in found) else []
     if (split / _SAVED_SPLIT).is_file():
-        files = _json(split / _SAVED_SPLIT).get("_data_files")
+        files = read_json(split / _SAVED_SPLIT).get("_data_files")
         return [split / file["filename"] for file in files] if isinstance(files, list) else []
     return []
-
-
-def _json(path: Path) -> Mapping[str, object]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not readable JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} is not a JSON object")
-    return content
 
 
 def open_split(folder: Path, split: str, audio: Path | None = None) -> DataSet:
@@ -134,7 +123,7 @@ def _classes(record: Path) -> ClassList:
     """The classes that were kept; folders that others made are of AudioSet-strong."""
     if not record.is_file():
         return strong_classes()
-    kept = _json(record).get("classes")
+    kept = read_json(record).get("classes")
     if not isinstance(kept, dict):
         raise DataError(f"{record} lists no classes")
     return ClassList(tuple(kept["names"]), tuple(kept["mids"]), frozenset(kept["scored"]))
