@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,7 +92,7 @@ def show_model(
     layers = complexity.layers()
     if form is Format.json:
         card = known.card.model_dump(exclude_defaults=True) if known else None
-        totals = {"parameters": complexity.parameters.to_dict(), "macs": complexity.macs.to_dict()}
+        totals = {"parameters": asdict(complexity.parameters), "macs": complexity.macs.to_dict()}
         write_json({"spec": str(parsed), "card": card, **totals, "layers": layers})
         return
     write(layers, form, title=str(parsed))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from effbench.cli.options import (
+    CheckpointOption,
+    DeviceOption,
+    FormatOption,
+    KeepOption,
+    ModelsOption,
+    PrecisionOption,
+    SecondsOption,
+    StoreOption,
+    ThreadsOption,
+)
 from effbench.cli.output import Format, note, write_json, write_result
 from effbench.cli.progress import status
 from effbench.errors import UsageError
@@ -17,7 +26,7 @@ from effbench.grid import CLIP_SECONDS
 
 
 class Part(StrEnum):
-    """What of a detector is timed."""
+    """Part of a detector that is timed."""
 
     network = "network"
     frontend = "frontend"
@@ -25,43 +34,33 @@ class Part(StrEnum):
 
 
 def profile(
-    model: Annotated[
-        list[str],
-        typer.Option(help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256'. Repeatable."),
-    ],
+    model: ModelsOption,
     throughput: Annotated[
         bool, typer.Option(help="Also measure throughput, latency and memory; without, it takes a second.")
     ] = True,
     counters: Annotated[
         str, typer.Option(help="Third-party MAC counters to compare with: fvcore, thop, torch, or all.")
     ] = "",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "fp32",
     part: Annotated[
-        list[Part] | None, typer.Option(help="What to time; all three by default. Repeatable.")
+        list[Part] | None,
+        typer.Option(help="Part of the detector to time; all three by default. Repeatable."),
     ] = None,
     batch_size: Annotated[
         list[int] | None, typer.Option(help="Clips per call, instead of a sweep. Repeatable.", min=1)
     ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.", min=1)] = None,
-    seconds: Annotated[
-        float, typer.Option(help="Length of a clip, seconds.", min=0.05, max=3600)
-    ] = CLIP_SECONDS,
+    threads: ThreadsOption = None,
+    seconds: SecondsOption = CLIP_SECONDS,
     kernels: Annotated[
         Literal["torch", "mamba-ssm"],
-        typer.Option(help="What computes the scan of MAMBA: torch, or the mamba_ssm package (CUDA)."),
+        typer.Option(help="Kernels of the scan of MAMBA: torch's, or the mamba_ssm package's (CUDA)."),
     ] = "torch",
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Weights: strong, weak, or a file (its head counts decide).")
-    ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep/--no-store", help="Keep the measurements in the store.")
-    ] = True,
-    form: Annotated[Format, typer.Option("--format", help="table, json or csv.")] = Format.table,
+    checkpoint: CheckpointOption = None,
+    store: StoreOption = None,
+    keep: KeepOption = True,
+    form: FormatOption = Format.table,
 ) -> None:
     """Parameters, MACs, throughput, latency and memory of one or more models.
 
@@ -69,37 +68,34 @@ def profile(
     """
     from effbench.machine.concerns import concerns
     from effbench.measure.conditions import Conditions
-    from effbench.measure.profile import measure_model
-    from effbench.measure.profiled import Profiles
+    from effbench.measure.profile import Profiles
+    from effbench.measure.profile import profile as profile_model
     from effbench.models import zoo
     from effbench.results.store import Store
 
     specs = zoo.resolve(model)
     if checkpoint is not None and len(specs) > 1:
         raise UsageError("--checkpoint is for one model; profile the others without it")
-    parts = [name.value for name in part or Part]
-    conditions = Conditions(clip_seconds=seconds)
     if throughput:
-        conditions = replace(
-            conditions,
-            device=device,
-            precision=precision,
-            compiled=compiled,
-            threads=threads or conditions.threads,
-            kernels=kernels,
-        )
+        Conditions(device, precision, kernels=kernels)  # refuses what is missing here before anything is kept
     # A file may have other heads than its model's card: its counts must not stand for the spec.
     results = Store(store, create=True) if keep and checkpoint is None else None
     profiles = []
     with results or nullcontext(), status(len(specs)) as progress:
         for spec in specs:
             progress.start(str(spec))
-            measured = measure_model(
+            measured = profile_model(
                 spec,
-                conditions,
                 counters=_counters(counters),
-                parts=parts if throughput else (),
+                throughput=throughput,
+                device=device,
+                precision=precision,
+                parts=part or tuple(Part),
                 batch_sizes=batch_size,
+                compiled=compiled,
+                threads=threads,
+                clip_seconds=seconds,
+                kernels=kernels,
                 checkpoint=checkpoint,
                 progress=progress.line,
             )

@@ -13,7 +13,6 @@ from effbench.grid import CLIP_SECONDS
 from effbench.machine.description import Environment
 from effbench.measure.macs import MacReport, count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
-from effbench.measure.parameters import Parameters, count_parameters
 from effbench.measure.workload import Inputs
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
@@ -22,6 +21,29 @@ from effbench.shown import Row, Shown, Table, short
 from effbench.spec import ModelSpec
 
 _MILLION = 1e6
+_FLOAT32 = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Number of parameters, whole and by part; buffers (statistics, windows) do not count.
+
+    Attributes:
+        total: all parameters, weak head and constant ones included, as published figures count.
+        trainable: without constant ones (rotary frequencies).
+        backbone, sequence, strong_head, weak_head: the parts; zero where a module has no such part.
+        without_weak_head: what frame-wise detection needs.
+        file_bytes: size of all weights and persistent buffers in float32, bytes.
+    """
+
+    total: int
+    trainable: int
+    backbone: int
+    sequence: int
+    strong_head: int
+    weak_head: int
+    without_weak_head: int
+    file_bytes: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,16 +102,15 @@ class Complexity(Shown):
             yield Table(explained, "Third-party counters")
 
     def rows(self) -> list[Row]:
-        counts = {f"parameters_{name}": count for name, count in self.parameters.to_dict().items()}
+        counts = {f"parameters_{name}": count for name, count in asdict(self.parameters).items()}
         macs = {f"macs_{name}": macs for name, macs in self.macs_by_counter().items()}
         return [{"spec": self.spec, **counts, **macs}]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON: counts in parameters and MACs."""
         return {
             "spec": self.spec,
             "clip_seconds": self.clip_seconds,
-            "parameters": self.parameters.to_dict(),
+            "parameters": asdict(self.parameters),
             "macs": self.macs_by_counter(),
             "macs_detail": {
                 **self.macs.to_dict(),
@@ -101,20 +122,23 @@ class Complexity(Shown):
     def measurements(self, environment: Environment) -> list[Measurement]:
         """Rows for the results store; of the environment, counts depend on the software alone."""
         software = {"software": asdict(environment.software)}
-        rows: list[Measurement] = []
-        for name, count in self.parameters.to_dict().items():
-            quantity = "parameters" if name == "total" else f"parameters_{name}"
-            if quantity in UNITS:
-                rows.append(Measurement.here(self.spec, quantity, count, environment=software))
+        counts = {
+            "parameters" if name == "total" else f"parameters_{name}": count
+            for name, count in asdict(self.parameters).items()
+        }
+        rows = [
+            Measurement.here(self.spec, quantity, count, environment=software)
+            for quantity, count in counts.items()
+            if quantity in UNITS
+        ]
         for name, macs in self.macs_by_counter().items():
+            conditions: dict[str, object] = {"seconds": self.clip_seconds}
+            if name in self.counters:
+                conditions["explanation"] = list(self.counters[name].causes)
             if macs is not None:
-                conditions: dict[str, object] = {"seconds": self.clip_seconds}
-                if name in self.counters:
-                    conditions["explanation"] = list(self.counters[name].causes)
+                quantity = f"macs_{name}"
                 rows.append(
-                    Measurement.here(
-                        self.spec, f"macs_{name}", macs, conditions=conditions, environment=software
-                    )
+                    Measurement.here(self.spec, quantity, macs, conditions=conditions, environment=software)
                 )
         return rows
 
@@ -129,12 +153,8 @@ class Complexity(Shown):
                     "MACs exact": module.exact,
                     "MACs paper": module.paper,
                 }
-        yield {
-            "part": "total",
-            "parameters": self.parameters.total,
-            "MACs exact": self.macs.exact,
-            "MACs paper": self.macs.paper,
-        }
+        total = ("total", self.parameters.total, self.macs.exact, self.macs.paper)
+        yield dict(zip(("part", "parameters", "MACs exact", "MACs paper"), total, strict=True))
 
     def _explained(self, check: CrossCheck) -> Iterator[Row]:
         exact = self.macs.exact
@@ -197,6 +217,26 @@ def measure_complexity(
         counters={name: cross_check(weighted, _only(inputs), report, name) for name in counters},
         clip_seconds=clip_seconds,
     )
+
+
+def count_parameters(module: nn.Module) -> Parameters:
+    """Parameters of a detector or of any other module; a tensor that is used twice counts once."""
+    parts = {name: _count(child) for name, child in module.named_children()}
+    total = _count(module)
+    state = {tensor.data_ptr() or id(tensor): tensor for tensor in module.state_dict(keep_vars=True).values()}
+    return Parameters(
+        total=total,
+        trainable=sum(p.numel() for p in module.parameters() if p.requires_grad),
+        **{name: parts.get(name, 0) for name in ("backbone", "sequence", "strong_head", "weak_head")},
+        without_weak_head=total - parts.get("weak_head", 0),
+        file_bytes=sum(
+            t.numel() * (_FLOAT32 if t.is_floating_point() else t.element_size()) for t in state.values()
+        ),
+    )
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _clip(detector: SoundEventDetector, clip_seconds: float, strict: bool) -> tuple[Tensor, MacReport]:

@@ -29,17 +29,17 @@ from effbench.spec import ModelSpec
 _CALLS = 2
 _MARK = "effbench memory: "
 _NO_ROOM = 3  # exit code of the child process
-_SMALLEST = "fmn01"
+_SMALLEST = "fmn01+gru-16"
 
 
 @dataclass(frozen=True)
-class Memory:
+class PeakMemory:
     """Bytes that a model takes for one forward pass.
 
     Attributes:
-        peak_bytes: most that is held because of the model: weights, inputs, activations, work space, results.
+        peak_bytes: the most that is held because of the model: weights, inputs, activations, outputs.
         model_bytes: what is held with the model loaded, before it runs.
-        total_bytes: most that the process (CPU) or the allocator with its reserve (CUDA) holds.
+        total_bytes: the most that the process (CPU) or the allocator with its reserve (CUDA) holds.
         method: ``resident set of a child process`` or ``CUDA allocator``.
         batch_size: clips per call.
         conditions: device, precision, part, threads, …
@@ -57,12 +57,11 @@ class Memory:
         return f"{_mebibytes(self.peak_bytes)} at batch {self.batch_size}, {self.conditions} ({shares})"
 
     def to_dict(self) -> dict[str, object]:
-        """Everything, for JSON."""
         sizes = {name: value for name, value in asdict(self).items() if name != "conditions"}
         return {"quantity": "memory", "unit": "bytes", **sizes, **self.conditions.to_dict()}
 
     def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
-        """The row for the results store: the peak that the model causes."""
+        """The row for the results store: the peak."""
         sizes = {"model_bytes": self.model_bytes, "total_bytes": self.total_bytes, "method": self.method}
         return [
             Measurement.here(
@@ -77,7 +76,7 @@ class Memory:
         ]
 
 
-def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: int = 1) -> Memory:
+def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: int = 1) -> PeakMemory:
     """Peak memory of a model, built anew for the purpose.
 
     On the CPU, a child process measures its own resident set: with torch loaded and warm, with the model,
@@ -96,7 +95,7 @@ def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: in
     return measure(str(ModelSpec.parse(spec)), conditions, batch_size)
 
 
-def _in_child(spec: str, conditions: Conditions, batch_size: int) -> Memory:
+def _in_child(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
     request = json.dumps({"spec": spec, "batch_size": batch_size, "conditions": asdict(conditions)})
     # -P: nothing in the current folder may stand in for a module; the child finds what this process runs.
     command = [sys.executable, "-P", "-m", "effbench.measure.memory", request]
@@ -106,12 +105,8 @@ def _in_child(spec: str, conditions: Conditions, batch_size: int) -> Memory:
     answers = [line.removeprefix(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if done.returncode == 0 and answers:
         sizes: dict[str, int] = json.loads(answers[-1])
-        return Memory(
-            **sizes,
-            method="resident set of a child process",
-            batch_size=batch_size,
-            conditions=conditions,
-        )
+        method = "resident set of a child process"
+        return PeakMemory(**sizes, method=method, batch_size=batch_size, conditions=conditions)
     if done.returncode in (_NO_ROOM, -signal.SIGKILL):
         raise _too_large(spec, batch_size)
     reason = next(reversed(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
@@ -119,7 +114,7 @@ def _in_child(spec: str, conditions: Conditions, batch_size: int) -> Memory:
 
 
 def main(arguments: list[str]) -> None:
-    """What the child process does: measure what the request says, and print the sizes as JSON."""
+    """The child process: measures as the request in JSON says, and prints the sizes as JSON."""
     request = json.loads(arguments[0])
     conditions = Conditions(**request["conditions"])
     torch.set_num_threads(conditions.threads)
@@ -143,7 +138,7 @@ def main(arguments: list[str]) -> None:
     print(_MARK + json.dumps(sizes))
 
 
-def _cuda(spec: str, conditions: Conditions, batch_size: int) -> Memory:
+def _cuda(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
     device = conditions.torch_device
     detector = build_model(spec, seed=0)
     gc.collect()
@@ -163,14 +158,7 @@ def _cuda(spec: str, conditions: Conditions, batch_size: int) -> Memory:
     finally:
         del detector
         torch.cuda.empty_cache()
-    return Memory(
-        peak_bytes=peak - baseline,
-        model_bytes=model - baseline,
-        total_bytes=reserved,
-        method="CUDA allocator",
-        batch_size=batch_size,
-        conditions=conditions,
-    )
+    return PeakMemory(peak - baseline, model - baseline, reserved, "CUDA allocator", batch_size, conditions)
 
 
 def _too_large(spec: str, batch_size: int) -> EffbenchError:
@@ -186,14 +174,13 @@ def _run(detector: SoundEventDetector, conditions: Conditions, batch_size: int) 
 
 
 def _touch_torch() -> None:
-    """Loads what effbench and torch load on first use, so that the measured model does not pay for it."""
+    """Loads what effbench and torch load on first use, which is not the model's memory."""
     smallest = build_model(_SMALLEST, seed=0)
     with torch.inference_mode():
         smallest(smallest.frontend(torch.ones(1, 8_000)))
         x = torch.ones(1, 4, 8, 64)
         F.layer_norm(F.gelu(x), (64,))
         F.scaled_dot_product_attention(x, x, x)
-        torch.nn.GRU(8, 8)(torch.ones(4, 1, 8))
 
 
 def _forbid_more_than_is_free() -> None:

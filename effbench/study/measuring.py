@@ -73,15 +73,24 @@ class ThroughputJob(Job):
         return True
 
     def run(self, follower: Follower) -> None:
-        from effbench.measure.profile import measure_model
+        from effbench.measure.profile import profile
 
-        parts, batch_sizes = self.options.parts, self.options.batch_sizes
-        found = measure_model(
-            self.spec, self._conditions(), parts=parts, batch_sizes=batch_sizes, progress=follower.line
+        options = self.options
+        profiled = profile(
+            self.spec,
+            device=options.device,
+            precision=self.precision,
+            parts=options.parts,
+            batch_sizes=options.batch_sizes,
+            compiled=options.compiled,
+            threads=options.threads,
+            clip_seconds=options.seconds,
+            kernels=options.kernels,
+            progress=follower.line,
         )
-        self.place.keep(found.timings())
+        self.place.keep(profiled.timings())
 
-    def _conditions(self, part: str = "network") -> Conditions:
+    def _conditions(self, part: str) -> Conditions:
         from effbench.measure.conditions import Conditions
 
         options = self.options

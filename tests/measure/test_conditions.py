@@ -9,7 +9,7 @@ import effbench
 from effbench.errors import UsageError
 from effbench.machine.description import Environment
 from effbench.measure.conditions import Conditions
-from effbench.measure.throughput import measure_throughput
+from effbench.measure.speed import measure_throughput
 from effbench.measure.timing import Budget
 from effbench.measure.workload import running_on
 from effbench.models.sequence.mamba import FusedStateSpaceScan, Mamba2

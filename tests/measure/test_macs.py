@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 import effbench
 from effbench.errors import EffbenchWarning, UncountedOperator
+from effbench.measure.complexity import count_parameters
 from effbench.measure.macs import count_macs
-from effbench.measure.parameters import count_parameters
 
 FIGURES = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "paper_figures.csv").open()))
 FEATURES = (1, 1, 128, 1000)

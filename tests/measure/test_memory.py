@@ -10,7 +10,7 @@ import effbench
 from effbench.errors import EffbenchError, UnknownModel
 from effbench.machine.description import Environment
 from effbench.measure.conditions import Conditions
-from effbench.measure.memory import Memory, peak_memory
+from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.version import commit
 
 MIB = 2**20
@@ -19,17 +19,17 @@ FEATURE_BYTES = 4 * 128 * 1000  # of one clip of 10 s, as the network gets it
 
 
 @pytest.fixture(scope="module")
-def one() -> Memory:
+def one() -> PeakMemory:
     return peak_memory("fmn04", ONE_THREAD)
 
 
 @pytest.fixture(scope="module")
-def eight() -> Memory:
+def eight() -> PeakMemory:
     return peak_memory("fmn04", ONE_THREAD, batch_size=8)
 
 
 @pytest.fixture(scope="module")
-def large() -> Memory:
+def large() -> PeakMemory:
     return peak_memory("FMN10+bigru:512", ONE_THREAD)
 
 
@@ -37,12 +37,14 @@ def weight_bytes(spec: str) -> int:
     return sum(4 * parameter.numel() for parameter in effbench.build_model(spec, seed=0).parameters())
 
 
-def test_a_loaded_model_takes_the_bytes_of_its_weights(one: Memory, large: Memory) -> None:
+def test_a_loaded_model_takes_the_bytes_of_its_weights(one: PeakMemory, large: PeakMemory) -> None:
     assert 0 <= one.model_bytes - weight_bytes("fmn04") < 8 * MIB
     assert 0 <= large.model_bytes - weight_bytes("fmn10+gru-512") < 8 * MIB
 
 
-def test_the_peak_holds_the_model_and_grows_with_the_batch(one: Memory, eight: Memory, large: Memory) -> None:
+def test_the_peak_holds_the_model_and_grows_with_the_batch(
+    one: PeakMemory, eight: PeakMemory, large: PeakMemory
+) -> None:
     for memory in (one, large):
         assert memory.model_bytes + FEATURE_BYTES < memory.peak_bytes < memory.total_bytes
     assert eight.peak_bytes - one.peak_bytes > 7 * FEATURE_BYTES
@@ -50,7 +52,7 @@ def test_the_peak_holds_the_model_and_grows_with_the_batch(one: Memory, eight: M
     assert eight.model_bytes == pytest.approx(one.model_bytes, abs=4 * MIB)
 
 
-def test_memory_renders_itself_survives_json_and_becomes_a_row(one: Memory) -> None:
+def test_memory_renders_itself_survives_json_and_becomes_a_row(one: PeakMemory) -> None:
     assert "MiB at batch 1, fp32, 1 thread" in str(one)
     assert json.loads(json.dumps(one.to_dict())) == one.to_dict()
     (row,) = one.measurements("fmn04", Environment(device="cpu"))

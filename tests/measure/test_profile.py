@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import effbench
 from effbench.errors import EffbenchWarning, UsageError
-from effbench.measure.profiled import Profiles
+from effbench.measure.profile import Profiles
 from effbench.measure.timing import Budget
 from effbench.shown import Table
 from tests.measure.detectors import tiny_detector
@@ -94,8 +94,8 @@ def test_an_operator_without_a_rule_in_a_module_is_told_and_does_not_stop_the_pr
         (nn.Linear(6, 3), {}, "Linear is not a detector: the inputs of one call are missing"),
         ("fmn04", {"inputs": torch.ones(1, 6)}, "not on given inputs"),
         (tiny_detector(), {"inputs": torch.ones(1, 6)}, "not on given inputs"),
-        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "batch_sizes": [2]}, "and no other"),
-        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["frontend"]}, "and no other"),
+        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "batch_sizes": [2]}, "only the call on them"),
+        (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["frontend"]}, "only the call on them"),
         (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["head"]}, "unknown part 'head'"),
         (TwoInputs(), {"inputs": [torch.ones(1, 6)] * 2, "counters": ["thop"]}, "only input is a tensor"),
     ],

@@ -17,8 +17,7 @@ from effbench.errors import DeviceError, UsageError
 from effbench.machine.description import Environment
 from effbench.machine.environment import environment
 from effbench.measure.conditions import Conditions
-from effbench.measure.latency import measure_latency
-from effbench.measure.throughput import measure_throughput
+from effbench.measure.speed import measure_latency, measure_throughput
 from effbench.measure.timing import Budget
 from effbench.measure.workload import is_out_of_memory, make_call, make_inputs, prepared
 from effbench.results.intervals import Estimate

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import effbench
+from effbench.measure.complexity import count_parameters
 from effbench.measure.macs import count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, cross_check
-from effbench.measure.parameters import count_parameters
 from effbench.spec import TRANSFORMERS, ModelSpec
 from tests.measure.test_macs import closed_form_sequence
 from tests.models.transformers import small_detector
