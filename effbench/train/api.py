@@ -39,10 +39,10 @@ def train(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
-    """Train a model by a recipe, or go on with a run that was stopped, to the end.
+    """Train a model by a recipe, or resume a run that was stopped, to the end.
 
-    An interrupt (Ctrl-C, SIGTERM) ends the step at work, saves and raises ``Stopped``; a second one ends at
-    once. With several ``devices`` every process runs the script that calls this, and all get the same result.
+    An interrupt (Ctrl-C, SIGTERM) finishes the step, saves and raises ``Stopped``; a second one ends at once.
+    With several ``devices`` every process runs the script that calls this, and all get the same result.
 
     Args:
         model: spec, e.g. ``fmn10+tf-256``.
@@ -55,42 +55,27 @@ def train(
         name: of the run's folder under ``runs``; made from recipe, model and seed by default.
         runs: where runs are kept.
         resume: folder of a run, which knows all of the above.
-        device: ``cpu``, ``cuda`` or ``auto``.
-        devices: processes on each node, a GPU each.
-        nodes: on each of which this is called.
-        strategy: ``auto``, ``ddp`` or ``fsdp``.
-        workers: loading processes of each process.
-        threads: of torch on the CPU, while it trains.
-        loggers: ``tensorboard``, ``wandb``, both or none.
+        device: this and ``devices``, ``nodes``, ``strategy``, ``workers``, ``threads``, ``loggers``: see
+            ``Hardware``.
         store: results store that keeps the best scores, if any.
-        progress: is told what happens.
+        progress: its methods are called as the training goes.
 
     Raises:
         UsageError: what can't work as it was asked for; there is no new run then.
-        TrainingError: losses or weights are not finite any more.
-        Stopped: it was interrupted, and can go on.
+        TrainingError: a loss or weights are not finite.
+        Stopped: it was interrupted, and can be resumed.
         EffbenchError: data, weights or files that can't be read or written.
     """
     changes = tuple(changes)
-    if resume is None and (model is None or recipe is None or data is None):
-        raise UsageError("a training needs a model, a recipe and data, or a run to resume")
-    if resume is not None and any((model, recipe, data, audio, pseudo_labels, weak_data, *changes, name)):
-        raise UsageError("a run that is resumed has its model, recipe, data and name already")
     if resume is not None:
+        if any((model, recipe, data, audio, pseudo_labels, weak_data, *changes, name)):
+            raise UsageError("a run that is resumed has its model, recipe, data and name already")
         folder, plan = Path(resume), Run.open(Path(resume)).plan
+    elif model is None or recipe is None or data is None:
+        raise UsageError("a training needs a model, a recipe and data, or a run to resume")
     else:
-        assert model is not None
-        assert recipe is not None
-        assert data is not None
-        plan = plan_training(
-            model,
-            recipe,
-            data,
-            audio=audio,
-            pseudo_labels=pseudo_labels,
-            weak_data=weak_data,
-            changes=changes,
-        )
+        sources = {"audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
+        plan = plan_training(model, recipe, data, changes=changes, **sources)
         folder = Path(runs) / (name or plan.name)
     hardware = Hardware(device, devices, nodes, strategy, workers, threads, tuple(loggers))
     return follow_plan(plan, folder, hardware, resume=resume is not None, store=store, progress=progress)
@@ -105,11 +90,7 @@ def follow_plan(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
-    """``train`` for a plan and the folder of its run, which ``resume`` says is there already.
-
-    Raises:
-        EffbenchError: see ``train``.
-    """
+    """``train`` for a plan and its run's folder, which exists already if ``resume``; raises as it does."""
     check_installed()
     from effbench.results.store import Store
     from effbench.train.feed.training_data import open_data
@@ -139,11 +120,7 @@ def follow_plan(
 
 
 def check_installed() -> None:
-    """Before anything heavy is loaded.
-
-    Raises:
-        EffbenchError: a package that only training needs is missing.
-    """
+    """Raise ``EffbenchError`` if a package that only training needs is missing; imports none of them."""
     missing = [name for name in ("lightning", "h5py") if find_spec(name) is None]
     if missing:
         raise EffbenchError(f"training needs {' and '.join(missing)}: pip install 'effbench[train]'")

@@ -28,19 +28,14 @@ class TrainingEstimate(Shown):
     """What a training would take.
 
     Attributes:
-        spec: canonical model spec.
-        recipe: its name.
         device: kind of the device, whose memory ``peak_bytes`` is.
-        epochs: of the recipe.
-        epoch_items: training items of an epoch.
-        epoch_steps: optimiser steps of an epoch.
+        epoch_items: training items per epoch.
+        epoch_steps: optimiser steps per epoch.
         load_seconds: of loading the batches of a step.
         step_seconds: of front-end, network and optimiser in a step.
-        validation_seconds: of one validation, without the scoring.
-        validations: their number.
+        validation_seconds: of one of the ``validations``, without the scoring.
         total_seconds: of the whole training. Workers load while the device computes; without them one waits
             for the other.
-        peak_bytes: memory that was held at most.
     """
 
     spec: str
@@ -80,20 +75,13 @@ class TrainingEstimate(Shown):
 
 
 def estimate(plan: Plan, hardware: Hardware) -> TrainingEstimate:
-    """What a training would take; leaves nothing behind.
-
-    Raises:
-        EffbenchError: whatever would stop the training itself.
-    """
+    """What a training would take; leaves nothing behind. Raises whatever would stop the training itself."""
     data = open_data(plan)
     fabric = make_fabric(replace(hardware, loggers=()), plan, None)
     fabric.launch()
     module = build_training(plan, data)
-    with (
-        TemporaryDirectory(prefix="effbench-") as folder,
-        threads(hardware.threads),
-        ResidentPeak() as resident,
-    ):
+    kept = TemporaryDirectory(prefix="effbench-")
+    with kept as folder, threads(hardware.threads), ResidentPeak() as resident:
         fit = Fit(data, module, fabric, Run(Path(folder), plan), Progress(), workers=hardware.workers)
         load, step = _time_steps(fit)
         validation = _time_validation(fit)

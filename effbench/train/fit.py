@@ -18,12 +18,10 @@ from torch import Tensor
 
 from effbench.errors import Stopped
 from effbench.models.checkpoints import save_checkpoint
-from effbench.train.ema import WeightAverage
-from effbench.train.feed.steps import Batches, StepBatches
-from effbench.train.feed.training_data import TrainingData
+from effbench.train.feed.training_data import Batches, StepBatches, TrainingData
 from effbench.train.health import Recent, any_process, check_weights
 from effbench.train.module import DetectorTraining
-from effbench.train.optimizer import ScheduledRates, make_optimizer
+from effbench.train.optimizer import ScheduledRates, WeightAverage, make_optimizer
 from effbench.train.progress import Progress
 from effbench.train.runs import Run
 from effbench.train.state import FurtherState, Position, detector_state, load_state, training_state
@@ -34,16 +32,9 @@ LOOK_EVERY, SAVE_EVERY = 20, 500
 
 
 class Fit:
-    """One training at work.
+    """One training: data, module and a launched fabric, with the run that keeps its results.
 
-    Args:
-        data: opened and checked.
-        module: detector and loss.
-        fabric: launched.
-        run: where results go.
-        progress: follows.
-        workers: loading processes of each training process.
-        stop: asked after every step whether to stop.
+    ``workers`` are the loading processes of each training process; ``stop`` is called after every step.
     """
 
     def __init__(
@@ -92,7 +83,7 @@ class Fit:
         """Train to the end.
 
         Raises:
-            TrainingError: losses or weights are not finite any more.
+            TrainingError: a loss or weights are not finite.
             Stopped: ``stop`` said so.
             EffbenchError: a clip can't be decoded, or the disk is full.
         """
@@ -120,7 +111,7 @@ class Fit:
             self._save()
 
     def windows(self) -> Iterator[list[Batches]]:
-        """The batches of each optimiser step of this epoch that is still to be done."""
+        """The batches of each optimiser step that is left of this epoch."""
         return self.steps.epoch(self.position.epoch, self.position.batch)
 
     def take_step(self, window: list[Batches]) -> None:
@@ -159,7 +150,7 @@ class Fit:
         return torch.Generator().manual_seed(int(seeds[1]))
 
     def _look(self) -> None:
-        """Check the losses since the last look, and say how it goes."""
+        """Check the losses since the last look, and report progress."""
         if self._recent.losses:
             loss, speed = self._recent.look(self.position, self.run.kept)
             self.progress.step(self.position, loss, speed, self.total_steps)

@@ -17,11 +17,7 @@ _ADVICE = "Try a lower optimizer.lr, clip_norm=1, or precision=fp32 in a new run
 
 
 class Recent:
-    """Batches since the last look at the losses, which stay on the device until then.
-
-    Args:
-        fabric: the processes.
-    """
+    """Batches since the last look at the losses, which stay on the device until then."""
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
@@ -31,7 +27,7 @@ class Recent:
         self.restart()
 
     def restart(self) -> None:
-        """Time counts from now: what came before was no training."""
+        """Start the clock again: the time before was not training."""
         self.began = time.perf_counter()
 
     def add(self, step: int, loss: Tensor, clips: tuple[str, ...]) -> None:
@@ -41,13 +37,9 @@ class Recent:
         self.steps.append(step)
 
     def look(self, position: Position, kept: str) -> tuple[float, float]:
-        """Mean loss, and clips per second of all processes; what they come from is counted and forgotten.
+        """Mean loss, and clips per second of all processes, since the last look; adds them to ``position``.
 
-        Every process has to call this.
-
-        Args:
-            position: takes in the losses and the time.
-            kept: says what was saved, for the error.
+        Every process has to call this. ``kept`` says what was saved, for the error.
 
         Raises:
             TrainingError: a loss of any process is not finite.
@@ -75,27 +67,18 @@ class Recent:
 
 
 def check_weights(fabric: Fabric, detector: nn.Module, position: Position, kept: str) -> None:
-    """A finite loss can leave weights that are not, which must neither be kept nor be the best.
+    """Raise ``TrainingError`` if weights of any process are not finite, which a finite loss can leave behind.
 
-    Every process has to call this.
-
-    Args:
-        fabric: the processes.
-        detector: whose parameters and buffers are looked at.
-        position: after which step.
-        kept: says what was saved, for the error.
-
-    Raises:
-        TrainingError: weights of any process are not finite.
+    Every process has to call this. ``kept`` says what was saved, for the error.
     """
     weights = chain(detector.named_parameters(), detector.named_buffers())
     names = [name for name, value in weights if not value.isfinite().all()]
-    problem = None
-    if names:
-        problem = (
-            f"{len(names)} weights are not finite after step {position.step:,} (epoch {position.epoch + 1}), "
-            f"the first of them {names[0]}; {kept}\n{_ADVICE}"
-        )
+    problem = (
+        f"{len(names)} weights are not finite after step {position.step:,} (epoch {position.epoch + 1}), "
+        f"the first of them {names[0]}; {kept}\n{_ADVICE}"
+        if names
+        else None
+    )
     raise_together(fabric, problem)
 
 
@@ -108,7 +91,7 @@ def any_process(fabric: Fabric, asked: bool) -> bool:
 
 
 def raise_together(fabric: Fabric, problem: str | None) -> None:
-    """Raise ``TrainingError`` in every process if one of them has a problem; the first one's is told.
+    """Raise ``TrainingError`` in every process if one of them has a problem: that of the lowest rank.
 
     Every process has to call this.
     """

@@ -50,11 +50,7 @@ class DetectorTraining(nn.Module):
     ``training_step`` the loss of examples. They are apart because only the second is the network's work, in
     the recipe's precision and, on several devices, synchronised.
 
-    Args:
-        detector: the student.
-        recipe: says which loss and which augmentations.
-        teacher: a trained detector, for the task ``advanced``. It is no part of this module: neither its
-            weights nor its mode follow.
+    The ``teacher`` of the task ``advanced`` is no part of this module: its weights and mode do not follow.
     """
 
     def __init__(

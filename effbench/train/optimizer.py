@@ -1,20 +1,22 @@
-"""The optimiser: which rate and which weight decay each parameter has, at every step."""
+"""How weights move: each parameter's rate and weight decay at every step, and the average of the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol, cast
 
-from torch import nn, optim
+from torch import Tensor, nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from effbench.errors import UsageError
 from effbench.models.detector import SoundEventDetector
 from effbench.train.recipe.recipe import Recipe, ScheduleOptions
-from effbench.train.schedules import SCHEDULES
 
 
 class Layered(Protocol):
-    """A backbone that tells its layers apart."""
+    """A backbone with layers that can have rates of their own."""
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Parameters of every layer, from the input upward."""
@@ -93,14 +95,55 @@ def make_optimizer(detector: SoundEventDetector, recipe: Recipe) -> optim.Optimi
     return optim.Adam(groups) if options.name == "adam" else optim.AdamW(groups)
 
 
-class ScheduledRates:
-    """Learning rates of an optimiser's groups over its steps.
+#: Factor of the peak rate after so many optimiser steps. All schedules begin with ``s / warmup`` for
+#: ``s < warmup``; a run of fewer steps ends within the warm-up. ``p = (s - warmup) / (total - warmup)``.
+Schedule = Callable[[int], float]
 
-    Args:
-        optimizer: of ``make_optimizer``, which begins with the peak rates.
-        options: of the schedule.
-        total: optimiser steps of the training.
+
+def cosine(total: int, *, warmup: int = 0, end: float = 0.0) -> Schedule:
+    """``end + (1 - end) · (1 + cos(π p)) / 2``.
+
+    Source: Loshchilov and Hutter 2017, one period.
     """
+    return _warmed(lambda p: end + (1 - end) * 0.5 * (1 + math.cos(math.pi * p)), total, warmup)
+
+
+def linear(total: int, *, warmup: int = 0, end: float = 0.0) -> Schedule:
+    """``1 + (end - 1) · p``."""
+    return _warmed(lambda p: 1 + (end - 1) * p, total, warmup)
+
+
+def exponential(total: int, *, warmup: int = 0, end: float = 0.01) -> Schedule:
+    """``end ^ p``; ``end`` is above 0."""
+    return _warmed(lambda p: end**p, total, warmup)
+
+
+def constant(total: int, *, warmup: int = 0, end: float = 1.0) -> Schedule:
+    """1 after the warm-up; ``end`` is not used."""
+    return _warmed(lambda p: 1.0, total, warmup)
+
+
+SCHEDULES: Mapping[str, Callable[..., Schedule]] = {
+    "cosine": cosine,
+    "linear": linear,
+    "exponential": exponential,
+    "constant": constant,
+}
+
+
+def _warmed(after: Callable[[float], float], total: int, warmup: int) -> Schedule:
+    """Linear warm-up, then ``after`` of the progress, which stays at 1 beyond the last step."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return step / warmup
+        return after(min(1.0, (step - warmup) / max(1, total - warmup)))
+
+    return factor
+
+
+class ScheduledRates:
+    """Learning rates of an optimiser's groups, which begin with the peak rates, over ``total`` steps."""
 
     def __init__(self, optimizer: optim.Optimizer, options: ScheduleOptions, total: int) -> None:
         self.optimizer = optimizer
@@ -119,3 +162,46 @@ class ScheduledRates:
             peaks = [peak for name, peak in self.peaks.items() if name.startswith(part)]
             rates |= {column: max(peaks) * self._factor(step)} if peaks else {}
         return rates
+
+
+class WeightAverage:
+    """``average ← decay · average + (1 - decay) · weights`` at every update; begins with the first weights.
+
+    Buffers, such as the statistics of batch normalisation, are copied, not averaged. Frozen weights are kept.
+
+    Source: Polyak and Juditsky 1992, with exponential weights.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self._averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._averaged.n_averaged.fill_(1)
+
+    @property
+    def average(self) -> Mapping[str, Tensor]:
+        """Averaged weights and copied buffers by name."""
+        return self._averaged.module.state_dict()
+
+    def update(self, model: nn.Module) -> None:
+        """Take in the model's present weights, once after each optimiser step."""
+        self._averaged.update_parameters(model)
+
+    @contextmanager
+    def swapped(self, model: nn.Module) -> Iterator[None]:
+        """The model holds the average inside the context, and its own weights and buffers after it."""
+        own = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            model.load_state_dict(own)
+
+    def state_dict(self) -> dict[str, object]:
+        """Decay and averaged weights."""
+        return {"decay": self.decay, "average": dict(self.average)}
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        """Restore what ``state_dict`` gave; ``RuntimeError`` if it is of a model with other weights."""
+        self._averaged.module.load_state_dict(cast(Mapping[str, Tensor], state["average"]))
+        self.decay = cast(float, state["decay"])
+        self._averaged.multi_avg_fn = get_ema_multi_avg_fn(self.decay)

@@ -14,14 +14,7 @@ from effbench.train.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a training's data lie.
-
-    Attributes:
-        data: the data set.
-        audio: folder of its audio, where that lies elsewhere.
-        pseudo_labels: HDF5 file for distillation.
-        weak_data: clips of the weak batches, for the task ``advanced``.
-    """
+    """Absolute paths of a training's data; ``weak_data`` is for the task ``advanced``."""
 
     data: str
     audio: str | None = None
@@ -36,7 +29,7 @@ class Plan:
     Attributes:
         spec: canonical model spec.
         recipe_name: as it was asked for.
-        recipe: with the card's rates and all overrides.
+        recipe: with the card's rates and all changes.
         sources: absolute paths.
     """
 
@@ -93,16 +86,7 @@ def plan_training(
     weak_data: str | Path | None = None,
     changes: Iterable[str] = (),
 ) -> Plan:
-    """A training, checked as far as that goes without reading data or weights.
-
-    Args:
-        model: spec.
-        recipe: name of a shipped recipe, or a YAML file.
-        data: see ``Sources``, as for the other paths.
-        audio: likewise.
-        pseudo_labels: likewise.
-        weak_data: likewise.
-        changes: of the recipe, ``section.key=value`` each.
+    """A training, checked without reading data or weights; the arguments are those of ``train``.
 
     Raises:
         UsageError: several models, an unknown recipe, a change that it refuses, a path that does not exist.

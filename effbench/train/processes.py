@@ -1,4 +1,4 @@
-"""The processes of one training: the first one tells, and they end together."""
+"""The processes of one training: the first one reports, and they end together."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LOST = re.compile(r"gloo|nccl|connection|socket|store|peer", re.IGNORECASE)
 
 
 def first_process() -> bool:
-    """Whether this is the process that a person, or a launcher as the first of all, has started."""
+    """Whether this is the process that a person, or a launcher before all others, has started."""
     ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
     return all(os.environ.get(name, "0") == "0" for name in ranks)
 
 
 def follow() -> None:
-    """Make this process one that leaves talking to the first, and ends when the one that started it does.
+    """Leave all output to the first process, and end when the one that started this one does.
 
     A process that waits for others on a GPU would not notice that they are gone.
     """
@@ -45,7 +45,7 @@ def follow() -> None:
 
 @contextmanager
 def stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Whether an interrupt has come, which ``tell`` is called at; the second one interrupts at once."""
+    """Whether an interrupt has come: the first one calls ``tell``, the second interrupts at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -71,7 +71,7 @@ def ending_together(fabric: Fabric) -> Iterator[None]:
     """If this process can't go on, nor can those that it has started.
 
     Raises:
-        EffbenchError: another process has failed, which has said why.
+        EffbenchError: another process has failed, and has printed why.
     """
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -82,9 +82,7 @@ def ending_together(fabric: Fabric) -> Iterator[None]:
         if fabric.world_size > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
             if not first_process():
                 os._exit(1)
-            raise EffbenchError(
-                "another process of this training has ended; why, it has said itself"
-            ) from None
+            raise EffbenchError("another process of this training has failed, and has printed why") from None
         raise
 
 

@@ -28,12 +28,7 @@ _NOTED = {"spec", "recipe", "sources", "environment", "commit"}
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run began.
-
-    Attributes:
-        commit: of the code.
-        environment: the machine and software, as plain data.
-    """
+    """Where a run began: commit of the code, and the machine and software as plain data."""
 
     commit: str | None
     environment: Mapping[str, object]
@@ -50,15 +45,10 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, origin: Origin) -> Run:
-        """A new folder with the plan in it.
-
-        Args:
-            folder: must not exist, or be empty.
-            plan: of the training.
-            origin: is noted.
+        """A new folder with the plan and the origin in it.
 
         Raises:
-            UsageError: the folder holds something.
+            UsageError: the folder holds something already.
             EffbenchError: it can't be written.
         """
         run = cls(folder, plan)
@@ -122,20 +112,16 @@ class Run:
 
     @property
     def kept(self) -> str:
-        """What there is to go on from, as a part of a sentence."""
+        """What there is to resume from, as a part of a sentence."""
         return f"{self.last} is as it was saved last" if self.last.is_file() else "nothing was saved yet"
 
     def add_row(self, row: Mapping[str, float | None]) -> None:
-        """Add an epoch's metrics, in the place of those of it and of later ones that a stopped run left."""
+        """Add an epoch's metrics, in place of any of the same or later epochs that a stopped run left."""
         done = [old for old in self.rows() if (old["epoch"] or 0) < (row["epoch"] or 0)]
         self.write_rows([*done, row])
 
     def write_rows(self, rows: Sequence[Mapping[str, float | None]]) -> None:
-        """Replace the metrics.
-
-        Raises:
-            EffbenchError: they can't be written; the earlier ones stay as they were.
-        """
+        """Replace the metrics; if they can't be written, the earlier ones stay."""
         columns = list(dict.fromkeys(key for row in rows for key in row))
         with replacing(self.metrics) as path, path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns)
@@ -143,11 +129,7 @@ class Run:
             writer.writerows([{key: _cell(row.get(key)) for key in columns} for row in rows])
 
     def draw_curves(self) -> None:
-        """Draw the metrics anew.
-
-        Raises:
-            EffbenchError: the picture can't be written.
-        """
+        """Draw the metrics anew."""
         from effbench.plots.training import save_curves
 
         save_curves(self.rows(), self.curves, title=self.folder.name)
@@ -162,10 +144,10 @@ class Run:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """No other process of this machine can train this run meanwhile.
+        """Keep other processes of this machine from training this run.
 
         Raises:
-            UsageError: one does.
+            UsageError: one does already.
         """
         lock = FileLock(self.lock)
         with reporting_write_errors(self.lock):

@@ -38,12 +38,7 @@ _PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 
 
 def make_fabric(hardware: Hardware, plan: Plan, folder: Path | None) -> Fabric:
-    """Processes of a training, not launched yet.
-
-    Args:
-        hardware: what was asked for.
-        plan: says the precision.
-        folder: of the run, for the loggers; without one, there are none.
+    """Processes of a training, not launched yet; without a run's ``folder`` there are no loggers.
 
     Raises:
         UsageError: an unknown strategy or logger, or one or a precision that does not suit the device.
@@ -93,11 +88,7 @@ def _logger(name: str, plan: Plan, folder: Path) -> Logger:
 
 
 def build_detector(plan: Plan, data: TrainingData, begin: Path | None = None) -> SoundEventDetector:
-    """The student, with the weights of the file ``begin``, or as the recipe says.
-
-    Raises:
-        CheckpointError: the weights can't be found, or do not fit.
-    """
+    """The student, with the weights of the file ``begin``, or as the recipe says."""
     start = begin or plan.recipe.initialise
     return build_model(
         plan.spec,
@@ -112,7 +103,6 @@ def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
     """The online teacher of the task ``advanced``.
 
     Raises:
-        CheckpointError: its weights can't be found, or do not fit.
         UsageError: its classes are not the student's.
     """
     teacher = plan.recipe.teacher
@@ -129,7 +119,7 @@ def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
 
 
 def build_training(plan: Plan, data: TrainingData, begin: Path | None = None) -> DetectorTraining:
-    """What a plan trains; ``begin`` is the last checkpoint of a run that goes on.
+    """What a plan trains; ``begin`` is the last checkpoint of a run that is resumed.
 
     Raises:
         CheckpointError: weights can't be found, or do not fit.
@@ -146,7 +136,7 @@ def origin_here(hardware: Hardware) -> Origin:
 
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """So many threads of torch on the CPU, or as they are; as many as before at the end."""
+    """Set torch's number of CPU threads, if one is given, and restore it at the end."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -164,19 +154,7 @@ def fit_run(
     *,
     workers: int = 0,
 ) -> Fit:
-    """Train a run from where it stands to its end.
-
-    Args:
-        run: new, or stopped.
-        data: of its plan.
-        module: what ``build_training`` made of the plan.
-        fabric: launched.
-        progress: follows.
-        workers: loading processes of each process.
-
-    Raises:
-        EffbenchError: see ``Fit.fit``.
-    """
+    """Train a run from where it stands to its end, on a launched fabric; raises as ``Fit.fit`` does."""
     if fabric.is_global_zero:
         run.tidy()
     with stop_requests(progress.stopping) as stop:

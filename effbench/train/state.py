@@ -27,13 +27,10 @@ class Position:
 
     Attributes:
         step: optimiser steps that are done.
-        epoch: epochs that are done, or the one at work, counted from 0.
-        batch: batches of this epoch that are done, on each process.
-        batches: of the whole epoch, on each process.
-        best: highest validation metric so far.
-        best_epoch: epochs that were done when it was reached.
-        loss_sum: of the losses of this epoch's batches on this process.
-        loss_count: number of them.
+        epoch: epochs that are done, or the current one, counted from 0.
+        batch: batches of this epoch that are done, on each process, of ``batches``.
+        best: highest validation metric so far, after ``best_epoch`` epochs.
+        loss_sum: of the losses of this epoch's ``loss_count`` batches on this process.
         seconds: that this epoch's steps have taken.
     """
 
@@ -48,11 +45,9 @@ class Position:
     seconds: float = 0.0
 
     def place(self, batches: int, accumulate: int) -> None:
-        """Find the place in the epoch again if it had other batches: another number of processes saved it.
+        """Find the place in the epoch again if another number of processes, with other batches, saved it.
 
-        Args:
-            batches: of the whole epoch, on each process.
-            accumulate: batches of an optimiser step.
+        ``batches`` make the whole epoch, ``accumulate`` a step, on each process.
         """
         if batches != self.batches:
             steps = self.batch * batches // (self.batches * accumulate)
@@ -67,7 +62,7 @@ def detector_state(module: nn.Module) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class FurtherState:
-    """What the next step depends on beside weights, optimiser and position.
+    """What the next step depends on besides weights, optimiser and position.
 
     Attributes:
         precision: state of the gradient scaler.
@@ -90,7 +85,7 @@ def training_state(
 
 
 def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Position, FurtherState]:
-    """Put weights and optimiser back to where they were; returns the position and the further state.
+    """Restore weights and optimiser; returns the position and the further state.
 
     Raises:
         CheckpointError: the file is not a checkpoint of a training, or of another one.
@@ -98,7 +93,7 @@ def load_state(path: Path, module: nn.Module, optimizer: Optimizer) -> tuple[Pos
     content = read_content(path)
     training = content.get("training")
     if not isinstance(training, Mapping):
-        raise CheckpointError(f"{path} holds weights alone: a training can't go on from it")
+        raise CheckpointError(f"{path} holds weights alone: a training can't resume from it")
     try:
         weights = {_PREFIX + key: tensor for key, tensor in content["state_dict"].items()}
         distributed.set_model_state_dict(module, weights, options=_FROM_WHOLE)

@@ -24,7 +24,7 @@ class TrainingResult(Shown):
         recipe: its name.
         folder: of the run.
         epochs: that were trained.
-        metric: the highest value of it decided which weights are the best.
+        metric: its highest value decided which weights are the best.
         best_epoch: after which they were kept; ``None`` where the metric never had a value.
         measurements: their scores, as rows of a results store.
     """
@@ -61,24 +61,20 @@ class TrainingResult(Shown):
         yield f"weights in {self.weights}; curves in {self.folder / 'curves.png'}"
 
     def rows(self) -> Sequence[Row]:
-        about = {
-            "spec": self.spec,
-            "recipe": self.recipe,
-            "run": str(self.folder),
-            "epoch": self.best_epoch,
-        }
+        about = self._about() | {"epoch": self.best_epoch}
         return [{**about, "quantity": row.quantity, **_value(row)} for row in self.measurements]
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "spec": self.spec,
-            "recipe": self.recipe,
-            "run": str(self.folder),
+            **self._about(),
             "weights": None if self.weights is None else str(self.weights),
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
             "scores": {row.quantity: _value(row) for row in self.measurements},
         }
+
+    def _about(self) -> dict[str, object]:
+        return {"spec": self.spec, "recipe": self.recipe, "run": str(self.folder)}
 
 
 def result_of(fit: Fit) -> TrainingResult:

@@ -36,12 +36,7 @@ from effbench.train.runs import LOGITS
 
 @dataclass(frozen=True)
 class Scored:
-    """The result of one validation.
-
-    Attributes:
-        loss: mean binary cross-entropy of the logits and the labels.
-        evaluation: by the recipe's protocol.
-    """
+    """One validation: mean binary cross-entropy, and the evaluation by the recipe's protocol."""
 
     loss: float
     evaluation: Evaluation
@@ -60,16 +55,10 @@ class Scored:
 
 
 class Validator:
-    """Scores a detector on the validation clips.
+    """Scores a detector on the validation clips, of which ``loader`` brings this process's share.
 
-    All processes write their logits into one file of a folder that all can see, so that nothing is sent
-    and nothing is held in memory.
-
-    Args:
-        data: of the training.
-        fabric: the processes.
-        folder: for the file, which is deleted after every validation.
-        loader: of this process's share of the pieces.
+    All processes write their logits into one file in ``folder``, which all can see, so that nothing is sent
+    and nothing is held in memory. The file is deleted after every validation.
     """
 
     def __init__(self, data: TrainingData, fabric: Fabric, folder: Path, loader: Loader) -> None:
@@ -88,9 +77,8 @@ class Validator:
     def __call__(self, model: torch.nn.Module, detector: SoundEventDetector) -> Scored:
         """Validate; every process has to call this and gets the same result.
 
-        Args:
-            model: what the processes share, called with features in the precision of the training.
-            detector: inside it; left in eval mode.
+        ``model`` is what the processes share, called with features in the precision of the training; the
+        ``detector`` inside it is left in eval mode.
         """
         detector.eval()
         with self._scores() as path:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from effbench.train.ema import WeightAverage
+from effbench.train.optimizer import WeightAverage
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from effbench.train.schedules import SCHEDULES, constant, cosine, exponential, linear
+from effbench.train.optimizer import SCHEDULES, constant, cosine, exponential, linear
 
 
 def test_cosine_is_that_of_the_published_runs():

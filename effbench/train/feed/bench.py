@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import torch
@@ -14,12 +15,13 @@ from effbench.data.audio import AudioSource, read_audio
 from effbench.data.clips import DataSet, FileAudio
 from effbench.data.decoding import can_seek, mono_blocks, open_sound
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
+from effbench.machine.description import Environment
 from effbench.machine.environment import environment
 from effbench.results.intervals import bootstrap
-from effbench.train.feed.bench_results import LoaderBenchmark, LoaderRate, Stage
+from effbench.shown import Row, Shown, Table
 from effbench.train.feed.loader import PackedBatch, collate, make_loader
 from effbench.train.feed.pieces import ClipPieces, Item, TrainingItems
-from effbench.train.feed.samplers import Draw, EpochBatches
+from effbench.train.feed.samplers import EpochBatches
 
 STAGES = ("read", "decode", "resample", "labels", "collate")
 
@@ -29,6 +31,97 @@ _ENDLESS = 1_000_000  # items of the one epoch that is measured: no pause betwee
 _MEGA = 1e6
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class LoaderRate:
+    """Clips per second of a loader that nothing else waits for."""
+
+    workers: int
+    batch_size: int
+    clips_per_second: float
+    """Median over the runs."""
+    low: float
+    high: float
+    """Ends of the median's bootstrap 95 % interval."""
+    runs: tuple[float, ...]
+    """Clips per second of every run."""
+    read_mb_per_second: float
+    """Encoded audio, as it lies on the disk."""
+    batch_mb_per_second: float
+    """Batches, as they are handed over."""
+    start_seconds: float
+    """Until the first batch was there."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clips_per_second:,.0f} clips/s [{self.low:,.0f}, {self.high:,.0f}] "
+            f"with {self.workers} workers at batch {self.batch_size}"
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one step of loading takes in one process."""
+
+    name: str
+    milliseconds: float
+    """A clip."""
+    share: float
+    """Of all steps together, 0 to 1."""
+
+
+@dataclass(frozen=True, repr=False)
+class LoaderBenchmark(Shown):
+    """How fast the ``clips`` of a split are loaded, as ``items`` of ``piece_seconds``."""
+
+    data: str
+    split: str
+    clips: int
+    items: int
+    piece_seconds: float
+    batch_size: int
+    rates: tuple[LoaderRate, ...]
+    steps: tuple[Stage, ...]
+    environment: Environment
+
+    def __str__(self) -> str:
+        best = max(self.rates, key=lambda rate: rate.clips_per_second)
+        return f"'{self.data}', {self.clips:,} clips: {best}"
+
+    def sections(self) -> Iterable[Table | str]:
+        yield Table([_rate_row(rate) for rate in self.rates])
+        yield Table([_stage_row(step) for step in self.steps])
+        yield (
+            f"{self.clips:,} clips, batches of {self.batch_size}; {self.environment.cpu.model}, "
+            f"load average {self.environment.load.average_1m}. "
+            "Files that were read before may come from memory."
+        )
+
+    def rows(self) -> Sequence[Row]:
+        about = {name: value for name, value in vars(self).items() if isinstance(value, str | int | float)}
+        rates = (asdict(rate) for rate in self.rates)
+        return [about | {name: value for name, value in rate.items() if name != "runs"} for rate in rates]
+
+    def to_dict(self) -> dict[str, object]:
+        return {**asdict(self), "environment": self.environment.to_dict()}
+
+
+def _stage_row(step: Stage) -> Row:
+    share = f"{100 * step.share:.0f} %"
+    return {"step": step.name, "ms a clip": f"{step.milliseconds:.2f}", "share": share}
+
+
+def _rate_row(rate: LoaderRate) -> Row:
+    return {
+        "workers": rate.workers,
+        "clips/s": f"{rate.clips_per_second:,.0f}",
+        "95 % interval": f"{rate.low:,.0f} – {rate.high:,.0f}",
+        "runs": len(rate.runs),
+        "read MB/s": f"{rate.read_mb_per_second:,.1f}",
+        "batches MB/s": f"{rate.batch_mb_per_second:,.0f}",
+        "start s": f"{rate.start_seconds:.1f}",
+    }
 
 
 def benchmark_loader(
@@ -41,16 +134,9 @@ def benchmark_loader(
     began: Callable[[str], None],
     done: Callable[[str], None],
 ) -> LoaderBenchmark:
-    """Rates for several numbers of workers, and where the time of one process goes.
+    """Rates for several numbers of workers, measured for ``seconds`` each, and the steps of one process.
 
-    Args:
-        dataset: one split.
-        workers: numbers of loading processes.
-        batch_size: pieces a batch.
-        piece_seconds: length of a piece.
-        seconds: to measure, for each number of workers.
-        began: is told of each of the ``1 + len(workers)`` measurements.
-        done: is told what each rate is.
+    ``began`` is called with the name of each of the ``1 + len(workers)`` measurements, ``done`` with a rate.
 
     Raises:
         EffbenchError: a clip can't be loaded.
@@ -80,9 +166,9 @@ def benchmark_loader(
     )
 
 
-def draws(items: ClipPieces, batch_size: int) -> Iterator[list[Draw]]:
+def _sampler(items: ClipPieces, batch_size: int) -> EpochBatches:
     """Batches in random order, as training draws them."""
-    return iter(EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS))
+    return EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS)
 
 
 def measure_loader(
@@ -98,17 +184,13 @@ def measure_loader(
 
     Args:
         items: what is loaded.
-        workers: processes.
-        batch_size: items a batch.
+        workers: loading processes.
+        batch_size: items per batch.
         seconds: to measure; more if five runs of a batch each take more.
         encoded_bytes: of a clip on the disk, for the rate of reading.
         pin_memory: as for training on a GPU.
-
-    Raises:
-        EffbenchError: a clip can't be loaded.
     """
-    sampler = EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS)
-    prefetch = 4
+    sampler, prefetch = _sampler(items, batch_size), 4
     loader = make_loader(items, sampler, workers=workers, prefetch=prefetch, pin_memory=pin_memory)
     begun = time.perf_counter()
     with contextlib.closing(iter(loader)) as batches:  # type: ignore[type-var]
@@ -150,15 +232,12 @@ def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> tu
 
     Decoding is measured by decoding alone, and resampling is what ``read_audio`` takes beyond it. Files are
     read while they are decoded; ``read`` is the time that clips inside packs take.
-
-    Raises:
-        EffbenchError: a clip can't be loaded.
     """
     spent = dict.fromkeys(STAGES, 0.0)
     clips, encoded = 0, 0
     end = time.perf_counter() + seconds
-    collate([items[draw] for draw in next(draws(items, batch_size))])  # imports, caches
-    for batch in draws(items, batch_size):
+    collate([items[draw] for draw in next(iter(_sampler(items, batch_size)))])  # imports, caches
+    for batch in _sampler(items, batch_size):
         loaded: list[Item] = [items[draw] for draw in batch]
         for item in loaded:
             encoded += _time_item(items, item, spent)
