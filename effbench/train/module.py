@@ -3,44 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from effbench.errors import UsageError
 from effbench.machine.devices import resolve_precision
 from effbench.models.detector import Predictions, SoundEventDetector
 from effbench.models.frontends.mel import LogMelFrontend
-from effbench.train import augment
-from effbench.train.augment import Augmentation, Views
+from effbench.train.augment.mixing import mixup, waveform_mixup
+from effbench.train.augment.pipeline import augment
+from effbench.train.augment.views import Views
 from effbench.train.feed.loader import Batch
 from effbench.train.losses import advanced_loss, bce, distillation_loss
+from effbench.train.recipe.augmentation import MixupOptions
 from effbench.train.recipe.recipe import Recipe
 
 FMIN_JITTER, FMAX_JITTER = 10, 2000
 
 Tensors = dict[str, Tensor]
-Step = TypeVar("Step")
-
-
-def augmentation_of(recipe: Recipe) -> Augmentation:
-    """The augmentations of a recipe; what it leaves out is off."""
-    given = recipe.augment
-
-    def made(kind: type[Step], section: BaseModel | None) -> Step | None:
-        return None if section is None else kind(**section.model_dump())
-
-    return Augmentation(
-        waveform_mixup=made(augment.WaveformMixup, given.waveform_mixup),
-        frame_shift=augment.FrameShift(given.frame_shift),
-        mixup=made(augment.Mixup, given.mixup),
-        mixstyle=made(augment.MixStyle, given.mixstyle),
-        time_mask=augment.TimeMask(given.time_mask),
-        filter_augment=made(augment.FilterAugment, given.filter_augment),
-        frequency_warp=made(augment.FrequencyWarp, given.frequency_warp),
-    )
 
 
 class DetectorTraining(nn.Module):
@@ -63,7 +45,6 @@ class DetectorTraining(nn.Module):
         self._teacher: tuple[SoundEventDetector, ...] = ()
         if teacher is not None:
             self._teacher = (teacher.eval().requires_grad_(False),)
-        self.augmentation = augmentation_of(recipe)
         unused = detector.strong_head if recipe.task == "weak" else detector.weak_head
         unused.requires_grad_(False)
         if recipe.frozen:
@@ -102,18 +83,20 @@ class DetectorTraining(nn.Module):
             ``labels`` (batch, classes) for the task ``weak``; ``teacher`` as ``pseudo``; ``weak_…`` likewise
         """
         labels = cast(Tensor, batch.weak if self.recipe.task == "weak" else batch.labels)
-        waveform, labels, pseudo = self.augmentation.apply_to_audio(
-            batch.waveform, labels, batch.pseudo, generator
-        )
-        views = self.augmentation.apply(self._views(waveform, labels, pseudo), generator)
+        waveform, pseudo, options = batch.waveform, batch.pseudo, self.recipe.augment
+        if options.waveform_mixup is not None:
+            waveform, labels, pseudo = waveform_mixup(
+                waveform, labels, pseudo, options.waveform_mixup, generator
+            )
+        views = augment(self._views(waveform, labels, pseudo), options, generator)
         tensors = {"features": views.features[0], "labels": views.labels}
         if views.pseudo is not None:
             tensors["pseudo"] = views.pseudo
         if weak is not None and self.recipe.teacher is not None:
             tensors["teacher"] = self._taught(views)
-            mixup = augment.Mixup(rate=1.0, alpha=self.recipe.teacher.weak_mixup, maxed=True)
+            mixing = MixupOptions(rate=1.0, alpha=self.recipe.teacher.weak_mixup)
             unlabelled = torch.zeros(len(weak.waveform), 1)
-            other = mixup(self._views(weak.waveform, unlabelled, None), generator)
+            other = mixup(self._views(weak.waveform, unlabelled, None), mixing, generator, maxed=True)
             tensors["weak_features"], tensors["weak_teacher"] = other.features[0], self._taught(other)
         return tensors
 

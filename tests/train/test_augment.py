@@ -9,33 +9,37 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effbench.train.augment import (
-    Augmentation,
-    FilterAugment,
-    FrameShift,
-    FrequencyWarp,
-    MixStyle,
-    Mixup,
-    TimeMask,
-    Views,
-    WaveformMixup,
+from effbench.train.augment.frequency import (
+    amplify,
+    band_edges,
+    filter_augment,
+    filter_response,
+    frequency_warp,
+    warp,
 )
-from effbench.train.augment.draws import beta, happens, integer
-from effbench.train.augment.frequency import amplify, filter_response, warp
-from effbench.train.augment.mixing import mix, mix_style, mix_waveforms
-from effbench.train.augment.time import roll, silence
+from effbench.train.augment.mixing import mix, mix_style, mix_waveforms, mixstyle, mixup, waveform_mixup
+from effbench.train.augment.pipeline import augment
+from effbench.train.augment.time import frame_shift, roll, silence, time_mask
+from effbench.train.augment.views import Views, beta, happens, integer
+from effbench.train.recipe.augmentation import (
+    AugmentOptions,
+    FilterAugmentOptions,
+    FrequencyWarpOptions,
+    MixStyleOptions,
+    MixupOptions,
+    WaveformMixupOptions,
+)
 
-EVERYTHING = Augmentation(
-    WaveformMixup(1.0),
-    FrameShift(0.125),
-    Mixup(1.0),
-    MixStyle(1.0),
-    TimeMask(0.3),
-    FilterAugment(1.0),
-    FrequencyWarp(1.0),
-)
-STEPS = [EVERYTHING.frame_shift, EVERYTHING.mixup, EVERYTHING.mixstyle, EVERYTHING.time_mask]
-STEPS += [EVERYTHING.filter_augment, EVERYTHING.frequency_warp]
+AUDIO = WaveformMixupOptions(rate=1.0)
+SETTINGS = {
+    frame_shift: 0.125,
+    mixup: MixupOptions(rate=1.0),
+    mixstyle: MixStyleOptions(rate=1.0),
+    time_mask: 0.3,
+    filter_augment: FilterAugmentOptions(rate=1.0),
+    frequency_warp: FrequencyWarpOptions(rate=1.0),
+}
+EVERYTHING = AugmentOptions(**{step.__name__: setting for step, setting in SETTINGS.items()})
 
 
 def seeded(seed=0):
@@ -69,7 +73,9 @@ def test_mixed_waveforms_have_no_mean_and_others_keep_theirs():
 def test_waveform_mixup_mixes_each_clip_at_its_rate_and_labels_alike():
     n = 2000
     waveform, labels = torch.randn(n, 8, generator=seeded()), torch.eye(n)
-    mixed, soft, pseudo = WaveformMixup(0.3)(waveform, labels, labels[:, :, None], seeded(1))
+    mixed, soft, pseudo = waveform_mixup(
+        waveform, labels, labels[:, :, None], WaveformMixupOptions(rate=0.3), seeded(1)
+    )
     touched = (mixed != waveform).any(1)
     assert 0.25 < touched.float().mean() < 0.35
     # One that is its own partner loses its mean and keeps its label.
@@ -98,9 +104,8 @@ def test_frame_shift_scales_to_every_tensor_and_rounds_halves_to_even():
     n, seen = 3000, views().features[0].shape[3]
     assert seen == 200
     position = torch.arange(200.0).expand(n, 1, 1, 200)
-    shifted = FrameShift(0.125)(
-        Views((position, position[..., :150]), position[:, 0, :, :50], position[:, 0, :, :50]), seeded()
-    )
+    clips = Views((position, position[..., :150]), position[:, 0, :, :50], position[:, 0, :, :50])
+    shifted = frame_shift(clips, 0.125, seeded())
 
     def moved(x, frames):  # the first frame holds what was `shift` before it
         raw = (-x.reshape(n, frames)[:, 0]) % frames
@@ -121,7 +126,8 @@ def test_frame_shift_scales_to_every_tensor_and_rounds_halves_to_even():
 def test_mixup_uses_one_share_and_partner_for_everything():
     n = 6
     eye = torch.eye(n)
-    mixed = Mixup(1.0)(Views((eye[:, None, :, None], eye[:, None, None]), eye[:, :, None], eye), seeded())
+    clips = Views((eye[:, None, :, None], eye[:, None, None]), eye[:, :, None], eye)
+    mixed = mixup(clips, MixupOptions(rate=1.0), seeded())
     for x in (mixed.features[0][:, 0, :, 0], mixed.features[1][:, 0, 0], mixed.labels[:, :, 0]):
         assert torch.equal(x, mixed.pseudo)
     torch.testing.assert_close(mixed.pseudo.sum(1), torch.ones(n))
@@ -129,26 +135,28 @@ def test_mixup_uses_one_share_and_partner_for_everything():
 
 def test_mixup_clamps_hard_labels_only():
     over = Views((torch.zeros(2, 1, 1, 4),), torch.full((2, 1, 1), 1.5), torch.full((2, 1, 1), 1.5))
-    mixed = Mixup(1.0)(over, seeded())
+    mixed = mixup(over, MixupOptions(rate=1.0), seeded())
     assert mixed.labels.max() == 1
     assert mixed.pseudo.max() == 1.5
 
 
 @pytest.mark.parametrize(
-    ("mixup", "mean"),
+    ("parameters", "maxed", "mean"),
     [
-        (Mixup(1.0), 0.5),
-        (Mixup(1.0, 0.3, 0.2), 0.6),
+        ({}, False, 0.5),
+        ({"alpha": 0.3, "beta": 0.2}, False, 0.6),
         # max(x, 1 - x) of Beta(1, 1) is uniform in [1/2, 1].
-        (Mixup(1.0, 1.0, maxed=True), 0.75),
+        ({"alpha": 1.0}, True, 0.75),
     ],
 )
-def test_mixup_share_has_the_mean_of_its_distribution(mixup, mean):
+def test_mixup_share_has_the_mean_of_its_distribution(parameters, maxed, mean):
     n = 4000
     eye = torch.eye(n)
-    own = mixup(Views((torch.zeros(n, 1, 1, 1),), eye), seeded()).labels.diagonal()
+    options = MixupOptions(rate=1.0, **parameters)
+    clips = Views((torch.zeros(n, 1, 1, 1),), eye)
+    own = mixup(clips, options, seeded(), maxed=maxed).labels.diagonal()
     assert own.mean().item() == pytest.approx(mean, abs=0.03)
-    assert not mixup.maxed or own.min() >= 0.5
+    assert not maxed or own.min() >= 0.5
 
 
 def test_mixstyle_swaps_the_statistics_of_each_band():
@@ -184,7 +192,7 @@ def test_time_mask_hides_the_same_time_everywhere(seed):
         torch.ones(2, 4, 50),
         torch.ones(2, 4, 50),
     )
-    masked = TimeMask(0.3)(ones, seeded(seed))
+    masked = time_mask(ones, 0.3, seeded(seed))
     hidden = (masked.labels[0, 0] == 0).nonzero().flatten().tolist()
     width, start = len(hidden), hidden[0]
     assert 2 <= width <= 14  # trunc(0.05 · 50), …, trunc(0.3 · 50) - 1
@@ -220,13 +228,13 @@ def test_filter_bands_are_wide_enough_and_gains_within_limits(seed):
     silent = Views(
         (torch.zeros(3, 1, 128, 2), torch.zeros(3, 1, 128, 5)), torch.zeros(3, 1, 2), None, (5.0, 10.0)
     )
-    augment = FilterAugment(1.0)
-    edges = augment._edges(128, seeded(seed))
+    options = FilterAugmentOptions(rate=1.0)
+    edges = band_edges(128, seeded(seed))
     assert 4 <= len(edges) <= 6
     assert edges[0] == 0
     assert edges[-1] == 128
     assert edges.diff().min() >= 6
-    student, teacher = augment(silent, seeded(seed)).features
+    student, teacher = filter_augment(silent, options, seeded(seed)).features
     assert student.abs().max() <= 6 * math.log(10) / 10 / 5 + 1e-6
     assert torch.equal(student, student[..., :1].expand_as(student))
     torch.testing.assert_close(student[..., :1], teacher[..., :1] * 2)
@@ -235,7 +243,7 @@ def test_filter_bands_are_wide_enough_and_gains_within_limits(seed):
 def test_filter_needs_the_scale_of_every_feature():
     pair = Views((torch.zeros(1, 1, 64, 2), torch.zeros(1, 1, 64, 2)), torch.zeros(1, 1, 1))
     with pytest.raises(ValueError, match="2 features need as many log_scales"):
-        FilterAugment(1.0)(pair, seeded())
+        filter_augment(pair, FilterAugmentOptions(rate=1.0), seeded())
 
 
 def cubic(distance):
@@ -261,7 +269,8 @@ def test_warp_stretches_the_crop_to_its_corners():
 @given(st.integers(0, 300))
 def test_frequency_warp_keeps_sixty_percent_or_more_for_both_networks(seed):
     ramps = tuple(torch.arange(float(mels)).view(1, 1, mels, 1).expand(1, 1, mels, 2) for mels in (128, 64))
-    student, teacher = FrequencyWarp(1.0)(Views(ramps, torch.zeros(1, 1, 1)), seeded(seed)).features
+    clips = Views(ramps, torch.zeros(1, 1, 1))
+    student, teacher = frequency_warp(clips, FrequencyWarpOptions(rate=1.0), seeded(seed)).features
     height = student[0, 0, -1, 0] - student[0, 0, 0, 0] + 1
     assert 76 <= height < 128  # trunc(0.6 · 128) = 76
     assert student[0, 0, 0, 0] < 128 - height or height == 127
@@ -270,9 +279,9 @@ def test_frequency_warp_keeps_sixty_percent_or_more_for_both_networks(seed):
 
 
 @pytest.mark.parametrize("weak", [False, True])
-@pytest.mark.parametrize("step", [*STEPS, EVERYTHING.apply])
-def test_same_generator_same_batch(step, weak):
-    one, same, other = (step(views(weak=weak), seeded(seed)) for seed in (3, 3, 4))
+@pytest.mark.parametrize(("step", "setting"), [*SETTINGS.items(), (augment, EVERYTHING)])
+def test_same_generator_same_batch(step, setting, weak):
+    one, same, other = (step(views(weak=weak), setting, seeded(seed)) for seed in (3, 3, 4))
     assert all(torch.equal(a, b) for a, b in zip(one.features, same.features, strict=True))
     assert torch.equal(one.labels, same.labels)
     assert not torch.equal(one.features[0], other.features[0])
@@ -281,8 +290,8 @@ def test_same_generator_same_batch(step, weak):
 
 def test_nothing_is_drawn_from_the_global_generators():
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    EVERYTHING.apply(views(), seeded())
-    EVERYTHING.apply_to_audio(torch.randn(4, 9, generator=seeded()), torch.zeros(4, 2), None, seeded())
+    augment(views(), EVERYTHING, seeded())
+    waveform_mixup(torch.randn(4, 9, generator=seeded()), torch.zeros(4, 2), None, AUDIO, seeded())
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], numpy_before)
 
@@ -293,41 +302,34 @@ def test_the_work_is_done_where_the_batch_is():
     moved = Views(
         tuple(x.to("meta") for x in batch.features), batch.labels.to("meta"), batch.pseudo.to("meta")
     )
-    out = EVERYTHING.apply(replace(moved, log_scales=(5.0, 13.0)), seeded())
-    mixed = EVERYTHING.apply_to_audio(torch.empty(4, 9, device="meta"), out.labels, out.pseudo, seeded())
+    out = augment(replace(moved, log_scales=(5.0, 13.0)), EVERYTHING, seeded())
+    mixed = waveform_mixup(torch.empty(4, 9, device="meta"), out.labels, out.pseudo, AUDIO, seeded())
     for x in (*out.features, *mixed):
         assert x.device.type == "meta"
 
 
 def test_what_is_off_changes_and_draws_nothing():
     generator = seeded()
-    off = Augmentation(
-        WaveformMixup(0),
-        FrameShift(0),
-        Mixup(0),
-        MixStyle(0),
-        TimeMask(0),
-        FilterAugment(0),
-        FrequencyWarp(0),
-    )
-    batch, waveform = views(), torch.ones(2, 3)
-    for augmentation in (off, Augmentation()):
-        assert augmentation.apply(batch, generator) is batch
-        assert augmentation.apply_to_audio(waveform, waveform, None, generator) == (waveform, waveform, None)
+    batch, waveform, never = views(), torch.ones(2, 3), {"rate": 0}
+    off = AugmentOptions(mixup=never, mixstyle=never, filter_augment=never, frequency_warp=never)
+    for options in (off, AugmentOptions()):
+        assert augment(batch, options, generator) is batch
+    unmixed = waveform_mixup(waveform, waveform, None, WaveformMixupOptions(rate=0), generator)
+    assert unmixed == (waveform, waveform, None)
     assert torch.equal(generator.get_state(), seeded().get_state())
 
 
 def test_clip_labels_stay_when_time_moves_or_is_hidden():
     weak = views(weak=True)
-    for step in (EVERYTHING.frame_shift, EVERYTHING.time_mask):
-        changed = step(weak, seeded())
+    for step in (frame_shift, time_mask):
+        changed = step(weak, SETTINGS[step], seeded())
         assert changed.labels is weak.labels
         assert not torch.equal(changed.features[0], weak.features[0])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7])
 def test_very_short_clips_are_augmented_too(frames):
-    short = EVERYTHING.apply(views(batch=1, frames=frames), seeded())
+    short = augment(views(batch=1, frames=frames), EVERYTHING, seeded())
     assert all(torch.isfinite(x).all() for x in short.features)
 
 

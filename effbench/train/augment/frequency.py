@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from effbench.train.augment.draws import happens, integer, uniform
-from effbench.train.augment.views import Views
+from effbench.train.augment.views import Views, happens, integer, uniform
+from effbench.train.recipe.augmentation import FilterAugmentOptions, FrequencyWarpOptions
+
+#: Smallest and largest number of a filter's bands, and the smallest width of one in mels of the student.
+BANDS, MIN_WIDTH = (3, 5), 6
+
+#: Smallest part of the mel axis that a warp stretches.
+MIN_RATIO = 0.6
 
 
 def filter_response(edges: Tensor, gains: Tensor) -> Tensor:
@@ -39,51 +45,38 @@ def amplify(features: Tensor, decibels: Tensor, *, log_scale: float) -> Tensor:
     return features + (decibels * (math.log(10) / 10 / log_scale)).to(features.device)[:, None, :, None]
 
 
-@dataclass(frozen=True)
-class FilterAugment:
+def filter_augment(views: Views, options: FilterAugmentOptions, generator: torch.Generator) -> Views:
     """Filters every clip: random gains at the edges of random bands, interpolated in dB.
 
-    The bands are those of the whole batch, the gains those of a clip; the teacher's features get the same
-    filter, with edges scaled to its number of mels.
-
-    Args:
-        rate: probability of every batch.
-        bands: smallest and largest number of bands.
-        min_width: smallest width of a band in mels of the student; less where the mels do not suffice.
-        gain_db: gains are uniform in ±gain_db.
+    The bands are those of the whole batch, the gains those of a clip, uniform in ±``gain_db``; the teacher's
+    features get the same filter, with edges scaled to its number of mels.
 
     Source: Nam et al. 2022 (FilterAugment, linear type).
     """
+    if not happens(options.rate, generator):
+        return views
+    if len(views.log_scales) != len(views.features):
+        raise ValueError(f"{len(views.features)} features need as many log_scales, got {views.log_scales}")
+    mels = views.features[0].shape[2]
+    edges = band_edges(mels, generator)
+    limit = options.gain_db
+    gains = torch.rand(views.batch, len(edges), generator=generator) * 2 * limit - limit
 
-    rate: float
-    bands: tuple[int, int] = (3, 5)
-    min_width: int = 6
-    gain_db: float = 6.0
+    def filtered(x: Tensor, log_scale: float) -> Tensor:
+        scaled = (edges * (x.shape[2] / mels)).round().long()
+        return amplify(x, filter_response(scaled, gains), log_scale=log_scale)
 
-    def __call__(self, views: Views, generator: torch.Generator) -> Views:
-        if not happens(self.rate, generator):
-            return views
-        if len(views.log_scales) != len(views.features):
-            raise ValueError(
-                f"{len(views.features)} features need as many log_scales, got {views.log_scales}"
-            )
-        mels = views.features[0].shape[2]
-        edges = self._edges(mels, generator)
-        gains = torch.rand(views.batch, len(edges), generator=generator) * 2 * self.gain_db - self.gain_db
+    pairs = zip(views.features, views.log_scales, strict=True)
+    return replace(views, features=tuple(filtered(x, log_scale) for x, log_scale in pairs))
 
-        def filtered(x: Tensor, log_scale: float) -> Tensor:
-            scaled = (edges * (x.shape[2] / mels)).round().long()
-            return amplify(x, filter_response(scaled, gains), log_scale=log_scale)
 
-        pairs = zip(views.features, views.log_scales, strict=True)
-        return replace(views, features=tuple(filtered(x, log_scale) for x, log_scale in pairs))
-
-    def _edges(self, mels: int, generator: torch.Generator) -> Tensor:
-        bands = integer(self.bands[0], self.bands[1] + 1, generator)
-        width = min(self.min_width, mels // bands)
-        free = torch.randint(mels - bands * width + 1, (bands - 1,), generator=generator).sort().values
-        inner = free + torch.arange(1, bands) * width
-        return torch.cat([torch.tensor([0]), inner, torch.tensor([mels])])
+def band_edges(mels: int, generator: torch.Generator) -> Tensor:
+    """(bands + 1,) edges from 0 to ``mels``; bands are below ``MIN_WIDTH`` only where mels do not suffice."""
+    bands = integer(BANDS[0], BANDS[1] + 1, generator)
+    width = min(MIN_WIDTH, mels // bands)
+    free = torch.randint(mels - bands * width + 1, (bands - 1,), generator=generator).sort().values
+    inner = free + torch.arange(1, bands) * width
+    return torch.cat([torch.tensor([0]), inner, torch.tensor([mels])])
 
 
 def warp(features: Tensor, start: int, height: int) -> Tensor:
@@ -96,28 +89,18 @@ def warp(features: Tensor, start: int, height: int) -> Tensor:
     return F.interpolate(crop, features.shape[2:], mode="bicubic", align_corners=True)
 
 
-@dataclass(frozen=True)
-class FrequencyWarp:
-    """Stretches a random part of the mel axis over the whole of it, the same for the batch.
-
-    Args:
-        rate: probability of every batch.
-        min_ratio: the part is uniform in [min_ratio, 1).
+def frequency_warp(views: Views, options: FrequencyWarpOptions, generator: torch.Generator) -> Views:
+    """Stretches a random part, uniform in [0.6, 1), of the mel axis over all of it; the same for the batch.
 
     Source: Niizumi et al. 2021 (random resized crop of BYOL-A), along frequency only.
     """
+    if not happens(options.rate, generator):
+        return views
+    ratio = MIN_RATIO + (1 - MIN_RATIO) * uniform(generator)
+    position = uniform(generator)
 
-    rate: float
-    min_ratio: float = 0.6
+    def warped(x: Tensor) -> Tensor:
+        height = max(1, int(ratio * x.shape[2]))
+        return warp(x, int(position * (x.shape[2] - height)), height)
 
-    def __call__(self, views: Views, generator: torch.Generator) -> Views:
-        if not happens(self.rate, generator):
-            return views
-        ratio = self.min_ratio + (1 - self.min_ratio) * uniform(generator)
-        position = uniform(generator)
-
-        def warped(x: Tensor) -> Tensor:
-            height = max(1, int(ratio * x.shape[2]))
-            return warp(x, int(position * (x.shape[2] - height)), height)
-
-        return replace(views, features=tuple(warped(x) for x in views.features))
+    return replace(views, features=tuple(warped(x) for x in views.features))

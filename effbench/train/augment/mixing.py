@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from effbench.train.augment.draws import beta, happens
-from effbench.train.augment.views import Views
+from effbench.train.augment.views import Views, beta, happens
+from effbench.train.recipe.augmentation import MixStyleOptions, MixupOptions, WaveformMixupOptions
 
 
 def mix(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:
@@ -22,79 +22,53 @@ def mix(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:
 
 
 def mix_waveforms(waveform: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """Mixed without their means, so that the result has none; clips with a share of 1 stay as they are.
-
-    Shape:
-        (batch, samples) -> (batch, samples)
-    """
+    """(batch, samples) mixed without their means, so the result has none; as it is for a share of 1."""
     mixed = mix(waveform - waveform.mean(1, keepdim=True), partner, share)
     return torch.where((share < 1).to(waveform.device)[:, None], mixed, waveform)
 
 
-@dataclass(frozen=True)
-class WaveformMixup:
-    """Mixes audio and labels of clips with those of random partners in the batch.
+def waveform_mixup(
+    waveform: Tensor,
+    labels: Tensor,
+    pseudo: Tensor | None,
+    options: WaveformMixupOptions,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Mixes waveforms (batch, samples), labels (batch, classes[, frames]) and pseudo labels alike.
 
-    The share of the clip itself is the larger part of a Beta(alpha, alpha) variate. A clip can be its own
-    partner.
-
-    Args:
-        rate: probability of every clip to be mixed.
-        alpha: both parameters of the beta distribution.
+    Every clip is mixed with a random partner with a probability of ``rate``; its share is the larger part of
+    a Beta(alpha, alpha) variate. A clip can be its own partner.
 
     Source: Zhang et al. 2018 (mixup); Tokozume et al. 2018 (between-class learning).
     """
-
-    rate: float
-    alpha: float = 2.0
-
-    def __call__(
-        self, waveform: Tensor, labels: Tensor, pseudo: Tensor | None, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Mixed waveforms (batch, samples), labels (batch, classes[, frames]) and pseudo labels."""
-        if self.rate == 0:
-            return waveform, labels, pseudo
-        chosen = torch.rand(len(waveform), generator=generator) < self.rate
-        partner = torch.randperm(len(waveform), generator=generator)
-        share = beta(self.alpha, self.alpha, len(waveform), generator, maxed=True)
-        share = torch.where(chosen, share, 1.0)
-        return (
-            mix_waveforms(waveform, partner, share),
-            mix(labels, partner, share),
-            None if pseudo is None else mix(pseudo, partner, share),
-        )
+    if options.rate == 0:
+        return waveform, labels, pseudo
+    chosen = torch.rand(len(waveform), generator=generator) < options.rate
+    partner = torch.randperm(len(waveform), generator=generator)
+    share = beta(options.alpha, options.alpha, len(waveform), generator, maxed=True)
+    share = torch.where(chosen, share, 1.0)
+    mixed = None if pseudo is None else mix(pseudo, partner, share)
+    return mix_waveforms(waveform, partner, share), mix(labels, partner, share), mixed
 
 
-@dataclass(frozen=True)
-class Mixup:
-    """Mixes features and labels of all clips with those of random partners in the batch.
+def mixup(views: Views, options: MixupOptions, generator: torch.Generator, *, maxed: bool = False) -> Views:
+    """Mixes features and labels of all clips of a batch with those of random partners.
 
-    Args:
-        rate: probability of every batch to be mixed.
-        alpha: first parameter of the beta distribution that a clip's own share has.
-        beta: second parameter; ``alpha`` by default.
-        maxed: the clip's own share is the larger one.
+    A clip's own share is a Beta(alpha, beta) variate or, if ``maxed``, the larger part of one.
 
     Source: Zhang et al. 2018 (mixup).
     """
-
-    rate: float
-    alpha: float = 0.2
-    beta: float | None = None
-    maxed: bool = False
-
-    def __call__(self, views: Views, generator: torch.Generator) -> Views:
-        if not happens(self.rate, generator):
-            return views
-        second = self.alpha if self.beta is None else self.beta
-        share = beta(self.alpha, second, views.batch, generator, maxed=self.maxed)
-        partner = torch.randperm(views.batch, generator=generator)
-        return replace(
-            views,
-            features=tuple(mix(x, partner, share) for x in views.features),
-            labels=mix(views.labels, partner, share).clamp(0, 1),
-            pseudo=None if views.pseudo is None else mix(views.pseudo, partner, share),
-        )
+    if not happens(options.rate, generator):
+        return views
+    second = options.alpha if options.beta is None else options.beta
+    share = beta(options.alpha, second, views.batch, generator, maxed=maxed)
+    partner = torch.randperm(views.batch, generator=generator)
+    return replace(
+        views,
+        features=tuple(mix(x, partner, share) for x in views.features),
+        labels=mix(views.labels, partner, share).clamp(0, 1),
+        pseudo=None if views.pseudo is None else mix(views.pseudo, partner, share),
+    )
 
 
 def mix_style(features: Tensor, partner: Tensor, share: Tensor) -> Tensor:
@@ -110,26 +84,16 @@ def mix_style(features: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     return (features - mean) / deviation * mix(deviation, partner, share) + mix(mean, partner, share)
 
 
-@dataclass(frozen=True)
-class MixStyle:
+def mixstyle(views: Views, options: MixStyleOptions, generator: torch.Generator) -> Views:
     """Gives clips a part of the spectral colour of random partners in the batch.
 
-    Student and teacher have statistics of their own, and the same partners and shares; features carry no
-    gradient, so neither do their statistics.
-
-    Args:
-        rate: probability of every batch.
-        alpha: both parameters of the beta distribution, of which the clip has the larger part.
+    A clip's own share is the larger part of a Beta(alpha, alpha) variate. Student and teacher have statistics
+    of their own, and the same partners and shares; no gradient flows through the statistics.
 
     Source: Zhou et al. 2021 (MixStyle); Schmid et al. 2022 (frequency-wise).
     """
-
-    rate: float
-    alpha: float = 0.4
-
-    def __call__(self, views: Views, generator: torch.Generator) -> Views:
-        if not happens(self.rate, generator):
-            return views
-        share = beta(self.alpha, self.alpha, views.batch, generator, maxed=True)
-        partner = torch.randperm(views.batch, generator=generator)
-        return replace(views, features=tuple(mix_style(x, partner, share) for x in views.features))
+    if not happens(options.rate, generator):
+        return views
+    share = beta(options.alpha, options.alpha, views.batch, generator, maxed=True)
+    partner = torch.randperm(views.batch, generator=generator)
+    return replace(views, features=tuple(mix_style(x, partner, share) for x in views.features))

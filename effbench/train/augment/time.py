@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from effbench.train.augment.draws import integer
-from effbench.train.augment.views import Views
+from effbench.train.augment.views import Views, integer
+
+#: Lower limit of a time mask's width, as a fraction of the clip.
+MIN_MASK = 0.05
 
 
 def roll(x: Tensor, shifts: Tensor) -> Tensor:
@@ -23,35 +25,28 @@ def roll(x: Tensor, shifts: Tensor) -> Tensor:
     return x.gather(-1, source.expand(x.shape))
 
 
-@dataclass(frozen=True)
-class FrameShift:
+def frame_shift(views: Views, spread: float, generator: torch.Generator) -> Views:
     """Moves every clip in time by a number of its own, around the end.
 
-    The student's features move by ``trunc(N(0, σ))`` frames with ``σ = trunc(range · frames)``, everything
-    else by that scaled to its number of frames and rounded, halves to even.
-
-    Args:
-        range: standard deviation as a part of the clip; 0.125 is 1.25 s of 10 s. 0 is off.
+    The student's features move by ``trunc(N(0, σ))`` frames with ``σ = trunc(spread · frames)``, everything
+    else by that scaled to its number of frames and rounded, halves to even. A ``spread`` of 0.125 is 1.25 s
+    of 10 s; 0 is off.
     """
+    if spread == 0:
+        return views
+    frames = views.features[0].shape[3]
+    normal = torch.randn(views.batch, generator=generator, dtype=torch.float64)
+    shifts = (normal * int(spread * frames)).trunc()
 
-    range: float
+    def moved(x: Tensor) -> Tensor:
+        return roll(x, (shifts * x.shape[-1] / frames).round().long())
 
-    def __call__(self, views: Views, generator: torch.Generator) -> Views:
-        if self.range == 0:
-            return views
-        frames = views.features[0].shape[3]
-        deviation = int(self.range * frames)
-        shifts = (torch.randn(views.batch, generator=generator, dtype=torch.float64) * deviation).trunc()
-
-        def moved(x: Tensor) -> Tensor:
-            return roll(x, (shifts * x.shape[-1] / frames).round().long())
-
-        return replace(
-            views,
-            features=tuple(moved(x) for x in views.features),
-            labels=moved(views.labels) if views.has_frame_labels else views.labels,
-            pseudo=None if views.pseudo is None else moved(views.pseudo),
-        )
+    return replace(
+        views,
+        features=tuple(moved(x) for x in views.features),
+        labels=moved(views.labels) if views.has_frame_labels else views.labels,
+        pseudo=None if views.pseudo is None else moved(views.pseudo),
+    )
 
 
 def silence(features: Tensor, start: int, end: int) -> Tensor:
@@ -69,41 +64,31 @@ def _inside(x: Tensor, start: int, end: int) -> Tensor:
     return (frame >= start) & (frame < end)
 
 
-@dataclass(frozen=True)
-class TimeMask:
+def time_mask(views: Views, max_ratio: float, generator: torch.Generator) -> Views:
     """Silences one part of the batch, in features, labels and pseudo labels.
 
     On the grid of the labels (of the features, if labels are of clips) the width is one of
-    ``trunc(min_ratio · frames)``, …, ``trunc(max_ratio · frames) - 1``, and the start is any that leaves it
-    inside.
-
-    Args:
-        max_ratio: upper limit of the width, as a part of the clip; 0 is off.
-        min_ratio: lower limit.
+    ``trunc(0.05 · frames)``, …, ``trunc(max_ratio · frames) - 1``, and the start is any that leaves it
+    inside. A ``max_ratio`` of 0 is off.
 
     Source: Park et al. 2019 (SpecAugment).
     """
+    if max_ratio == 0:
+        return views
+    grid = views.labels.shape[2] if views.has_frame_labels else views.features[0].shape[3]
+    width = integer(int(MIN_MASK * grid), int(max_ratio * grid), generator)
+    start = integer(0, grid - width, generator)
 
-    max_ratio: float
-    min_ratio: float = 0.05
+    def bounds(x: Tensor) -> tuple[int, int]:
+        scale = x.shape[-1] / grid
+        return round(start * scale), round((start + width) * scale)
 
-    def __call__(self, views: Views, generator: torch.Generator) -> Views:
-        if self.max_ratio == 0:
-            return views
-        grid = views.labels.shape[2] if views.has_frame_labels else views.features[0].shape[3]
-        width = integer(int(self.min_ratio * grid), int(self.max_ratio * grid), generator)
-        start = integer(0, grid - width, generator)
+    def without(targets: Tensor) -> Tensor:
+        return targets.masked_fill(_inside(targets, *bounds(targets)), 0)
 
-        def bounds(x: Tensor) -> tuple[int, int]:
-            scale = x.shape[-1] / grid
-            return round(start * scale), round((start + width) * scale)
-
-        def without(targets: Tensor) -> Tensor:
-            return targets.masked_fill(_inside(targets, *bounds(targets)), 0)
-
-        return replace(
-            views,
-            features=tuple(silence(x, *bounds(x)) for x in views.features),
-            labels=without(views.labels) if views.has_frame_labels else views.labels,
-            pseudo=None if views.pseudo is None else without(views.pseudo),
-        )
+    return replace(
+        views,
+        features=tuple(silence(x, *bounds(x)) for x in views.features),
+        labels=without(views.labels) if views.has_frame_labels else views.labels,
+        pseudo=None if views.pseudo is None else without(views.pseudo),
+    )

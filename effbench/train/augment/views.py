@@ -1,17 +1,19 @@
-"""What a batch is made of, as augmentation sees it."""
+"""A batch as augmentation sees it, and random numbers from a CPU generator and nothing else."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Views:
-    """One batch: its features, once for every network that sees it, and its targets.
+    """One batch: its features, once for every network that processes it, and its targets.
 
-    Args:
+    Attributes:
         features: those of the student and, if there is one, of the online teacher, each
             (batch, 1, mels, feature frames) with its own number of mels and frames.
         labels: (batch, classes, frames) of frames, or (batch, classes) of clips. Clip labels have no time:
@@ -35,3 +37,27 @@ class Views:
     def has_frame_labels(self) -> bool:
         """Whether the labels are of frames, not of clips."""
         return self.labels.ndim == 3
+
+
+def happens(rate: float, generator: torch.Generator) -> bool:
+    """True with probability ``rate``; a rate of 0 draws nothing."""
+    return rate > 0 and torch.rand((), generator=generator).item() < rate
+
+
+def uniform(generator: torch.Generator) -> float:
+    """One number in [0, 1)."""
+    return torch.rand((), generator=generator, dtype=torch.float64).item()
+
+
+def integer(low: int, high: int, generator: torch.Generator) -> int:
+    """One of ``low``, …, ``high - 1``; ``low`` if there is no choice."""
+    return int(torch.randint(low, max(high, low + 1), (), generator=generator))
+
+
+def beta(a: float, b: float, size: int, generator: torch.Generator, *, maxed: bool = False) -> Tensor:
+    """(size,) Beta(a, b) variates x as float32, or ``max(x, 1 - x)``."""
+    # torch offers beta variates from its global generator only.
+    variates = np.random.default_rng(integer(0, 2**63 - 1, generator)).beta(a, b, size)
+    if maxed:
+        variates = np.maximum(variates, 1 - variates)
+    return torch.from_numpy(variates.astype(np.float32))

@@ -8,7 +8,6 @@ from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError, UsageError
 from effbench.spec import ModelSpec
 from effbench.train.estimate import estimate
-from effbench.train.module import augmentation_of
 from effbench.train.recipe.library import load_recipe, recipe_names
 from effbench.train.recipe.recipe import Recipe
 from effbench.train.runs import recipe_text
@@ -69,7 +68,7 @@ def test_published_variant_differs_in_what_was_in_force_then(name):
     assert differences(main.model_dump(), published.model_dump()) == expected
     assert published.schedule.warmup_steps == (20_000 if audioset else 4_000)
     if "advanced" in name:
-        mixup = augmentation_of(published).mixup
+        mixup = published.augment.mixup
         assert (mixup.alpha, mixup.beta) == (0.3, 0.2)
 
 
