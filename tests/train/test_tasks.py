@@ -14,7 +14,7 @@ from effbench.data.synth import synthesise
 from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.train.feed.samplers import Draw
-from effbench.train.feed.training_data import open_data
+from effbench.train.feed.training_data import StepBatches, open_data
 from effbench.train.module import DetectorTraining
 from effbench.train.start import build_detector, build_teacher, build_training
 from tests.train.small import MODEL, planned, save_model, trained
@@ -156,10 +156,7 @@ def test_both_batches_and_the_labels_make_the_loss(strong, weak, teacher):
     plan = planned(*advanced(strong, teacher), weak_data=weak)
     data = open_data(plan)
     module = build_training(plan, data).eval()
-    batches = [
-        next(iter(data.loader(data.sampler(weak=number), weak=number, workers=0, pinned=False))).to("cpu")
-        for number in (False, True)
-    ]
+    batches = [batch.to("cpu") for batch in next(StepBatches(data).epoch(0))[0]]
     with torch.no_grad():
         tensors = module.prepare(batches[0], torch.Generator().manual_seed(0), batches[1])
         loss = module.training_step(tensors)
@@ -184,10 +181,7 @@ def test_the_recipe_s_own_teacher_hears_what_a_student_with_another_front_end_he
     data = open_data(plan)
     teacher = build_model(plan.recipe.teacher.model, seed=0)
     module = DetectorTraining(build_detector(plan, data), plan.recipe, teacher)
-    batches = [
-        next(iter(data.loader(data.sampler(weak=number), weak=number, workers=0, pinned=False))).to("cpu")
-        for number in (False, True)
-    ]
+    batches = [batch.to("cpu") for batch in next(StepBatches(data).epoch(0))[0]]
     tensors = module.prepare(batches[0], torch.Generator().manual_seed(0), batches[1])
     assert tensors["teacher"].shape == tensors["weak_teacher"].shape == tensors["labels"].shape
     assert ((tensors["teacher"] > 0) & (tensors["teacher"] < 1)).all()

@@ -18,18 +18,11 @@ Triples = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 def balanced_weights(
     dataset: DataSet, labels: Literal["strong", "weak"], *, frames: int = CLIP_FRAMES
 ) -> NDArray[np.float64]:
-    """``w_i = Σ_c n_ic · 1000 / (offset + Σ_j n_jc)`` for clips i, j and classes c.
+    """(clips,) ``w_i = Σ_c n_ic · 1000 / (offset + Σ_j n_jc)`` for clips i, j and classes c.
 
-    ``n_ic`` is the number of active frames of class c (``strong``, offset 30), or 1 for a label of the clip
-    (``weak``, offset 100). Labels of other classes do not count; no audio is read.
-
-    Args:
-        dataset: clips with events or with clip labels.
-        labels: which of them to balance.
-        frames: 40-ms frames of a training item, from the clip's start.
-
-    Shape:
-        (clips,), in the data set's order
+    ``n_ic`` is the number of active frames of class c (``strong``, offset 30) in the first ``frames`` 40-ms
+    frames of a clip, or 1 for a label of the clip (``weak``, offset 100). Labels of other classes do not
+    count; no audio is read.
 
     Source: PaSST's balanced sampling (Koutini et al. 2022), with active frames in place of clips for events.
     """

@@ -93,7 +93,7 @@ class PackedBatch(_Tensors):
 
 
 def collate(items: Sequence[Item]) -> PackedBatch:
-    """One batch of some items of one data set."""
+    """One batch of items of one data set."""
 
     def stacked(arrays: Sequence[NDArray[np.generic] | None]) -> Tensor | None:
         present = [array for array in arrays if array is not None]

@@ -1,4 +1,4 @@
-"""Pieces of clips with their labels: what training and validation see, one item at a time.
+"""Pieces of clips with their labels: the items of training and validation.
 
 Audio and labels are cut on one grid of 40-ms frames: frame k of a piece that begins at frame s has the
 samples from 640 · (s + k) on, and the labels of frame s + k. Random cuts come from the seed that the sampler
@@ -18,9 +18,10 @@ from torch.utils.data import Dataset
 from effbench.data.audio import Samples, audio_info, read_audio
 from effbench.data.clips import Clip, DataSet, FileAudio
 from effbench.data.labels import FrameRule
+from effbench.data.pseudo_labels import Logits
 from effbench.errors import DataError, UsageError
 from effbench.grid import CLIP_SECONDS, FRAME_SAMPLES, FRAME_SECONDS
-from effbench.train.feed.targets import END_TOLERANCE, Logits, check_pseudo_labels, targets_of
+from effbench.train.feed.targets import END_TOLERANCE, check_pseudo_labels, targets_of
 
 if TYPE_CHECKING:
     from effbench.train.feed.samplers import Draw
@@ -126,16 +127,14 @@ class ClipPieces(Dataset[Item]):
     def _cut(self, clip: Clip, start: int, seed: int, whole: Samples | None = None) -> Item:
         """The piece from frame ``start`` on; ``whole`` is the clip's audio if it is decoded already."""
         samples, frames = self.piece_frames * FRAME_SAMPLES, self.piece_frames
+        source, offset = clip.audio, start * FRAME_SECONDS
         if whole is None:
-            offset = start * FRAME_SECONDS
-            audio = read_audio(
-                clip.audio.source(), offset=offset, seconds=self.piece_seconds, name=clip.audio.name
-            )
+            audio = read_audio(source.source(), offset=offset, seconds=self.piece_seconds, name=source.name)
         else:
             audio = whole[start * FRAME_SAMPLES : start * FRAME_SAMPLES + samples]
         if not len(audio):
             raise DataError(
-                f"{clip.audio.name}: the audio ends before {start * FRAME_SECONDS:g} s\n"
+                f"{source.name}: the audio ends before {offset:g} s\n"
                 "Find all such clips: effbench data check DATA"
             )
         with_audio = -(-len(audio) // FRAME_SAMPLES)

@@ -27,12 +27,11 @@ class EpochBatches(Sampler[list[Draw]]):
 
     An epoch is cut into ``ceil(items / (batch_size · world))`` global batches whose sizes differ by at most
     one, and each of them over the ranks likewise. So every rank has the same number of batches, none is
-    empty, and every drawn item is seen once. (Where that can't be had with a batch size of 1, some have 2.)
+    empty, and every drawn item is used once. (Where a batch size of 1 does not allow that, some have 2.)
 
     Without weights an epoch is a random permutation; fewer items are its first, more are those of further
-    permutations.
-    With weights every item is drawn independently, with replacement: without it an epoch about as long as the
-    data set would hold nearly every clip once, whatever its weight.
+    permutations. With weights every item is drawn independently, with replacement: without it an epoch about
+    as long as the data set would hold nearly every clip once, whatever its weight.
 
     Args:
         n_items: number of items to draw from.
@@ -62,7 +61,7 @@ class EpochBatches(Sampler[list[Draw]]):
         self.rank, self.world = rank, world
         if n_items < 1 or self.epoch_items < world:
             raise UsageError(
-                f"{self.epoch_items} items an epoch of {n_items} do not suffice for {world} ranks"
+                f"{self.epoch_items} items an epoch of {n_items} are too few for {world} processes"
             )
         self._cumulative = None if weights is None else _cumulative(weights, n_items)
         needed = -(-self.epoch_items // (batch_size * world))

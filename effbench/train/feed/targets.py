@@ -4,37 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.clips import Clip, DataSet
 from effbench.data.labels import FrameRule, encode_events
+from effbench.data.pseudo_labels import Logits, PseudoLabels
 from effbench.errors import DataError
 from effbench.grid import FRAME_SECONDS
 
 END_TOLERANCE = 0.05
 """Seconds by which a clip may be longer than a piece and still be one: some AudioSet clips last 10.01 s."""
-
-
-Logits = NDArray[np.floating]
-
-
-@runtime_checkable
-class LogitSource(Protocol):
-    """Pseudo labels that can be read in part: ``PseudoLabels``."""
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
-
-    def __contains__(self, clip: object) -> bool: ...
-
-    def logits(self, clip: str, first_frame: int = 0, frames: int | None = None) -> Logits: ...
-
-
-def _in_part(pseudo: object) -> LogitSource | None:
-    return pseudo if isinstance(pseudo, LogitSource) else None
 
 
 @dataclass(frozen=True)
@@ -80,9 +61,8 @@ class Targets:
         """Logits (classes, frames); minus infinity, a probability of 0, after the last frame there is."""
         if dataset.pseudo is None:
             return None
-        source = _in_part(dataset.pseudo)
-        if source is not None:
-            logits = source.logits(clip, first, frames)
+        if isinstance(dataset.pseudo, PseudoLabels):
+            logits = dataset.pseudo.logits(clip, first, frames)
         else:
             probabilities = dataset.pseudo(clip)[:, first : first + frames]
             with np.errstate(divide="ignore"):
@@ -112,8 +92,8 @@ def targets_of(
     if weak_classes is None:
         weak_classes = dataset.classes.names if dataset.weak else ()
     if weak_classes and dataset.weak:
-        found = {label for labels in dataset.weak.values() for label in labels}
-        _check_shared(dataset, weak_classes, found, "weak labels")
+        present = {label for labels in dataset.weak.values() for label in labels}
+        _check_shared(dataset, weak_classes, present, "weak labels")
     elif weak_classes and strong:
         _check_shared(dataset, weak_classes, dataset.events.labels, "events")
     elif weak_classes:
@@ -121,8 +101,8 @@ def targets_of(
     return Targets(tuple(classes), tuple(weak_classes), strong, rule, float32_times)
 
 
-def _check_shared(dataset: DataSet, classes: Sequence[str], found: Iterable[str], what: str) -> None:
-    labels = sorted(found)
+def _check_shared(dataset: DataSet, classes: Sequence[str], present: Iterable[str], what: str) -> None:
+    labels = sorted(present)
     if not set(classes).intersection(labels):
         raise DataError(
             f"{dataset.path}: none of its {what} ('{dataset.split}') is of a class that the model has\n"
@@ -136,21 +116,15 @@ def _some(names: Sequence[str]) -> str:
 
 
 def check_pseudo_labels(dataset: DataSet, n_classes: int, seconds: NDArray[np.float64]) -> None:
-    """Every clip has pseudo labels, of the model's classes, up to its end; without any there is no problem.
-
-    Args:
-        dataset: the clips.
-        n_classes: of the model.
-        seconds: (clips,) length of every clip.
+    """Every clip has pseudo labels of all ``n_classes``, for its whole length of ``seconds`` (clips,).
 
     Raises:
         DataError: says how many of how many clips lack them, and names the first.
     """
-    pseudo = _in_part(dataset.pseudo)
-    if pseudo is None:
+    pseudo = dataset.pseudo
+    if not isinstance(pseudo, PseudoLabels):
         return
-    name = getattr(pseudo, "path", "pseudo labels")
-    classes, frames = pseudo.shape
+    name, (classes, frames) = pseudo.path, pseudo.shape
     if classes != n_classes:
         raise DataError(f"{name}: pseudo labels of {classes} classes; the model has {n_classes}")
     lacking = [clip for clip in dataset.ids if clip not in pseudo]

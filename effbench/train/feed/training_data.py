@@ -30,15 +30,9 @@ _NEEDS = {
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything that a plan reads, opened and checked.
+    """Everything that a plan reads, opened and checked; ``weak`` are the clips of the weak batches, if any.
 
-    Attributes:
-        recipe: of the plan.
-        training: clips to train on.
-        validation: clips to score on.
-        weak: clips of the weak batches, for the task ``advanced``.
-        classes: names of the strong head's outputs.
-        weak_classes: names of the weak head's outputs.
+    ``classes`` and ``weak_classes`` name the outputs of the strong and the weak head.
     """
 
     recipe: Recipe
@@ -68,13 +62,8 @@ class TrainingData:
         )
 
     def check(self) -> None:
-        """Find what can't be used now: when the items are first used there may be a run.
-
-        Raises:
-            DataError: clips, labels or pseudo labels that do not fit the classes.
-        """
-        for _ in (self.items, self.validation_items, self.weak_items):
-            pass
+        """Use the items once: what is wrong with labels or pseudo labels is found before there is a run."""
+        _ = self.items, self.validation_items, self.weak_items
 
     def _items(self, dataset: DataSet) -> TrainingItems:
         data = self.recipe.data
@@ -91,39 +80,25 @@ class TrainingData:
         return self.weak_classes if self.recipe.task == "weak" else ()
 
     def sampler(self, *, weak: bool = False, rank: int = 0, world: int = 1) -> EpochBatches:
-        """Batches of the training items, or of the weak batches: as many, beside the others."""
+        """Batches of the training items, or the weak ones beside them, of which there are as many."""
         data, items = self.recipe.data, self.weak_items if weak else self.items
         assert items is not None
         sampling = data.weak_sampling if weak else data.sampling
+        of_clips = weak or self.recipe.task == "weak"
         return EpochBatches(
             len(items),
             batch_size=self.recipe.batch.size,
             seed=self.recipe.seed + _WEAK_SEED * weak,
             epoch_items=len(self.items) if weak and data.epoch_items is None else data.epoch_items,
-            weights=_item_weights(items, weak or self.recipe.task == "weak")
-            if sampling == "balanced"
-            else None,
+            weights=_item_weights(items, of_clips) if sampling == "balanced" else None,
             rank=rank,
             world=world,
         )
-
-    def loader(self, sampler: EpochBatches, *, weak: bool = False, workers: int, pinned: bool) -> Loader:
-        """Loader of what a sampler draws."""
-        items = self.weak_items if weak else self.items
-        assert items is not None
-        return make_loader(items, sampler, workers=workers, pin_memory=pinned)
 
     def validation_loader(self, *, rank: int, world: int, workers: int, pinned: bool) -> Loader:
         """Loader of this process's share of the validation pieces, each once, in order."""
-        items = self.validation_items
-        sampler = EpochBatches(
-            len(items),
-            batch_size=self.recipe.validation.batch_size,
-            seed=0,
-            shuffle=False,
-            rank=rank,
-            world=world,
-        )
+        items, size = self.validation_items, self.recipe.validation.batch_size
+        sampler = EpochBatches(len(items), batch_size=size, seed=0, shuffle=False, rank=rank, world=world)
         return make_loader(items, sampler, workers=workers, pin_memory=pinned)
 
 
@@ -131,22 +106,23 @@ def open_data(plan: Plan) -> TrainingData:
     """Data sets of a plan.
 
     Raises:
-        UsageError: a path or split that does not exist, or something that the recipe needs and was not given.
-        DataError: a data set that can't be used.
+        UsageError: a path or split that does not exist, or a missing source that the recipe needs.
+        DataError: clips, labels or pseudo labels that can't be used, or do not fit the classes.
     """
     recipe, sources = plan.recipe, plan.sources
     data = recipe.data
     if plan.missing_sources:
         lacking = " and ".join(_NEEDS[name] for name in plan.missing_sources)
         raise UsageError(f"recipe {plan.recipe_name} needs {lacking}")
-    training = _open(sources.data, data.train_split, sources.audio, sources.pseudo_labels, recipe)
+    training = _open(sources.data, data.train_split, sources.audio, sources.pseudo_labels)
+    training = _limit(training, recipe)
     validation = _open(sources.data, data.validation_split, sources.audio)
     weak = None
     if recipe.task == "advanced" and sources.weak_data is not None:
         weak = _open(sources.weak_data, data.weak_split, None)
-    if recipe.task != "weak":
-        for dataset in (training, validation):
-            _check_events(dataset, sources.data)
+    for dataset in () if recipe.task == "weak" else (training, validation):
+        if not len(dataset.events):
+            raise DataError(f"{sources.data}: '{dataset.split}' has no events to train or score frames with")
     own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
     opened = TrainingData(
@@ -156,17 +132,9 @@ def open_data(plan: Plan) -> TrainingData:
     return opened
 
 
-def _open(
-    path: str, splits: str, audio: str | None, pseudo: str | None = None, limited: Recipe | None = None
-) -> DataSet:
-    parts = [open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in splits.split("+")]
-    dataset = joined(parts)
-    return dataset if limited is None else _limit(dataset, limited)
-
-
-def _check_events(dataset: DataSet, path: str) -> None:
-    if not len(dataset.events):
-        raise DataError(f"{path}: '{dataset.split}' has no events: frames can't be trained or scored without")
+def _open(path: str, splits: str, audio: str | None, pseudo: str | None = None) -> DataSet:
+    names = splits.split("+")
+    return joined([open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in names])
 
 
 def _own_classes(dataset: DataSet) -> tuple[str, ...]:
@@ -209,15 +177,7 @@ Batches = tuple[PackedBatch, ...]
 
 
 class StepBatches:
-    """Batches of a training, several for each optimiser step.
-
-    Args:
-        data: of the training.
-        rank: of this process.
-        world: number of processes.
-        workers: loading processes of this process.
-        pinned: batches in page-locked memory, for a GPU.
-    """
+    """Batches of a training, several for each optimiser step, on process ``rank`` of ``world``."""
 
     def __init__(
         self, data: TrainingData, *, rank: int = 0, world: int = 1, workers: int = 0, pinned: bool = False
@@ -225,8 +185,9 @@ class StepBatches:
         kinds = [False] if data.weak is None else [False, True]
         self._samplers = [data.sampler(weak=weak, rank=rank, world=world) for weak in kinds]
         self._loaders = [
-            data.loader(sampler, weak=weak, workers=workers, pinned=pinned)
-            for sampler, weak in zip(self._samplers, kinds, strict=True)
+            make_loader(items, sampler, workers=workers, pin_memory=pinned)
+            for items, sampler in zip((data.items, data.weak_items), self._samplers, strict=False)
+            if items is not None
         ]
         self.epoch_batches = len(self._samplers[0])
         """Batches of an epoch, on each process."""
