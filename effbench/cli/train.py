@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.options import AudioOption, KeepOption, StoreOption, ThreadsOption
 from effbench.cli.output import Format, note, write, write_sections
 from effbench.cli.progress import TrainingProgress
 from effbench.errors import CheckpointError, EffbenchError, Stopped, TrainingError, UsageError
@@ -30,7 +31,7 @@ def train(
     model: Annotated[str | None, typer.Option(help="Model spec, e.g. fmn10+tf-256.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe under train/, or a YAML file.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The data set.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="Folder of its audio, where it lies elsewhere.")] = None,
+    audio: AudioOption = None,
     pseudo_labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="HDF5 file of pseudo labels, for distillation.")
     ] = None,
@@ -41,9 +42,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optimizer.lr=3e-3. Repeatable."),
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run; made from recipe, model and seed.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default recipe, model, seed.")] = None,
     runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Resume a stopped run, which knows everything else.")
@@ -58,16 +57,12 @@ def train(
     nodes: Annotated[int, typer.Option(min=1, help="Nodes; start the same command on each.")] = 1,
     strategy: Annotated[str, typer.Option(help="auto, ddp or fsdp.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Loading processes of each process.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")] = None,
+    threads: ThreadsOption = None,
     logger: Annotated[
         list[str] | None, typer.Option(help="tensorboard (default), wandb or none. Repeatable.")
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Results store; results/effbench.sqlite by default.")
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep/--no-store", help="Keep the best scores in the store.")
-    ] = True,
+    store: StoreOption = None,
+    keep: KeepOption = True,
     form: Annotated[Format, typer.Option("--format", help="Of --list: table, json or csv.")] = Format.table,
 ) -> None:
     """Train a model, with everything in one run folder; a stopped run resumes where it was.
@@ -82,7 +77,7 @@ def train(
     from effbench.train.runs import Run, recipe_text
 
     if resume is not None:
-        if any(value is not None for value in (model, recipe, data, audio, pseudo_labels, weak_data, change)):
+        if any((model, recipe, data, audio, pseudo_labels, weak_data, change)):
             raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
         folder, plan = resume, Run.open(resume).plan
     elif model is None or recipe is None:
@@ -91,15 +86,8 @@ def train(
     elif data is None and not show:
         raise UsageError("give --data FOLDER; 'effbench data synth FOLDER' makes one to try")
     else:
-        plan = plan_training(
-            model,
-            recipe,
-            data or Path(),
-            audio=audio,
-            pseudo_labels=pseudo_labels,
-            weak_data=weak_data,
-            changes=change or (),
-        )
+        sources = {"audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
+        plan = plan_training(model, recipe, data or Path(), changes=change or (), **sources)
         folder = runs / (name or plan.name)
     if show:
         print(recipe_text(plan.recipe), end="")
@@ -109,6 +97,7 @@ def train(
     if devices * nodes > 1:
         # Every process would warn that no parameter was unused; read when torch is loaded.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from effbench.results.store import DEFAULT_STORE
     from effbench.train.api import check_installed
     from effbench.train.plan import Hardware
 
@@ -118,44 +107,38 @@ def train(
     if dry_run:
         _estimate(plan, hardware)
     else:
-        _train(plan, folder, hardware, resume=resume is not None, store=store, keep=keep)
+        kept = (store or DEFAULT_STORE) if keep else None
+        _train(plan, folder, hardware, resume=resume is not None, store=kept)
 
 
 def _recipe_rows() -> list[Row]:
     from effbench.train.recipe.library import load_recipe, recipe_names
 
-    recipes = {name: load_recipe(name) for name in recipe_names()}
-    return [
-        {"recipe": name, "task": recipe.task, "description": recipe.description}
-        for name, recipe in recipes.items()
-    ]
+    recipes = [(name, load_recipe(name)) for name in recipe_names()]
+    return [{"recipe": name, "task": r.task, "description": r.description} for name, r in recipes]
 
 
-def _train(
-    plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None, keep: bool
-) -> None:
-    from effbench.results.store import DEFAULT_STORE
+def _train(plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None) -> None:
     from effbench.train.api import follow_plan
     from effbench.train.processes import first_process
 
-    path = (store or DEFAULT_STORE) if keep else None
     try:
         with TrainingProgress() as progress:
-            result = follow_plan(plan, folder, hardware, resume=resume, store=path, progress=progress)
+            result = follow_plan(plan, folder, hardware, resume=resume, store=store, progress=progress)
     except EffbenchError as error:
-        # All processes raise the same of these, and the first one tells.
+        # All processes raise the same of these, and the first one prints it.
         if isinstance(error, (Stopped, TrainingError)) and not first_process():
             raise typer.Exit from None
         raise _with_options(error, folder) from None
     if not first_process():
         return
     write_sections(result.sections())
-    if path is not None:
-        note(f"kept in {path}")
+    if store is not None:
+        note(f"kept in {store}")
 
 
 def _with_options(error: EffbenchError, folder: Path) -> EffbenchError:
-    """The error with the options that mend it: for what it says of the recipe, and to resume the run."""
+    """The error with the options that help: to change the recipe, and to resume the run."""
     text, last = str(error), folder / "last.pt"
     damaged = isinstance(error, CheckpointError) and str(last) in text and "can't be written" not in text
     lines = [text]
@@ -174,6 +157,6 @@ def _estimate(plan: Plan, hardware: Hardware) -> None:
 
     if not first_process():
         follow()
-    found = estimate(plan, hardware)
+    result = estimate(plan, hardware)
     if first_process():
-        write_sections(found.sections())
+        write_sections(result.sections())

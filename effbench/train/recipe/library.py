@@ -1,4 +1,4 @@
-"""Recipes by name: reads ``train/*.yaml``, applies the model's card and overrides, reports every problem."""
+"""Recipes by name: reads ``train/*.yaml``, applies the model's card and changes, reports every problem."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_recipe(name: str, spec: ModelSpec | None = None, overrides: Iterable[st
         overrides: ``section.key=value`` each, in YAML; they go before everything else.
 
     Raises:
-        UsageError: no such recipe, or an override that is none or that the recipe refuses.
+        UsageError: no such recipe, or an override that can't be read or that the recipe refuses.
         EffbenchError: the file can't be read, or has problems; all of them are listed.
     """
     given = list(overrides)
@@ -91,6 +91,6 @@ def _with_card_rates(content: dict[str, object], spec: ModelSpec) -> dict[str, o
         for kind in ("strong", training):
             published = {} if model is None else {str(k): v for k, v in model.card.published.items()}
             if kind in published:
-                found = {"lr": published[kind].lr, "sequence_lr": published[kind].sequence_lr}
-                rates |= {key: rate for key, rate in found.items() if rate is not None}
+                own = {"lr": published[kind].lr, "sequence_lr": published[kind].sequence_lr}
+                rates |= {key: rate for key, rate in own.items() if rate is not None}
     return _merge(content, {"optimizer": rates})

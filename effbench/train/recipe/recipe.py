@@ -1,4 +1,4 @@
-"""Training recipes: what a YAML file under ``train/`` may say. Torch-free, checked before anything starts."""
+"""Training recipes: what a YAML file under ``train/`` may say, section by section."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ class DataOptions(Strict):
         classes: ``audioset`` for the 447 AudioSet-strong classes; ``data`` for the data set's own, of which
             AudioSet-strong sets have those that occur.
         sampling: ``uniform``, or ``balanced`` to draw rare classes more often.
-        weak_split: split of the weak batches, for the task ``advanced``.
-        weak_sampling: of the weak batches.
+        weak_split: split of the weak batches, for the task ``advanced``; ``weak_sampling`` likewise.
         epoch_items: items of one epoch; all by default.
         limit: use only so many clips, drawn with the seed.
     """
@@ -188,25 +187,22 @@ class Recipe(Strict):
     frozen: bool = False
     clip_norm: PositiveFloat | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] | None = None
+    batch_norm_momentum: Ratio | None = None
     gradient_checkpointing: bool = False
     validation: ValidationOptions = ValidationOptions()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
+        advanced, weak = self.task == "advanced", self.task == "weak"
+        mismatched = weak != (self.validation.protocol == "weak")
+        untrained = self.frozen and self.initialise == "scratch"
         problems = {
-            "the task advanced needs a teacher": self.task == "advanced" and self.teacher is None,
-            "a teacher needs the task advanced": self.task != "advanced" and self.teacher is not None,
-            "distillation needs frame-wise labels: task strong": self.task == "weak"
-            and self.distillation > 0,
-            "the task weak is validated by the protocol weak, and only it": (
-                (self.task == "weak") != (self.validation.protocol == "weak")
-            ),
-            "frozen and initialise: scratch leave an untrained backbone": (
-                self.frozen and self.initialise == "scratch"
-            ),
+            "the task advanced needs a teacher": advanced and self.teacher is None,
+            "a teacher needs the task advanced": not advanced and self.teacher is not None,
+            "distillation needs frame-wise labels: task strong": weak and self.distillation > 0,
+            "the task weak is validated by the protocol weak, and only it": mismatched,
+            "frozen and initialise: scratch leave an untrained backbone": untrained,
         }
-        found = [problem for problem, holds in problems.items() if holds]
-        if found:
-            raise ValueError("; ".join(found))
+        if any(problems.values()):
+            raise ValueError("; ".join(problem for problem, holds in problems.items() if holds))
         return self
