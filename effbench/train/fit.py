@@ -151,7 +151,7 @@ class Fit:
 
     def _look(self) -> None:
         """Check the losses since the last look, and report progress."""
-        if self._recent.losses:
+        if self._recent.batches:
             loss, speed = self._recent.look(self.position, self.run.kept)
             self.progress.step(self.position, loss, speed, self.total_steps)
 

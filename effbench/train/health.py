@@ -21,9 +21,7 @@ class Recent:
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
-        self.losses: list[Tensor] = []
-        self.clips: list[tuple[str, ...]] = []
-        self.steps: list[int] = []
+        self.batches: list[tuple[int, Tensor, tuple[str, ...]]] = []
         self.restart()
 
     def restart(self) -> None:
@@ -32,9 +30,7 @@ class Recent:
 
     def add(self, step: int, loss: Tensor, clips: tuple[str, ...]) -> None:
         """One more batch of an optimiser step, counted from 1."""
-        self.losses.append(loss.detach())
-        self.clips.append(clips)
-        self.steps.append(step)
+        self.batches.append((step, loss.detach(), clips))
 
     def look(self, position: Position, kept: str) -> tuple[float, float]:
         """Mean loss, and clips per second of all processes, since the last look; adds them to ``position``.
@@ -44,24 +40,24 @@ class Recent:
         Raises:
             TrainingError: a loss of any process is not finite.
         """
-        losses = torch.stack(self.losses).float().cpu()
+        losses = torch.stack([loss for _, loss, _ in self.batches]).float().cpu()
         bad = (~losses.isfinite()).nonzero()
         problem = self._problem(int(bad[0]), float(losses[bad[0]]), position, kept) if len(bad) else None
         raise_together(self.fabric, problem)
         seconds = time.perf_counter() - self.began
-        count = sum(map(len, self.clips)) * self.fabric.world_size
+        count = sum(len(clips) for _, _, clips in self.batches) * self.fabric.world_size
         position.loss_sum += float(losses.sum())
         position.loss_count += len(losses)
         position.seconds += seconds
-        self.losses, self.clips, self.steps = [], [], []
+        self.batches = []
         self.restart()
         return float(losses.mean()), count / seconds
 
     def _problem(self, index: int, loss: float, position: Position, kept: str) -> str:
-        clips = self.clips[index]
+        step, _, clips = self.batches[index]
         more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
         return (
-            f"the loss is {loss} in step {self.steps[index]:,} (epoch {position.epoch + 1}); {kept}\n"
+            f"the loss is {loss} in step {step:,} (epoch {position.epoch + 1}); {kept}\n"
             f"Clips of that batch: {', '.join(clips[:_NAMED])}{more}.\n{_ADVICE}"
         )
 
@@ -98,8 +94,8 @@ def raise_together(fabric: Fabric, problem: str | None) -> None:
     if fabric.world_size > 1:
         # The lowest rank with a problem, which the other ranks learn of.
         rank = fabric.world_size - fabric.global_rank if problem is not None else 0
-        found = fabric.all_reduce(torch.tensor(float(rank), device=fabric.device), reduce_op="max")
-        source = fabric.world_size - int(found)  # type: ignore[arg-type]
+        highest = fabric.all_reduce(torch.tensor(float(rank), device=fabric.device), reduce_op="max")
+        source = fabric.world_size - int(highest)  # type: ignore[arg-type]
         if source < fabric.world_size:
             problem = fabric.broadcast(problem, src=source)
     if problem is not None:

@@ -18,15 +18,10 @@ def bce(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def distillation_loss(logits: Tensor, labels: Tensor, pseudo: Tensor | None, weight: float) -> Tensor:
-    """``weight · BCE(logits, pseudo) + (1 - weight) · BCE(logits, labels)``.
+    """``weight · BCE(logits, pseudo) + (1 - weight) · BCE(logits, labels)``, all (batch, classes, frames).
 
     Computed as one cross-entropy with mixed targets, which is the same: it is linear in the targets.
-
-    Args:
-        logits: (batch, classes, frames).
-        labels: of the same shape.
-        pseudo: probabilities of a teacher, of the same shape; not needed for a weight of 0.
-        weight: of the pseudo labels, from 0 to 1.
+    ``pseudo`` are probabilities of a teacher, which a ``weight`` of 0 does not need.
 
     Source: Hinton et al. 2015 (distillation), with the teacher's probabilities at temperature 1.
     """
@@ -56,17 +51,9 @@ def advanced_loss(
     + teacher_weight · [strong_share · BCE(strong_logits, strong_teacher)
     + (1 - strong_share) · BCE(weak_logits, weak_teacher)]``
 
-    Args:
-        strong_logits: the student's frames of the strong batch, (batch, classes, frames).
-        labels: their labels.
-        strong_teacher: the teacher's probabilities for them; no gradient flows into them.
-        weak_logits: the student's frames of the weak batch, (other batch, classes, frames).
-        weak_teacher: the teacher's probabilities for them.
-        pseudo: stored pseudo labels of the strong batch, as probabilities.
-        label_weight: of frame labels.
-        teacher_weight: of the online teacher.
-        strong_share: part of the strong batch in the teacher's weight.
-        pseudo_weight: of stored pseudo labels; needs them if it is not 0.
+    ``strong_…`` are the student's logits and the teacher's probabilities of the strong batch, like ``labels``
+    and ``pseudo`` (batch, classes, frames); ``weak_…`` are those of the weak batch, which may have another
+    size. No gradient flows into the teacher's. A ``pseudo_weight`` other than 0 needs ``pseudo``.
     """
     loss = label_weight * bce(strong_logits, labels)
     loss = loss + teacher_weight * strong_share * bce(strong_logits, strong_teacher.detach())

@@ -17,8 +17,7 @@ from effbench.train.augment.pipeline import augment
 from effbench.train.augment.views import Views
 from effbench.train.feed.loader import Batch
 from effbench.train.losses import advanced_loss, bce, distillation_loss
-from effbench.train.recipe.augmentation import MixupOptions
-from effbench.train.recipe.recipe import Recipe
+from effbench.train.recipe.recipe import MixupOptions, Recipe
 
 FMIN_JITTER, FMAX_JITTER = 10, 2000
 
@@ -32,7 +31,7 @@ class DetectorTraining(nn.Module):
     ``training_step`` the loss of examples. They are apart because only the second is the network's work, in
     the recipe's precision and, on several devices, synchronised.
 
-    The ``teacher`` of the task ``advanced`` is no part of this module: its weights and mode do not follow.
+    The ``teacher`` of the task ``advanced`` is not part of this module: its weights and mode do not follow.
     """
 
     def __init__(

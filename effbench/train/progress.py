@@ -14,7 +14,7 @@ class Progress:
     """Follows a training. Every method may be overridden; none of them does anything here."""
 
     def began(self, run: Run, position: Position, total: int) -> None:
-        """It goes on from a position of ``total`` steps, or is at its end already."""
+        """It starts or resumes at a position of ``total`` steps, or is at its end already."""
 
     def stopping(self) -> None:
         """It was asked to stop, and will after this step."""

@@ -1,4 +1,4 @@
-"""Where a training stands, and the files that it goes on from."""
+"""Where a training stands, and the checkpoints that it resumes from."""
 
 from __future__ import annotations
 

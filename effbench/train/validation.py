@@ -26,7 +26,7 @@ from effbench.infer.scorer import FrameScorer
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import in_unit
-from effbench.train.feed.loader import Batch, Loader
+from effbench.train.feed.loader import Loader
 from effbench.train.feed.pieces import ValidationItems
 from effbench.train.feed.training_data import TrainingData
 from effbench.train.health import raise_together
@@ -115,8 +115,8 @@ class Validator:
         for packed in self.loader:
             batch = packed.to(self.fabric.device)
             logits = logits_of(batch.waveform)
-            labels = self._labels(batch)
-            loss = float(bce(logits, labels))
+            labels = batch.weak if self.weak else batch.labels
+            loss = float(bce(logits, cast(torch.Tensor, labels)))
             broken = broken or ("" if math.isfinite(loss) else ", ".join(batch.clips))
             total += torch.tensor([loss * len(batch), len(batch)])
             rows = [self.rows[key] for key in zip(batch.clips, batch.starts, strict=True)]
@@ -143,9 +143,6 @@ class Validator:
         inference = Inference(str(self.fabric.device), self.data.recipe.precision)
         scorer = FrameScorer(detector, inference)
         return lambda waveform: scorer.logits(waveform, self.head)
-
-    def _labels(self, batch: Batch) -> torch.Tensor:
-        return cast(torch.Tensor, batch.weak if self.weak else batch.labels)
 
     def _evaluate(self, path: Path) -> Evaluation:
         scores = np.load(path, mmap_mode="r")
@@ -190,7 +187,7 @@ class _Clips(Mapping[str, NDArray[np.float32]]):
         parts = self.scores[self.bounds[position] : self.bounds[position + 1]]
         if len(parts) == 1:
             return cast(NDArray[np.float32], parts[0])
-        # The silence behind a long clip is no part of it.
+        # The silence that pads a long clip's last piece is not part of the clip.
         frames = math.ceil(self.pieces.seconds[position] / FRAME_SECONDS - 1e-6)
         return np.concatenate(list(parts))[:frames]
 

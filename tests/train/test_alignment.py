@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 
 from effbench.train.augment.pipeline import augment
 from effbench.train.augment.views import Views
-from effbench.train.recipe.augmentation import AugmentOptions
+from effbench.train.recipe.recipe import AugmentOptions
 
 BATCH, FRAMES, TEACHER_FRAMES, WIDTH = 8, 250, 998, 5
 QUIET, LOUD = -2.0, 4.0

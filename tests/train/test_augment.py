@@ -21,7 +21,7 @@ from effbench.train.augment.mixing import mix, mix_style, mix_waveforms, mixstyl
 from effbench.train.augment.pipeline import augment
 from effbench.train.augment.time import frame_shift, roll, silence, time_mask
 from effbench.train.augment.views import Views, beta, happens, integer
-from effbench.train.recipe.augmentation import (
+from effbench.train.recipe.recipe import (
     AugmentOptions,
     FilterAugmentOptions,
     FrequencyWarpOptions,

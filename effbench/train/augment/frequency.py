@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from effbench.train.augment.views import Views, happens, integer, uniform
-from effbench.train.recipe.augmentation import FilterAugmentOptions, FrequencyWarpOptions
+from effbench.train.recipe.recipe import FilterAugmentOptions, FrequencyWarpOptions
 
 #: Smallest and largest number of a filter's bands, and the smallest width of one in mels of the student.
 BANDS, MIN_WIDTH = (3, 5), 6

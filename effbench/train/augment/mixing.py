@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from effbench.train.augment.views import Views, beta, happens
-from effbench.train.recipe.augmentation import MixStyleOptions, MixupOptions, WaveformMixupOptions
+from effbench.train.recipe.recipe import MixStyleOptions, MixupOptions, WaveformMixupOptions
 
 
 def mix(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from effbench.train.augment.frequency import filter_augment, frequency_warp
 from effbench.train.augment.mixing import mixstyle, mixup
 from effbench.train.augment.time import frame_shift, time_mask
 from effbench.train.augment.views import Views
-from effbench.train.recipe.augmentation import AugmentOptions
+from effbench.train.recipe.recipe import AugmentOptions
 
 
 def augment(views: Views, options: AugmentOptions, generator: torch.Generator) -> Views:

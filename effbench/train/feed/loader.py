@@ -38,7 +38,6 @@ class _Tensors:
     seeds: tuple[int, ...]
     """The sampler's seed of each item."""
     waveform: Tensor
-    """(batch, samples) float32, 16 kHz."""
     labels: Tensor | None
     pseudo: Tensor | None
     weak: Tensor | None

@@ -54,13 +54,10 @@ class Item:
 
 
 def clip_seconds(dataset: DataSet) -> NDArray[np.float64]:
-    """(clips,) length of every clip, without decoding any.
+    """(clips,) length of every clip, without decoding any; ``AudioError`` where a file is not audio.
 
     From the tables or, where they do not say, the header of the clip's file. Clips inside a pack whose tables
     do not say are AudioSet's, and taken to last 10 s.
-
-    Raises:
-        AudioError: a file is not audio.
     """
 
     def length(clip: Clip) -> float:
@@ -78,10 +75,10 @@ class ClipPieces(Dataset[Item]):
 
     Args:
         dataset: the clips, with pseudo labels if ``Item.pseudo`` is wanted.
-        classes: names of the model's outputs, in order; none where the audio is all that is wanted.
+        classes: names of the model's outputs, in order; none where only the audio is wanted.
         seconds: length of a piece, a multiple of 40 ms.
         weak_classes: names of the weak outputs; by default those of a data set that has weak labels. A data
-            set that has events alone gives the classes of the events in a piece.
+            set with events only gives the classes of the events in a piece.
         rule: which frames an event has (``encode_events``).
         float32_times: round times to float32 first, as the published training data has them.
 

@@ -13,10 +13,9 @@ from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import DataError, UsageError
-from effbench.train.feed.balance import balanced_weights
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
-from effbench.train.feed.samplers import EpochBatches
+from effbench.train.feed.samplers import EpochBatches, balanced_weights
 from effbench.train.plan import Plan
 from effbench.train.recipe.recipe import Recipe
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from effbench.data.clips import DataSet
 from effbench.data.labels import Event, EventTable, encode_events
 from effbench.data.vocabulary import ClassList
-from effbench.train.feed.balance import balanced_weights
+from effbench.train.feed.samplers import balanced_weights
 
 CLASSES = ClassList(("bark", "rain", "speech"))
 
