@@ -9,10 +9,9 @@ from effbench.data.synth import synthesise
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
-from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Run
+from effbench.train.runs import Hardware, Plan, Run, Sources
 from effbench.train.start import build_training, make_fabric
 
 BATCH = 16

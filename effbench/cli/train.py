@@ -15,7 +15,7 @@ from effbench.errors import CheckpointError, EffbenchError, Stopped, TrainingErr
 
 if TYPE_CHECKING:
     from effbench.shown import Row
-    from effbench.train.plan import Hardware, Plan
+    from effbench.train.runs import Hardware, Plan
 
 #: What to do about a source that a recipe needs and that is not given.
 _NEEDED = {
@@ -72,9 +72,8 @@ def train(
     if list_recipes:
         write(_recipe_rows(), form)
         return
-    from effbench.train.plan import plan_training
     from effbench.train.recipe.library import recipe_names
-    from effbench.train.runs import Run, recipe_text
+    from effbench.train.runs import Run, plan_training, recipe_text
 
     if resume is not None:
         if any((model, recipe, data, audio, pseudo_labels, weak_data, change)):
@@ -99,7 +98,7 @@ def train(
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from effbench.results.store import DEFAULT_STORE
     from effbench.train.api import check_installed
-    from effbench.train.plan import Hardware
+    from effbench.train.runs import Hardware
 
     check_installed()
     loggers = tuple(name for name in logger or ["tensorboard"] if name != "none")

@@ -1,11 +1,11 @@
-"""Run folders: what a training was, where it stands, and what came of it."""
+"""What a training is to compute, on what, and its folder: where it stands, and what came of it."""
 
 from __future__ import annotations
 
 import csv
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from effbench.config import load
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing, reporting_write_errors
-from effbench.train.plan import Plan, Sources
+from effbench.models import zoo
+from effbench.train.recipe.library import load_recipe
 from effbench.train.recipe.recipe import Recipe
 
 #: Begins the name of the folder that holds the logits during a validation.
@@ -24,6 +25,99 @@ LOGITS = ".validation-"
 
 RECIPE, NOTES = "recipe.yaml", "run.json"
 _NOTED = {"spec", "recipe", "sources", "environment", "commit"}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Absolute paths of a training's data; ``weak_data`` is for the task ``advanced``."""
+
+    data: str
+    audio: str | None = None
+    pseudo_labels: str | None = None
+    weak_data: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a training computes.
+
+    Attributes:
+        spec: canonical model spec.
+        recipe_name: as it was asked for.
+        recipe: with the card's rates and all changes.
+        sources: absolute paths.
+    """
+
+    spec: str
+    recipe_name: str
+    recipe: Recipe
+    sources: Sources
+
+    @property
+    def name(self) -> str:
+        """Name that a run has unless it is given one."""
+        return f"{Path(self.recipe_name).stem}_{self.spec}_seed{self.recipe.seed}"
+
+    @property
+    def missing_sources(self) -> tuple[str, ...]:
+        """Names of the ``Sources`` that the recipe needs and that are not given."""
+        needed = {
+            "pseudo_labels": self.recipe.distillation > 0,
+            "weak_data": self.recipe.task == "advanced",
+        }
+        return tuple(name for name in needed if needed[name] and getattr(self.sources, name) is None)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a training runs on; none of it changes what is computed, up to rounding.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``auto``.
+        devices: processes per node, a GPU each.
+        nodes: number of nodes, each of which is started with the same command.
+        strategy: ``auto``, ``ddp`` or ``fsdp``.
+        workers: loading processes of each process.
+        threads: of torch on the CPU; as they are by default.
+        loggers: beside the run's own table: ``tensorboard``, ``wandb``.
+    """
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    workers: int = 0
+    threads: int | None = None
+    loggers: tuple[str, ...] = ("tensorboard",)
+
+
+def plan_training(
+    model: str,
+    recipe: str,
+    data: str | Path,
+    *,
+    audio: str | Path | None = None,
+    pseudo_labels: str | Path | None = None,
+    weak_data: str | Path | None = None,
+    changes: Iterable[str] = (),
+) -> Plan:
+    """A training, checked without reading data or weights; the arguments are those of ``train``.
+
+    Raises:
+        UsageError: several models, an unknown recipe, a change that it refuses, a path that does not exist.
+        UnknownModel: no such model.
+        EffbenchError: a recipe with problems.
+    """
+    specs = zoo.resolve([model])
+    if len(specs) > 1:
+        raise UsageError(f"'{model}' means {len(specs)} models: train one at a time")
+    given = {"data": data, "audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
+    paths = {name: Path(path) for name, path in given.items() if path is not None}
+    missing = [path for path in paths.values() if not path.exists()]
+    if missing:
+        raise UsageError("\n".join(f"{path}: no such file or folder" for path in missing))
+    sources = Sources(**{name: str(path.resolve()) for name, path in paths.items()})
+    return Plan(str(specs[0]), recipe, load_recipe(recipe, specs[0], changes), sources)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,9 @@ from effbench.models.detector import SoundEventDetector
 from effbench.train.feed.training_data import TrainingData
 from effbench.train.fit import Fit
 from effbench.train.module import DetectorTraining
-from effbench.train.plan import Hardware, Plan
 from effbench.train.processes import stop_requests
 from effbench.train.progress import Progress
-from effbench.train.runs import Origin, Run
+from effbench.train.runs import Hardware, Origin, Plan, Run
 
 #: What Lightning calls the precisions of recipes.
 _PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {

@@ -66,10 +66,9 @@ class Validator:
         self.weak = data.recipe.task == "weak"
         self.head: Literal["strong", "weak"] = "weak" if self.weak else "strong"
         items = data.validation_items
-        self.rows = {
-            (items.dataset.ids[position], int(start)): row
-            for row, (position, start) in enumerate(zip(items.clips, _starts(items), strict=True))
-        }
+        starts = (np.arange(len(items)) - items.firsts[items.clips]) * items.piece_frames
+        ids = (items.dataset.ids[position] for position in items.clips)
+        self.rows = {key: row for row, key in enumerate(zip(ids, starts.tolist(), strict=True))}
         self.folder = folder
         outputs = len(data.weak_classes if self.weak else data.classes)
         self.shape = (len(items), outputs) if self.weak else (len(items), items.piece_frames, outputs)
@@ -179,7 +178,7 @@ class _Clips(Mapping[str, NDArray[np.float32]]):
 
     def __init__(self, scores: NDArray[np.float32], pieces: ValidationItems) -> None:
         self.scores, self.pieces = scores, pieces
-        self.bounds = np.searchsorted(pieces.clips, np.arange(len(pieces.dataset) + 1))
+        self.bounds = np.append(pieces.firsts, len(pieces))
         self.positions = {name: position for position, name in enumerate(pieces.dataset.ids)}
 
     def __getitem__(self, clip: str) -> NDArray[np.float32]:
@@ -204,9 +203,3 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-def _starts(items: ValidationItems) -> NDArray[np.intp]:
-    """First frame of every piece."""
-    firsts = np.searchsorted(items.clips, items.clips)
-    return (np.arange(len(items)) - firsts) * items.piece_frames

@@ -3,9 +3,8 @@
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Origin, Run
+from effbench.train.runs import Origin, Plan, Run, Sources
 
 HERE = Origin(None, {"device": "cpu"})
 

@@ -184,13 +184,14 @@ class ValidationItems(ClipPieces):
     def __getitem__(self, draw: Draw | int) -> Item:
         index, seed = (draw, 0) if isinstance(draw, int) else draw
         position = int(self.clips[index])
-        number = index - int(self._firsts[position])
+        number = index - int(self.firsts[position])
         clip = self.dataset[position]
         return self._cut(clip, number * self.piece_frames, seed, self._decoded(clip, position))
 
     def _counts(self) -> NDArray[np.int64]:
         counts = np.maximum(1, np.ceil((self.seconds - END_TOLERANCE) / self.piece_seconds)).astype(np.int64)
-        self._firsts = np.cumsum(counts) - counts
+        self.firsts = np.cumsum(counts) - counts
+        """(clips,) number of every clip's first piece."""
         self._several = counts > 1
         self._kept: tuple[int, Samples] | None = None
         return counts

@@ -16,8 +16,8 @@ from effbench.errors import DataError, UsageError
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
-from effbench.train.plan import Plan
 from effbench.train.recipe.recipe import Recipe
+from effbench.train.runs import Plan
 
 #: Weak batches have draws of their own.
 _WEAK_SEED = 1_000_003
@@ -59,10 +59,6 @@ class TrainingData:
         return ValidationItems(
             self.validation, classes=self.classes, weak_classes=self._weak(), rule=self.recipe.data.labels
         )
-
-    def check(self) -> None:
-        """Use the items once: what is wrong with labels or pseudo labels is found before there is a run."""
-        _ = self.items, self.validation_items, self.weak_items
 
     def _items(self, dataset: DataSet) -> TrainingItems:
         data = self.recipe.data
@@ -127,7 +123,8 @@ def open_data(plan: Plan) -> TrainingData:
     opened = TrainingData(
         recipe, training, validation, weak, classes, own if recipe.task == "weak" else classes
     )
-    opened.check()
+    # Labels or pseudo labels that do not fit are errors now, before there is a run.
+    _ = opened.items, opened.validation_items, opened.weak_items
     return opened
 
 
