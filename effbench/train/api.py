@@ -54,8 +54,13 @@ def train(
         name: of the run's folder under ``runs``; made from recipe, model and seed by default.
         runs: where runs are kept.
         resume: folder of a run, which knows all of the above.
-        device: this and ``devices``, ``nodes``, ``strategy``, ``workers``, ``threads``, ``loggers``: see
-            ``Hardware``.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        devices: processes on each node, a GPU each.
+        nodes: on each of which this is called.
+        strategy: ``auto``, ``ddp`` or ``fsdp``.
+        workers: loading processes of each process.
+        threads: of torch on the CPU, while it trains.
+        loggers: ``tensorboard``, ``wandb``, both or none.
         store: results store that keeps the best scores, if any.
         progress: its methods are called as the training goes.
 

@@ -42,7 +42,14 @@ class Recent:
         """
         losses = torch.stack([loss for _, loss, _ in self.batches]).float().cpu()
         bad = (~losses.isfinite()).nonzero()
-        problem = self._problem(int(bad[0]), float(losses[bad[0]]), position, kept) if len(bad) else None
+        problem = None
+        if len(bad):
+            step, _, clips = self.batches[int(bad[0])]
+            more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
+            problem = (
+                f"the loss is {float(losses[bad[0]])} in step {step:,} (epoch {position.epoch + 1}); {kept}\n"
+                f"Clips of that batch: {', '.join(clips[:_NAMED])}{more}.\n{_ADVICE}"
+            )
         raise_together(self.fabric, problem)
         seconds = time.perf_counter() - self.began
         count = sum(len(clips) for _, _, clips in self.batches) * self.fabric.world_size
@@ -52,14 +59,6 @@ class Recent:
         self.batches = []
         self.restart()
         return float(losses.mean()), count / seconds
-
-    def _problem(self, index: int, loss: float, position: Position, kept: str) -> str:
-        step, _, clips = self.batches[index]
-        more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
-        return (
-            f"the loss is {loss} in step {step:,} (epoch {position.epoch + 1}); {kept}\n"
-            f"Clips of that batch: {', '.join(clips[:_NAMED])}{more}.\n{_ADVICE}"
-        )
 
 
 def check_weights(fabric: Fabric, detector: nn.Module, position: Position, kept: str) -> None:

@@ -55,7 +55,9 @@ class DetectorTraining(nn.Module):
             if isinstance(norm, nn.BatchNorm2d) and recipe.batch_norm_momentum is not None:
                 norm.momentum = recipe.batch_norm_momentum
         if recipe.gradient_checkpointing:
-            _checkpoint_gradients(detector.backbone)
+            if not hasattr(detector.backbone, "gradient_checkpointing"):
+                raise UsageError("gradient_checkpointing is for transformers: this backbone has none")
+            setattr(detector.backbone, "gradient_checkpointing", True)  # noqa: B010  # of any class
 
     def forward(self, features: Tensor) -> Predictions:
         """Logits, in eval mode for validation."""
@@ -136,9 +138,3 @@ class DetectorTraining(nn.Module):
         with torch.autocast(views.labels.device.type, dtype=dtype, enabled=dtype != torch.float32):
             logits = teacher(views.features[1]).strong
         return logits.float().sigmoid()
-
-
-def _checkpoint_gradients(backbone: nn.Module) -> None:
-    if not hasattr(backbone, "gradient_checkpointing"):
-        raise UsageError("gradient_checkpointing is for transformers: this backbone has none")
-    setattr(backbone, "gradient_checkpointing", True)  # noqa: B010  # a backbone of any class

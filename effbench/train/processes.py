@@ -53,17 +53,18 @@ def stop_requests(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
 
     def note_it(*_: object) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, before_term)
+        restore()
         tell()
 
-    before = signal.signal(signal.SIGINT, note_it)
-    before_term = signal.signal(signal.SIGTERM, note_it)
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, note_it) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, before_term)
+        restore()
 
 
 @contextmanager

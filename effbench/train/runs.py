@@ -70,17 +70,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a training runs on; none of it changes what is computed, up to rounding.
-
-    Attributes:
-        device: ``cpu``, ``cuda`` or ``auto``.
-        devices: processes per node, a GPU each.
-        nodes: number of nodes, each of which is started with the same command.
-        strategy: ``auto``, ``ddp`` or ``fsdp``.
-        workers: loading processes of each process.
-        threads: of torch on the CPU; as they are by default.
-        loggers: beside the run's own table: ``tensorboard``, ``wandb``.
-    """
+    """What a training runs on, as ``train`` describes it; none of it changes the result, up to rounding."""
 
     device: str = "auto"
     devices: int = 1

@@ -128,7 +128,7 @@ def build_training(plan: Plan, data: TrainingData, begin: Path | None = None) ->
 
 
 def origin_here(hardware: Hardware) -> Origin:
-    """Origin of a run that begins now."""
+    """Origin of a run that starts now."""
     here = environment(resolve_device(hardware.device))
     return Origin(here.commit, here.to_dict())
 

@@ -10,7 +10,7 @@ import pickle
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -47,8 +47,7 @@ class _Tensors:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Every tensor replaced."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        changed = {name: function(part) for name, part in parts.items() if isinstance(part, Tensor)}
+        changed = {name: function(part) for name, part in vars(self).items() if isinstance(part, Tensor)}
         return replace(self, **changed)  # type: ignore[arg-type]  # these fields are tensors
 
 

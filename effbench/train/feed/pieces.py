@@ -158,20 +158,17 @@ class TrainingItems(ClipPieces):
     """
 
     def __getitem__(self, draw: Draw) -> Item:
-        position = int(self.clips[draw.index])
-        return self._cut(self.dataset[position], self._start(self.seconds[position], draw.seed), draw.seed)
+        position, start = int(self.clips[draw.index]), 0
+        if self.seconds[position] > self.piece_seconds + END_TOLERANCE:
+            last = int(self.seconds[position] / FRAME_SECONDS + _ROUNDING) - self.piece_frames
+            start = int(np.random.default_rng(draw.seed).integers(last + 1))
+        return self._cut(self.dataset[position], start, draw.seed)
 
     def _counts(self) -> NDArray[np.int64]:
         labelled = self.targets.strong or self.targets.weak_classes or self.dataset.pseudo
         if self.targets.classes and not labelled:
             raise DataError(f"{self.dataset.path}: '{self.dataset.split}' has neither events nor labels")
         return np.maximum(1, np.round(self.seconds / self.piece_seconds)).astype(np.int64)
-
-    def _start(self, seconds: float, seed: int) -> int:
-        if seconds <= self.piece_seconds + END_TOLERANCE:
-            return 0
-        last = int(seconds / FRAME_SECONDS + _ROUNDING) - self.piece_frames
-        return int(np.random.default_rng(seed).integers(last + 1))
 
 
 class ValidationItems(ClipPieces):
