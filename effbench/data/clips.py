@@ -84,11 +84,7 @@ class Clip:
         return info.duration
 
     def waveform(self, seconds: float | None = None) -> Samples:
-        """(samples,) float32 at 16 kHz, from the start; at most ``seconds``.
-
-        Raises:
-            AudioError: it can't be decoded.
-        """
+        """(samples,) float32 at 16 kHz, from the start, at most ``seconds``; raises ``AudioError``."""
         return read_audio(self.audio.source(), seconds=seconds, name=self.audio.name)
 
     def pseudo(self) -> NDArray[np.float32] | None:
@@ -214,11 +210,7 @@ class DataSet(Sequence[Clip], Shown):
 
 
 def joined(parts: Sequence[DataSet]) -> DataSet:
-    """Several splits as one; a clip that is in two of them is that of the first.
-
-    Raises:
-        DataError: their classes differ.
-    """
+    """Several splits as one, ``DataError`` if their classes differ; the first that has a clip gives it."""
     first = parts[0]
     if len(parts) == 1:
         return first

@@ -24,13 +24,7 @@ _NO_LABEL = ("nan", "NaN")
 
 @dataclass(frozen=True)
 class StrongTable:
-    """What a table of events says.
-
-    Attributes:
-        clips: id of every clip, also of one without events, and how the table names it.
-        events: by clip.
-        problems: rows whose times or label can't be used, which are left out.
-    """
+    """Clips of a table of events, by id the table's name of them, their events, and rows left out."""
 
     clips: Mapping[str, str] = field(default_factory=dict)
     events: EventTable = field(default_factory=EventTable)
@@ -38,11 +32,7 @@ class StrongTable:
 
 
 def read_desed(path: Path) -> StrongTable:
-    """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events.
-
-    Raises:
-        DataError: the table can't be read, or lacks a column.
-    """
+    """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events."""
     return _read(path, DESED, stem, lambda label: label)
 
 
@@ -51,9 +41,6 @@ def read_audioset(path: Path) -> StrongTable:
 
     Labels are ids of the ontology. Their names are those of the class lists, or of a table beside this one
     (``mid_to_display_name.tsv`` or ``class_labels_indices_strong.csv``); an id without a name stays as it is.
-
-    Raises:
-        DataError: the table can't be read, or lacks a column.
     """
     names = _names(path.parent)
     return _read(

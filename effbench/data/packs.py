@@ -48,11 +48,7 @@ def _opened(pack: Path, process: int) -> h5py.File:
 
 
 def open_hdf5(path: Path, mode: str = "r") -> h5py.File:
-    """An open HDF5 file; ``mode`` as in ``h5py.File``.
-
-    Raises:
-        DataError: ``h5py`` is not installed, or it is not such a file.
-    """
+    """An open HDF5 file; ``DataError`` if it is not one, or ``h5py`` is not installed."""
     try:
         import h5py
     except ImportError as error:
@@ -95,11 +91,7 @@ def pack_audio(packs: Sequence[Path]) -> dict[str, PackAudio]:
 
 
 def pack_targets(pack: Path) -> dict[str, tuple[str, ...]]:
-    """Weak labels of every clip; the packed bits follow the index order of the 527 classes.
-
-    Raises:
-        DataError: the pack has no targets, or not of 527 classes.
-    """
+    """Weak labels of every clip; the packed bits follow the index order of the 527 classes."""
     classes = weak_classes().names
     width = -(-len(classes) // 8)
     with open_hdf5(pack) as file:

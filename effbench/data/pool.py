@@ -24,10 +24,7 @@ def in_batches(
 ) -> Iterator[Result]:
     """Results of ``work`` on batches of ``items``, in order; with one process here, item by item.
 
-    ``work`` and the items must be picklable.
-
-    Raises:
-        EffbenchError: a process was killed.
+    ``work`` and the items must be picklable. ``EffbenchError`` if a process was killed.
     """
     batches = [items[start : start + size] for start in range(0, len(items), size)]
     if processes < 2 or len(batches) < 2:

@@ -62,11 +62,7 @@ class PseudoLabels:
         return int(classes), int(frames)
 
     def logits(self, clip: str, first_frame: int = 0, frames: int | None = None) -> Logits:
-        """Logits as the file has them, (classes, frames) float16: all, or ``frames`` from ``first_frame`` on.
-
-        Raises:
-            DataError: the file has none of this clip.
-        """
+        """Logits as in the file, (classes, frames) float16: all, or ``frames`` from ``first_frame`` on."""
         row = self._rows.get(clip)
         if row is None:
             raise DataError(f"{self.path}: no pseudo labels for '{clip}'")

@@ -41,11 +41,7 @@ def tables_with(folder: Path, *columns: str) -> list[Path]:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """The named columns as text, other columns dropped; the index is the line in the file.
-
-    Raises:
-        DataError: it can't be read, or lacks a column.
-    """
+    """The named columns as text, by line in the file; ``DataError`` if it lacks one or can't be read."""
     import pandas as pd
 
     separator, names = header(path)

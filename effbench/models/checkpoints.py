@@ -131,11 +131,7 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Contents of a published or of our own file, read without executing anything in it.
-
-    Raises:
-        CheckpointError: the file can't be read, or holds no tensors by name.
-    """
+    """Contents of a published or of our own file; ``CheckpointError`` if it does not hold tensors by name."""
     path = Path(path)
     content = read_content(path)
     spec, state, classes = content.get("spec"), content.get("state_dict", content), content.get("classes", ())
@@ -148,11 +144,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def read_content(path: Path) -> Mapping[str, Any]:
-    """Everything in a checkpoint file, as it was written; nothing in it is executed.
-
-    Raises:
-        CheckpointError: the file can't be read, or is not a checkpoint.
-    """
+    """Everything in a checkpoint file, nothing of it executed; ``CheckpointError`` if it can't be read."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:

@@ -68,11 +68,7 @@ class SoundEventDetector(nn.Module):
 
 
 def resize_frames(x: Tensor, frames: int) -> Tensor:
-    """Average-pooled to fewer frames, or linearly interpolated to more.
-
-    Shape:
-        (batch, any, dim) -> (batch, frames, dim)
-    """
+    """Average-pooled to fewer frames, or interpolated to more: (batch, any, dim) -> (batch, frames, dim)."""
     if x.shape[1] == frames:
         return x
     x = x.transpose(1, 2)

@@ -72,11 +72,7 @@ def cached_file(address: str, name: str, sha256: str | None = None) -> Path:
 
 
 def _download(address: str, output: str, _: object, *, part: Path) -> None:
-    """``pooch``'s downloader, which resumes what an earlier try left in ``part``.
-
-    Raises:
-        OSError, http.client.HTTPException: the transfer failed; what has arrived stays in ``part``.
-    """
+    """``pooch``'s downloader, which resumes what an earlier try left in ``part``."""
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 

@@ -33,11 +33,7 @@ class RMSNorm(nn.Module):
 
 
 class Residual(nn.Sequential):
-    """Applies ``x = layer(x) + x`` for each layer.
-
-    Shape:
-        (batch, frames, dim) -> (batch, frames, dim)
-    """
+    """Applies ``x = layer(x) + x`` for each layer, (batch, frames, dim) -> (batch, frames, dim)."""
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self:
@@ -57,11 +53,7 @@ class ResidualStack(nn.Module):
 
 
 class NormedStack(nn.Module):
-    """Layers in turn and a final normalisation.
-
-    Shape:
-        (batch, frames, dim) -> (batch, frames, dim)
-    """
+    """Layers in turn and a final normalisation, (batch, frames, dim) -> (batch, frames, dim)."""
 
     def __init__(self, dim: int, layers: Iterable[nn.Module]) -> None:
         super().__init__()

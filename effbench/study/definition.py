@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from effbench.config import Strict, load
-from effbench.data.synth.options import SynthOptions, make_options
+from effbench.data.synth.write import SynthOptions, make_options
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo

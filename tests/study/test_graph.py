@@ -2,7 +2,7 @@
 
 import pytest
 
-from effbench.data.synth.options import make_options
+from effbench.data.synth.write import make_options
 from effbench.errors import UsageError
 from effbench.study.definition import Study, load_study, study_names
 from effbench.study.graph import jobs

@@ -12,11 +12,7 @@ from effbench.models.backbones.vit import VisionTransformer, initialise, layer_n
 
 
 class ColumnEmbedding(nn.Module):
-    """One token for every four columns of all bands.
-
-    Shape:
-        (batch, mels, frames) -> (batch, frames // 4, dim)
-    """
+    """One token for every four columns of all bands, (batch, mels, frames) -> (batch, frames // 4, dim)."""
 
     def __init__(self, dim: int, *, n_mels: int) -> None:
         super().__init__()

@@ -14,11 +14,7 @@ _FOLDED = 16
 
 
 class NextFrameConv2d(nn.Conv2d):
-    """Convolution over this frame and the next one, which is zero after the end; as many frames as before.
-
-    Shape:
-        (batch, inputs, bands, frames) -> (batch, outputs, 1, frames)
-    """
+    """Convolution over this frame and the next one, which is zero after the end: keeps the frames."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(F.pad(x, (0, 1)))

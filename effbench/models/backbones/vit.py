@@ -34,11 +34,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with exact GELU between them.
-
-    Shape:
-        (batch, tokens, dim) -> (batch, tokens, dim)
-    """
+    """Two linear layers with exact GELU between them, (batch, tokens, dim) -> (batch, tokens, dim)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -76,9 +72,7 @@ def layer_norm(dim: int) -> nn.LayerNorm:
 
 
 class PatchEmbedding(nn.Module):
-    """One token for each patch of 16 x 16; what is left of either axis is dropped.
-
-    Tokens are in the order of the axes: the last one counts fastest.
+    """One token for each patch of 16 x 16, in row-major order; what is left of either axis is dropped.
 
     Shape:
         (batch, 1, rows, columns) -> (batch, rows // 16 * (columns // 16), dim)

@@ -25,11 +25,7 @@ def kaldi_filterbank(n_mels: int, n_fft: int, *, fmin: float, fmax: float) -> Te
     The Nyquist bin belongs to no filter. Limits and spacing are computed in double precision and the
     filters in single precision, as Kaldi-compatible libraries do.
 
-    Args:
-        n_mels: number of filters.
-        n_fft: length of the Fourier transform in samples.
-        fmin: lower edge of the first filter, Hz.
-        fmax: upper edge of the last filter, Hz.
+    ``fmin`` and ``fmax`` are the outer edges, Hz; ``n_fft`` the length of the Fourier transform, samples.
 
     Shape:
         (n_mels, n_fft // 2 + 1)
@@ -67,13 +63,10 @@ def _slaney(hertz: float) -> float:
 def triangles(hertz: Tensor, n_fft: int, *, unit_area: bool) -> Tensor:
     """Filters that are triangles in Hz, each between the neighbours of its centre.
 
-    Args:
-        hertz: (n_mels + 2,) edges and centres.
-        n_fft: length of the Fourier transform, samples.
-        unit_area: of area 1 over Hz, instead of peak 1.
+    ``unit_area`` makes their area 1 over Hz, instead of their peak.
 
     Shape:
-        (n_mels, n_fft // 2 + 1)
+        edges and centres in Hz (n_mels + 2,) -> (n_mels, n_fft // 2 + 1)
     """
     bins = torch.linspace(0.0, SAMPLE_RATE / 2, n_fft // 2 + 1, dtype=torch.float64)
     left, centre, right = hertz[:-2, None], hertz[1:-1, None], hertz[2:, None]

@@ -27,10 +27,7 @@ WIDENING: Mapping[str, int] = {"gru": 2}
 
 
 def build_sequence(name: str, in_dim: int, dim: int, **options: int) -> tuple[nn.Module, int]:
-    """Sequence model of width ``dim`` on embeddings of width ``in_dim``, and the width of its output.
-
-    Shape of the module:
-        (batch, frames, in_dim) -> (batch, frames, width)
+    """Sequence model, (batch, frames, in_dim) -> (batch, frames, width), and its width.
 
     Raises:
         UnknownModel: no such sequence model; names the nearest.

@@ -30,11 +30,7 @@ class MinGruGates(nn.Module):
 
 
 class BidirectionalMinGru(nn.Module):
-    """One minGRU forwards, one backwards in time, joined by a linear map.
-
-    Shape:
-        (batch, frames, dim) -> (batch, frames, dim)
-    """
+    """One minGRU forwards, one backwards in time, joined by a linear map; keeps (batch, frames, dim)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -55,11 +55,7 @@ class TemporalBlock(nn.Module):
 
 
 class TemporalConvNet(nn.Module):
-    """Temporal blocks whose dilation doubles from block to block.
-
-    Shape:
-        (batch, frames, dim) -> (batch, frames, dim)
-    """
+    """Temporal blocks whose dilation doubles from block to block; keeps (batch, frames, dim)."""
 
     def __init__(self, dim: int, *, blocks: int, kernel: int, dropout: float) -> None:
         super().__init__()
