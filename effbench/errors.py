@@ -1,7 +1,6 @@
-"""Everything that can go wrong in a way its user can mend.
+"""Errors that a user can mend: the command line prints each as one message, with an exit code.
 
-The command line turns these into one readable message and an exit code; any other
-exception is a bug and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from difflib import get_close_matches
 
 
 class EffbenchError(Exception):
-    """A job that could not be done; the message says what was wrong and what to do."""
+    """A job that failed; the message says what is wrong and what to do."""
 
     exit_code = 1
 
 
 class UsageError(EffbenchError):
-    """A request that can never work as it was made."""
+    """A request that can't work as it is."""
 
     exit_code = 2
 
@@ -52,11 +51,11 @@ class UncountedOperator(EffbenchError):
 
 
 class TrainingError(EffbenchError):
-    """A training that can't go on; what it has saved stays. All its processes raise the same one."""
+    """A training that can't continue; what it has saved stays. All its processes raise the same error."""
 
 
 class Stopped(EffbenchError):
-    """A job that was asked to stop, and has saved where it stands."""
+    """A job that was asked to stop, and has saved its state."""
 
     exit_code = 130
 

@@ -21,11 +21,11 @@ def replacing(
 
     Args:
         path: the file to be written.
-        error: what is raised where it can't be.
+        error: type of the error.
         make_folder: make the folder of the file where it is missing.
 
     Raises:
-        EffbenchError: of the given kind; the folder is missing or full, or can't be written.
+        EffbenchError: of the given type; the folder is missing or full, or can't be written.
     """
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(6)}{path.suffix}")
     with reporting_write_errors(path, error):
@@ -43,7 +43,7 @@ def replacing(
 
 @contextmanager
 def reporting_write_errors(path: Path, error: type[EffbenchError] = EffbenchError) -> Iterator[None]:
-    """Turns what the system says of a file or folder that can't be written into one readable error."""
+    """Turns a system error about a file or folder that can't be written into one readable line."""
     try:
         yield
     except OSError as reason:

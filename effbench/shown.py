@@ -93,24 +93,27 @@ class Shown(ABC):
         return pd.DataFrame([dict(row) for row in self.rows()])
 
     def __rich__(self) -> Group:
-        from rich.console import Group
-        from rich.text import Text
-
-        parts: list[Text | Table] = []
-        for section in self.sections():
-            if isinstance(section, str):
-                parts.append(Text(section))
-                continue
-            if section.title is not None:
-                parts.append(Text(section.title))
-            parts.append(section)
-        return Group(*parts)
+        return rendered(self.sections())
 
     def _repr_html_(self) -> str:
         return "".join(
             f"<p>{escape(section)}</p>" if isinstance(section, str) else section.to_html()
             for section in self.sections()
         )
+
+
+def rendered(sections: Iterable[Table | str]) -> Group:
+    """Tables under their titles, and lines of text, for a console of rich."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[Text | Table] = []
+    for section in sections:
+        if isinstance(section, str):
+            parts.append(Text(section))
+        else:
+            parts += [section] if section.title is None else [Text(section.title), section]
+    return Group(*parts)
 
 
 def cell(value: object) -> str:

@@ -17,8 +17,7 @@ from effbench.data.audio import stream_audio
 from effbench.detect.decoding import Decoding
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import cut
 
 MINUTES, RATE, ROUNDS = 10, 44_100, 3

@@ -60,7 +60,7 @@ def detect(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A file for all events, or a folder: a file each, and the run can be continued."),
+        typer.Option(help="A file for all events, or a folder: a file each, and the run can be resumed."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Make the results in the folder of --out again.")
@@ -87,22 +87,21 @@ def detect(
     """
     from effbench.detect.decoding import Decoding, check_thresholds
     from effbench.detect.inputs import find
-    from effbench.detect.outputs import Destinations
-    from effbench.infer.inference import Inference
+    from effbench.detect.outputs import Destinations, default_format
 
     with naming("--threshold"):
         limits = check_thresholds(threshold or [0.5])
     window = median_frames(median_window)
     sources = find(audio)
     with _naming_destinations():
-        places = Destinations.choose(len(sources), form=form, out=out, scores=scores, plot=plot)
-    inference = Inference(device, precision, batch_size, overlap)
+        places = Destinations(len(sources), form or default_format(out), out, scores, plot)
     import torch
 
     from effbench.detect.run import run_record
-    from effbench.infer.scorer import FrameScorer
+    from effbench.infer.scorer import FrameScorer, Inference
     from effbench.models.chosen import choose_model
 
+    inference = Inference(device, precision, batch_size, overlap)
     chosen = choose_model(model, checkpoint)
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
@@ -113,11 +112,11 @@ def detect(
     run = run_record(chosen, decoding, inference)
     with _naming_destinations(), places.open(run, decoding.labels, overwrite=overwrite) as outputs:
         todo = [source for source in sources if not outputs.done(source)]
-        if outputs.folder is not None:
+        if places.folder is not None:
             note(f"{_files(len(sources))}, {len(sources) - len(todo)} of them done before")
         failures = _detect(todo, scorer, decoding, outputs, single=len(sources) == 1)
         outputs.finish(failures)
-    if outputs.folder is not None:
+    if places.folder is not None:
         note(f"results in {out}")
     elif places.form is EventFormat.table and outputs.held and not any(map(len, outputs.held)):
         note("no events")
@@ -150,11 +149,7 @@ def _naming_destinations() -> Iterator[None]:
 
 
 def median_frames(text: str) -> int:
-    """Frames of ``9``, ``0.36s`` or ``360ms``; a time is rounded to the nearest number of 40-ms frames.
-
-    Raises:
-        UsageError: not a length, or not from 1 to 1001 frames.
-    """
+    """Frames (1 to 1001) of ``9``, ``0.36s`` or ``360ms``; a time is rounded to the nearest 40-ms frame."""
     from effbench.detect.decoding import check_median_window
 
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|)\s*", text.lower())

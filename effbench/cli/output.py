@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from effbench.shown import Row, Shown, Table
-
-_ENDLESS = 10_000
+from effbench.shown import Row, Shown, Table, rendered
 
 
 class Format(StrEnum):
@@ -33,39 +31,26 @@ def write_json(data: object) -> None:
 
 def write_csv(rows: Sequence[Row]) -> None:
     """Rows with one header line on stdout; the columns are the keys of all rows, in order of appearance."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, Table(rows).columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-
-
-def write_table(rows: Sequence[Row], title: str | None = None) -> None:
-    """Rows as an aligned table on stdout; numbers stand right, ``None`` is left empty."""
-    write_sections([Table(rows, title)])
 
 
 def write_sections(sections: Iterable[Table | str]) -> None:
     """Tables and lines of text on stdout; wide tables are never cut, but run on in a narrow terminal."""
     from rich.console import Console
 
-    console = Console(width=_ENDLESS)
-    for section in sections:
-        if isinstance(section, str):
-            print(section)
-            continue
-        if section.title is not None:
-            print(section.title)
-        console.print(section)
+    Console(width=10_000).print(rendered(sections))
 
 
 def write(rows: Sequence[Row], form: Format, title: str | None = None) -> None:
-    """Rows in the form that was asked for."""
+    """Rows in the form that was asked for; numbers stand right in a table, and ``None`` is left empty."""
     if form is Format.json:
         write_json(list(rows))
     elif form is Format.csv:
         write_csv(rows)
     else:
-        write_table(rows, title)
+        write_sections([Table(rows, title)])
 
 
 def write_result(result: Shown, form: Format) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,29 +41,27 @@ class Status(Follower):
     Without a terminal the lines come alone, so that logs stay readable.
     """
 
-    def __init__(self, total: int) -> None:
-        self.bar = _bar(remaining=False)
-        self.task = self.bar.add_task("", total=total)
-        self.total, self.started = total, 0
-        self.name, self.printed = "", time.monotonic()
+    def __init__(self, bar: Bar, total: int) -> None:
+        self.bar, self.task, self.total = bar, bar.add_task("", total=total), total
+        self.started, self.name, self.printed = 0, "", time.monotonic()
 
     def start(self, name: str) -> None:
         self.name, self.printed = name, time.monotonic()
         self.bar.update(self.task, completed=self.started, description=name)
         self.started += 1
         if self.bar.disable:
-            print(f"[{self.started}/{self.total}] {name}", file=sys.stderr)
+            note(f"[{self.started}/{self.total}] {name}")
 
     def part(self, done: int, total: int, text: str) -> None:
         text = f"{done:,} of {total:,} {text}"
         self.bar.update(self.task, description=f"{self.name}: {text}")
         if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
-            print(f"  {text}", file=sys.stderr)
+            note(f"  {text}")
 
     def line(self, text: str) -> None:
         if self.bar.disable:
-            print(f"  {text}", file=sys.stderr)
+            note(f"  {text}")
         else:
             self.bar.console.print(f"{self.name}: {text}", markup=False, highlight=False)
 
@@ -72,9 +69,8 @@ class Status(Follower):
 @contextmanager
 def status(total: int) -> Iterator[Status]:
     """A running ``Status`` over ``total`` jobs."""
-    running = Status(total)
-    with running.bar:
-        yield running
+    with _bar(remaining=False) as bar:
+        yield Status(bar, total)
 
 
 @contextmanager
@@ -165,9 +161,8 @@ def _download_bar(name: str) -> Bar:
     from rich.console import Console
 
     columns = (progress.BarColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn())
-    bar = progress.Progress(
-        progress.TextColumn(name), *columns, progress.TimeRemainingColumn(), console=Console(stderr=True)
-    )
+    remaining, console = progress.TimeRemainingColumn(), Console(stderr=True)
+    bar = progress.Progress(progress.TextColumn(name), *columns, remaining, console=console)
     bar.add_task(name, total=None)
     bar.start()
     return bar

@@ -50,7 +50,7 @@ def pseudo_labels(
         )
     from effbench.data.datasets import open_dataset
     from effbench.infer.dataset import write_pseudo_labels
-    from effbench.infer.inference import Inference
+    from effbench.infer.scorer import Inference
     from effbench.models.chosen import choose_model
 
     inference = Inference(device, precision, batch_size)

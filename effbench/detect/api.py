@@ -13,8 +13,7 @@ from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.inputs import find
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchWarning, UsageError
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.chosen import choose_model
 from effbench.models.detector import SoundEventDetector
 
@@ -54,7 +53,7 @@ def detect(
         checkpoint: ``strong``, ``advanced-kd``, a file or a run folder; without, the weights are untrained.
         thresholds: probabilities that events exceed; every event carries its own.
         median_window: frames of the median filter, 40 ms each; 1 for none.
-        top: only the classes with the highest peaks in a file, so many.
+        top: number of classes to keep in each file, those with the highest peaks.
         min_duration: shortest event that is kept, seconds.
         classes: names or globs of the classes that are kept, all by default.
         overlap: cross-faded windows, or hard cuts every 10 s.
@@ -62,10 +61,10 @@ def detect(
         precision: ``fp32``, ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; 2 on a CPU and 32 on a GPU by default.
         keep_scores: give every file its ``scores``, 160 MB an hour for 447 classes.
-        errors: what a file that can't be read does: raise an ``EffbenchError``, or warn and be left out.
+        errors: ``raise`` an ``EffbenchError`` where a file can't be read, or ``warn`` and leave it out.
 
     Raises:
-        UsageError: an option that can't be, or no audio at all.
+        UsageError: an impossible option, or no audio at all.
         EffbenchError: the model can't be loaded or, while iterating, a file can't be read.
     """
     if errors not in ("raise", "warn"):

@@ -138,7 +138,7 @@ class StreamingMedian:
 
 
 class EventDecoder:
-    """Events of scores that arrive block by block: frames in a row above (not at) a threshold."""
+    """Events of scores that arrive block by block: consecutive frames above (not at) a threshold."""
 
     def __init__(self, thresholds: Sequence[float]) -> None:
         self.thresholds = tuple(thresholds)
@@ -209,8 +209,6 @@ def _highest(
     scores: Floats, row: NDArray[np.intp], start: NDArray[np.intp], stop: NDArray[np.intp]
 ) -> Floats:
     """Highest score of each run, by class, in (frames, classes)."""
-    if not len(row):
-        return np.empty(0, np.float32)
     frames, classes = scores.shape
     # One frame more, so that the end of a run is an index as well.
     flat = np.zeros((classes, frames + 1), np.float32)

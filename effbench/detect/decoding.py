@@ -18,15 +18,15 @@ class Decoding:
     """Options of the step from scores to events, checked where they are made.
 
     Attributes:
-        thresholds: events are frames in a row above one of these probabilities; kept ascending, each once.
+        thresholds: events are consecutive frames above one of these probabilities; kept ascending, each once.
         median_window: frames of the median filter; 1 for none.
-        top: keep the events of so many classes with the highest peaks in the file.
+        top: number of classes to keep, those with the highest peaks in the file.
         min_duration: shortest event that is kept, seconds.
         classes: names or globs of the classes to keep (``select_classes``), all by default; kept as names.
         names: of the model's classes; the AudioSet-strong ones by default.
 
     Raises:
-        UsageError: a value that can't be, or a class that the model does not have.
+        UsageError: an impossible value, or a class that the model does not have.
     """
 
     thresholds: tuple[float, ...] = (0.5,)
@@ -88,12 +88,12 @@ def check_median_window(frames: int) -> None:
 
 
 def select_classes(patterns: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...] | None:
-    """Class names that names and globs mean, in the model's order; ``None`` if there are no patterns.
+    """Class names that names and globs match, in the model's order; ``None`` if there are no patterns.
 
-    A name is taken as a whole, because many have commas; case does not matter.
+    Each is matched as a whole, because many names have commas; case does not matter.
 
     Raises:
-        UsageError: a pattern that means no class; suggests the nearest.
+        UsageError: a pattern that matches no class; suggests the nearest.
     """
     if not patterns:
         return None

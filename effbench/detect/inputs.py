@@ -1,4 +1,4 @@
-"""Which audio is meant: files, folders, globs and standard input."""
+"""Audio to read: files, folders, globs and standard input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from effbench.errors import UsageError
 
-#: Suffixes that make a file of a folder audio. A file that is named itself may have any.
+#: Suffixes of audio files in a folder. A file that is named itself may have any.
 SUFFIXES = frozenset(
     f".{kind}"
     for kind in (
@@ -24,12 +24,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True)
 class Source:
-    """One audio file and what results call it.
-
-    Attributes:
-        name: unique among the sources of a run; for a file of a folder, its path in there.
-        audio: the path, or the bytes of standard input.
-    """
+    """One audio file (the bytes, of standard input) and its unique name; in a folder, the path below it."""
 
     name: str
     audio: Path | bytes
@@ -56,7 +51,11 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
         elif path.exists() or not any(mark in argument for mark in "*?["):
             found.setdefault(path, path.name)
         else:
-            for file in _matches(str(path)):
+            matches = [Path(match) for match in sorted(glob(str(path), recursive=True))]  # noqa: PTH207
+            files = [match for match in matches if match.is_file()]
+            if not files:
+                raise UsageError(f"no file matches '{path}'")
+            for file in files:
                 found.setdefault(file, file.name)
     return _distinct(found)
 
@@ -73,14 +72,6 @@ def _audio_in(folder: Path) -> list[Path]:
     if not files:
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise UsageError(f"no audio files in '{folder}': a folder is searched for {kinds}")
-    return files
-
-
-def _matches(pattern: str) -> list[Path]:
-    paths = [Path(match) for match in sorted(glob(pattern, recursive=True))]  # noqa: PTH207
-    files = [path for path in paths if path.is_file()]
-    if not files:
-        raise UsageError(f"no file matches '{pattern}'")
     return files
 
 

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 MANIFEST = "effbench-detect.json"
 SCORES_SUFFIX = ".parquet"
 #: Formats that a file's suffix means, where none is asked for.
-BY_SUFFIX = {
-    ".json": EventFormat.json,
-    ".csv": EventFormat.csv,
-    ".tsv": EventFormat.dcase,
-    ".txt": EventFormat.audacity,
-}
+BY_SUFFIX = {form.suffix: form for form in EventFormat if form is not EventFormat.table}
+
+
+def default_format(out: Path | None) -> EventFormat:
+    """Format that the suffix of ``out`` means; CSV in a folder, else a table."""
+    if out is None:
+        return EventFormat.table
+    return BY_SUFFIX.get(out.suffix.lower(), EventFormat.csv if _is_folder(out) else EventFormat.table)
 
 
 @dataclass(frozen=True)
@@ -38,54 +40,46 @@ class Destinations:
     """What is kept of each file, and where; paths without a suffix are folders.
 
     Attributes:
+        count: number of files.
         form: format of the events.
         out: a file, or a folder with one each; standard output if ``None``.
         scores: a Parquet file or a folder of them.
         plot: an image or a folder of them.
+
+    Raises:
+        BadDestination: files could not be told apart there, or a suffix means nothing.
     """
 
+    count: int
     form: EventFormat
     out: Path | None = None
     scores: Path | None = None
     plot: Path | None = None
 
-    @classmethod
-    def choose(
-        cls,
-        count: int,
-        *,
-        form: EventFormat | None = None,
-        out: Path | None = None,
-        scores: Path | None = None,
-        plot: Path | None = None,
-    ) -> Destinations:
-        """Destinations of ``count`` files; without a format, that of the suffix of ``out``.
-
-        Raises:
-            BadDestination: files could not be told apart there, or a suffix means nothing.
-        """
-        resumable = out is not None and _is_folder(out)
-        if form is None:
-            default = EventFormat.csv if resumable else EventFormat.table
-            form = BY_SUFFIX.get(out.suffix.lower(), default) if out is not None else default
-        if form is EventFormat.audacity and count > 1 and not resumable:
+    def __post_init__(self) -> None:
+        scores, plot = self.scores, self.plot
+        if self.form is EventFormat.audacity and self.count > 1 and not self.folder:
             raise BadDestination("out", "Audacity labels belong to one audio file: give a folder for several")
-        if form is EventFormat.table and resumable:
+        if self.form is EventFormat.table and self.folder:
             raise BadDestination("out", "a folder holds json, csv, dcase or audacity files, not tables")
         if scores is not None and not _is_folder(scores):
             if scores.suffix.lower() != SCORES_SUFFIX:
                 message = f"'{scores}': frame scores are written as {SCORES_SUFFIX}, or into a folder"
                 raise BadDestination("scores", message)
-            if resumable:
+            if self.folder:
                 message = "a folder of events can be resumed, so scores must go into a folder as well"
                 raise BadDestination("scores", message)
         if plot is not None and not _is_folder(plot):
             if plot.suffix.lower() not in IMAGE_SUFFIXES:
                 message = f"'{plot}': figures are {' or '.join(IMAGE_SUFFIXES)}, or go into a folder"
                 raise BadDestination("plot", message)
-            if count > 1:
-                raise BadDestination("plot", f"'{plot}' is one file for {count} sources: use a folder")
-        return cls(form, out, scores, plot)
+            if self.count > 1:
+                raise BadDestination("plot", f"'{plot}' is one file for {self.count} sources: use a folder")
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the events, if they have one: such a run can be resumed."""
+        return self.out if self.out is not None and _is_folder(self.out) else None
 
     @contextmanager
     def open(self, run: Mapping[str, object], labels: Sequence[str], *, overwrite: bool) -> Iterator[Outputs]:
@@ -100,11 +94,10 @@ class Destinations:
             OtherRun: the folder's results were made in another way.
             EffbenchError: something can't be written.
         """
-        resumable = self.out is not None and _is_folder(self.out)
-        if self.out is not None and resumable:
+        if self.folder is not None:
             scores, plot = (path and str(path) for path in (self.scores, self.plot))
             run = {**run, "kept": {"format": self.form.value, "scores": scores, "plot": plot}}
-            _prepare(self.out, run, overwrite=overwrite)
+            _prepare(self.folder, run, overwrite=overwrite)
         elif self.out is not None and not self.out.parent.is_dir():
             raise EffbenchError(f"'{self.out}' can't be written: there is no folder '{self.out.parent}'")
         with ExitStack() as stack:
@@ -112,41 +105,32 @@ class Destinations:
             if self.scores is not None and not _is_folder(self.scores):
                 opened = open_score_table(self.scores, labels, several=True, about=json.dumps(run))
                 writer = stack.enter_context(opened)
-            yield Outputs(self, run, labels, self.out if resumable else None, writer)
+            yield Outputs(self, run, labels, writer)
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The opened destinations of a run.
+    """The opened destinations of a run; ``held`` are files whose events are written at the end.
 
     A folder holds ``<audio file>.<format>`` for each source. It appears when it is complete, after everything
     else that is kept of the same audio. ``effbench-detect.json`` says how all of them were made.
-
-    Attributes:
-        places: what is kept, and where.
-        run: how the results are made.
-        labels: names of the scores' columns.
-        folder: of the events, if they have one.
-        writer: of all sources' scores, if there is one.
-        held: files whose events are written at the end, where they have no folder.
     """
 
     places: Destinations
     run: Mapping[str, object]
     labels: Sequence[str]
-    folder: Path | None
     writer: pq.ParquetWriter | None
     held: list[DetectedFile] = field(default_factory=list)
 
     def done(self, source: Source) -> bool:
         """Whether an earlier run finished this source, and its audio has not changed since."""
-        if self.folder is None or isinstance(source.audio, bytes):
+        folder, scores = self.places.folder, self.places.scores
+        if folder is None or isinstance(source.audio, bytes):
             return False
-        result, scores = self._result(self.folder, source.name), self.places.scores
         try:
             # What is older than the manifest was made in another way, and is to be overwritten.
-            newest = max(file.stat().st_mtime_ns for file in (source.audio, self.folder / MANIFEST))
-            current = newest <= result.stat().st_mtime_ns
+            newest = max(file.stat().st_mtime_ns for file in (source.audio, folder / MANIFEST))
+            current = newest <= self._result(folder, source.name).stat().st_mtime_ns
         except OSError:
             return False
         return current and (scores is None or _score_table(scores, source).is_file())
@@ -170,17 +154,18 @@ class Outputs:
 
     def keep(self, file: DetectedFile) -> None:
         """Events of one file: written at once in a folder, else held until all are there."""
-        if self.folder is None:
+        folder = self.places.folder
+        if folder is None:
             self.held.append(file)
         else:
-            with _text_file(self._result(self.folder, file.name), make_folder=True) as stream:
+            with _text_file(self._result(folder, file.name), make_folder=True) as stream:
                 write_events([file], self.places.form, stream, run=self.run)
 
     def finish(self, failures: Sequence[Failure]) -> None:
         """Write what was held."""
-        if self.folder is not None or (failures and not self.held):
-            return
         out = self.places.out
+        if self.places.folder is not None or (failures and not self.held):
+            return
         with nullcontext(sys.stdout) if out is None else _text_file(out) as stream:
             write_events(self.held, self.places.form, stream, run=self.run, failures=failures)
 

@@ -14,8 +14,7 @@ from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
 from effbench.infer.batches import score_windows
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Window, cut
 from effbench.models.chosen import ChosenModel
 from effbench.version import VERSION
@@ -56,7 +55,7 @@ def detect_files(
                     for _, step in steps:
                         if isinstance(step, EffbenchError):
                             raise step
-                        if decoder is None:  # Nothing is opened for a file that can't be.
+                        if decoder is None:  # nothing is written for a file that can't be read
                             listeners = [stack.enter_context(listener) for listener in listen(source)]
                             decoder = FileDecoder(source.name, decoding, listeners, keep_scores=keep_scores)
                         decoder.add(*step)

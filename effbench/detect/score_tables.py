@@ -35,7 +35,7 @@ def open_score_table(
         path: the file; the folder of a single source's is made.
         labels: names of the class columns.
         several: whether it is for several sources.
-        about: text to keep in the file's metadata.
+        about: kept in the file's metadata.
 
     Raises:
         EffbenchError: it can't be written.

@@ -19,8 +19,8 @@ from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
 from effbench.evaluate.scoring import Engine
 from effbench.infer.dataset import ClipProgress, infer
-from effbench.infer.inference import Inference
 from effbench.infer.score_files import last_times, read_scores
+from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
 from effbench.models.chosen import ChosenModel, choose_model
 from effbench.models.detector import SoundEventDetector

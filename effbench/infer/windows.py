@@ -27,12 +27,9 @@ def frames_of(samples: int) -> int:
 
 @dataclass(frozen=True)
 class Window:
-    """One input of the model.
+    """One input of the model: the audio from frame ``start`` on, zero-padded where it ends earlier.
 
-    Attributes:
-        start: the frame of the audio that it begins with.
-        samples: the audio, zero-padded where the audio ends earlier.
-        total_samples: length of the whole audio; known in the last window, ``None`` before.
+    The last window knows the length of the whole audio.
     """
 
     start: int

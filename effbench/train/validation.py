@@ -21,8 +21,7 @@ from effbench.evaluate.clip_scores import mean_average_precision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import evaluate_scores
 from effbench.grid import FRAME_SECONDS
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import in_unit

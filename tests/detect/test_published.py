@@ -11,8 +11,7 @@ from effbench.data.vocabulary import strong_classes
 from effbench.detect.decoding import Decoding
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from tests.detect import heard
 from tests.models import parity
 

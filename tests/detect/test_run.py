@@ -13,8 +13,7 @@ from effbench.detect.detected import Failure
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
 from effbench.infer.batches import prefetch
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Blend, cut
 from tests.detect import heard
 

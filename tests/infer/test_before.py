@@ -13,8 +13,8 @@ from effbench.data.datasets import open_dataset
 from effbench.data.pseudo_labels import PseudoLabels
 from effbench.data.synth import synthesise
 from effbench.infer.dataset import infer, write_pseudo_labels
-from effbench.infer.inference import Inference
 from effbench.infer.score_files import read_scores
+from effbench.infer.scorer import Inference
 from effbench.models.chosen import choose_model
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before"

@@ -8,8 +8,7 @@ from scipy import special
 from effbench import build_model
 from effbench.errors import AudioError, DeviceError, EffbenchError, UsageError
 from effbench.infer.batches import clip_scores, score_windows
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Window
 from tests.detect import heard
 

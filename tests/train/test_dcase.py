@@ -11,8 +11,7 @@ from effbench.data.synth import synthesise
 from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
 from effbench.infer.batches import clip_scores
 from effbench.infer.dataset import dataset_scores
-from effbench.infer.inference import Inference
-from effbench.infer.scorer import FrameScorer
+from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.checkpoints import read_checkpoint
 from effbench.models.chosen import choose_model
 from effbench.train.feed.samplers import Draw
