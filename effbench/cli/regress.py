@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.options import DeviceOption, FormatOption
 from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError
 
@@ -16,17 +17,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Save complexity and speed of models, or check against them.")
 
-BaselineOption = Annotated[
-    Path, typer.Option(metavar="FILE", help="The baseline's file, in the current folder.")
-]
+BaselineOption = Annotated[Path, typer.Option(metavar="FILE", help="File of the baseline.")]
 ModelOption = Annotated[
     list[str] | None,
     typer.Option(help="Model spec or glob, e.g. fmn10+tf-256. Repeatable; by default those in the baseline."),
 ]
 ComplexityOption = Annotated[
-    bool, typer.Option("--complexity-only", help="Parameters and MACs alone: fast, and on any hardware.")
+    bool, typer.Option("--complexity-only", help="Parameters and MACs only: fast, and on any hardware.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
 
 _BASELINE = Path("benchmarks/baselines/regress.json")
 
@@ -36,7 +34,7 @@ def save(
     baseline: BaselineOption = _BASELINE,
     model: ModelOption = None,
     complexity_only: ComplexityOption = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: DeviceOption = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
     form: FormatOption = Format.table,
 ) -> None:
@@ -71,7 +69,7 @@ def check(
     model: ModelOption = None,
     complexity_only: ComplexityOption = False,
     threshold: Annotated[
-        float, typer.Option(min=1, max=90, help="Per cent of its speed that a model may lose.")
+        float, typer.Option(min=1, max=90, help="Percentage of its speed that a model may lose.")
     ] = 15.0,
     form: FormatOption = Format.table,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The file that ``effbench regress`` compares with: complexity and relative speed of some models."""
+"""The file that checks compare with: complexity and relative speed of some models, and where they hold."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 from pydantic import ConfigDict, Field
 
 from effbench.config import Strict, load
-from effbench.errors import UsageError
+from effbench.errors import DeviceError, UsageError
 from effbench.files import replacing
-from effbench.results.intervals import Estimate
+from effbench.grid import CLIP_SECONDS
+from effbench.machine.devices import resolve_device
+from effbench.machine.environment import difference, environment, hardware_identity
+
+#: Names the reference workload. Ratios against another one mean something else.
+REFERENCE = "reference-1"
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -22,13 +28,10 @@ class _Exact(Strict):
 
 
 class Speed(_Exact):
-    """How many times as fast as the reference workload a model is.
+    """How many times as fast as the reference workload a model is, with its 95 % interval.
 
     Attributes:
-        ratio: median over pairs; 0.5 takes twice the reference's time.
-        low: lower end of the 95 % interval.
-        high: upper end.
-        pairs: number of pairs.
+        ratio: median over ``pairs``; 0.5 takes twice the reference's time.
         seconds: median of the model's own times on that day; for the reader, never compared.
     """
 
@@ -37,11 +40,6 @@ class Speed(_Exact):
     high: Positive
     pairs: Annotated[int, Field(ge=1)]
     seconds: Positive
-
-    @property
-    def estimate(self) -> Estimate:
-        """The ratio with its interval."""
-        return Estimate(self.ratio, self.low, self.high)
 
 
 class Entry(_Exact):
@@ -65,16 +63,7 @@ class Setup(_Exact):
 
 
 class Baseline(_Exact):
-    """Everything that a check needs.
-
-    Attributes:
-        schema_version: of the file's format.
-        created: UTC, ISO 8601.
-        effbench: version that saved it.
-        commit: of the checkout that saved it, if any.
-        conditions: of the speeds; None where only complexity was saved.
-        models: by canonical spec.
-    """
+    """Everything that a check needs, by canonical spec; ``conditions`` are those of its speeds, if any."""
 
     schema_version: Literal[1] = 1
     created: str
@@ -96,11 +85,56 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def write_baseline(baseline: Baseline, path: Path) -> None:
-    """Writes a baseline whole or not at all.
-
-    Raises:
-        EffbenchError: the file can't be written.
-    """
+    """Write a baseline, whole or not at all."""
     text = json.dumps(baseline.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     with replacing(path, make_folder=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+class IncomparableSpeeds(UsageError):
+    """Speeds that can't be compared here: there are none, or they were measured under another setup."""
+
+
+def setup_here(device: str, threads: int) -> Setup:
+    """The setup of a measurement on this machine; ``DeviceError`` where it has no such device."""
+    return Setup(
+        hardware=hardware_identity(environment(device)),
+        device=str(resolve_device(device)),
+        threads=threads,
+        clip_seconds=CLIP_SECONDS,
+        reference=REFERENCE,
+        torch=torch.__version__,
+    )
+
+
+def same_setup(baseline: Baseline, path: Path) -> Setup:
+    """The setup of the baseline's speeds, if this machine offers it.
+
+    Raises:
+        IncomparableSpeeds: the baseline has no speeds, or such from other hardware or relative to another
+            reference workload.
+    """
+    setup = baseline.conditions
+    if setup is None:
+        raise IncomparableSpeeds(f"{path} holds no speeds")
+    if setup.reference != REFERENCE:
+        raise IncomparableSpeeds(
+            f"{path} compares with the workload {setup.reference}, this version with {REFERENCE}"
+        )
+    try:
+        differences = difference(setup.hardware, hardware_identity(environment(setup.device)))
+    except DeviceError as error:
+        differences = [str(error)]
+    if differences:
+        reason = f"{path} was measured on other hardware, so that speeds can't be compared"
+        raise IncomparableSpeeds("\n".join([reason, *differences]))
+    return setup
+
+
+def refuse_other_setup(path: Path, old: Setup, new: Setup) -> None:
+    """Keep speeds of two setups out of one file: ``IncomparableSpeeds`` says what differs."""
+    before, after = old.model_dump(), new.model_dump()
+    differences = difference(before.pop("hardware"), after.pop("hardware")) + difference(before, after)
+    if differences:
+        reason = f"{path} holds other models, measured under other conditions"
+        raise IncomparableSpeeds("\n".join([reason, *differences]))

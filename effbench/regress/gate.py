@@ -14,10 +14,18 @@ from effbench.measure.complexity import measure_complexity
 from effbench.measure.timing import Progress
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
-from effbench.regress.baseline import Baseline, Entry, Setup, read_baseline, write_baseline
-from effbench.regress.hardware import refuse_other_setup, same_setup, setup_here
+from effbench.regress.baseline import (
+    Baseline,
+    Entry,
+    Setup,
+    read_baseline,
+    refuse_other_setup,
+    same_setup,
+    setup_here,
+    write_baseline,
+)
 from effbench.regress.result import Check, ModelCheck
-from effbench.regress.speed import Effort, measure_speeds
+from effbench.regress.yardstick import Effort, measure_speeds
 from effbench.results.measurement import now
 from effbench.spec import ModelSpec
 from effbench.version import VERSION, commit
@@ -43,7 +51,7 @@ def save(
     build: Build | None = None,
     progress: Progress | None = None,
 ) -> Baseline:
-    """Measures models, twice as long as a check does, and writes the baseline.
+    """Measure models, twice as long as a check does, and write the baseline.
 
     What the file holds of other models stays, and with ``complexity_only`` the speed of models whose
     complexity did not change.
@@ -52,17 +60,13 @@ def save(
         path: the baseline's file.
         models: specs; by default those in the file, or the standard ones where there is none.
         complexity_only: measure no speed.
-        device: the device whose speed is measured.
+        device: whose speed is measured.
         threads: of torch on the CPU; one is steadiest.
-        effort: how long a check is going to measure.
-        build: makes the detector of a spec; ``build_model`` by default.
-        progress: gets a line for each model.
+        effort, build, progress: as for ``check``.
 
     Raises:
-        UsageError: a file that is not a baseline.
+        UsageError: a file that is not a baseline, an unknown model or device.
         IncomparableSpeeds: other models in the file were measured under another setup.
-        UnknownModel: no such model.
-        DeviceError: no such device here.
     """
     old = read_baseline(path) if path.exists() else None
     entries = dict(old.models) if old else {}
@@ -105,7 +109,7 @@ def check(
     build: Build | None = None,
     progress: Progress | None = None,
 ) -> Check:
-    """Measures the models of a baseline again, and says which of them has become another or slower one.
+    """Measure the models of a baseline again, and tell which of them are heavier, lighter, slower or missing.
 
     A model that seems slower is measured again, twice at most and for longer each time. It counts as slower
     if it seemed so every time, and the last time beyond doubt.
@@ -113,17 +117,15 @@ def check(
     Args:
         path: the baseline's file.
         models: specs; by default all in the baseline. Those that it lacks are reported as new.
-        complexity_only: leave the speed out; possible on any hardware.
-        threshold: part of its speed that a model may lose, e.g. 0.15.
+        complexity_only: measure no speed; possible on any hardware.
+        threshold: fraction of its speed that a model may lose, e.g. 0.15.
         effort: how long to measure.
-        build: makes the detector of a spec; ``build_model`` by default. What it returns is measured as it
-            is, so that a change can be tried out, or a slowdown put in on purpose.
+        build: makes the detector of a spec, which is measured as it is; ``build_model`` by default.
         progress: gets a line for each model.
 
     Raises:
-        UsageError: no baseline, or none of the models in it.
-        IncomparableSpeeds: no speeds in it, or such from other hardware.
-        UnknownModel: no such model.
+        UsageError: no baseline, none of the models in it, or an unknown model.
+        IncomparableSpeeds: no speeds in it, or speeds of other hardware.
     """
     if not 0 < threshold < 1:
         raise UsageError(

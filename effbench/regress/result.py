@@ -1,9 +1,8 @@
-"""What a check found: one verdict for each model, and one for all."""
+"""Results of a check: one verdict for each model, and one for all."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -22,7 +21,7 @@ class ModelCheck:
 
     Attributes:
         spec: canonical spec.
-        threshold: part of its speed that it may lose.
+        threshold: fraction of its speed that it may lose.
         baseline: what was saved; None for a new model.
         now: what was measured; None for a model that can't be built, or a new one.
         error: why it can't be built.
@@ -49,7 +48,7 @@ class ModelCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether there is nothing to mend."""
+        """Whether the model needs no attention."""
         return self.status in ("ok", "new")
 
     @property
@@ -75,30 +74,29 @@ class ModelCheck:
 
     @property
     def seems_slower(self) -> bool:
-        """Whether more speed than the threshold allows seems gone, be it certain or not."""
+        """Whether more speed than the threshold allows seems lost, certain or not."""
         return self.change is not None and self.change.value < 1 - self.threshold
 
     @property
     def slower(self) -> bool:
-        """Whether more speed than the threshold allows is gone, even at the better end of the interval."""
+        """Whether more speed than the threshold allows is lost, even at the upper end of the interval."""
         return self.change is not None and self.change.high < 1 - self.threshold
 
     @property
     def problems(self) -> list[str]:
         """What is wrong, in words; empty where the check is passed."""
-        return list(self._problems())
-
-    def _problems(self) -> Iterator[str]:
         if self.baseline is not None and self.now is None:
-            yield f"in the baseline, but can't be built: {self.error}"
-        for name in self.changed:
-            yield f"{COUNTS[name]} {getattr(self.baseline, name):,} -> {getattr(self.now, name):,}"
+            return [f"in the baseline, but can't be built: {self.error}"]
+        problems = [
+            f"{COUNTS[name]} {getattr(self.baseline, name):,} -> {getattr(self.now, name):,}"
+            for name in self.changed
+        ]
         if self.slower and self.change is not None:
             loss, low, high = (100 * (1 - x) for x in (self.change.value, self.change.high, self.change.low))
-            yield f"{loss:.0f} % less speed [{low:.0f}, {high:.0f}], measured {self.attempts} times"
+            problems += [f"{loss:.0f} % less speed [{low:.0f}, {high:.0f}], measured {self.attempts} times"]
+        return problems
 
     def to_dict(self) -> dict[str, object]:
-        """Everything, for JSON."""
         then, now = _speed(self.baseline), _speed(self.now)
         return {
             "spec": self.spec,
@@ -133,14 +131,7 @@ class ModelCheck:
 
 @dataclass(frozen=True, repr=False)
 class Check(Shown):
-    """A whole check.
-
-    Attributes:
-        models: one result for each model of the baseline that was asked for, and for each new one.
-        threshold: part of its speed that a model may lose.
-        complexity_only: whether speed was left out.
-        notes: what the reader should know besides.
-    """
+    """A whole check: every model of the baseline that was asked for and every new one, and remarks."""
 
     models: tuple[ModelCheck, ...]
     threshold: float

@@ -1,26 +1,28 @@
-"""A fixed piece of work, and how many times faster or slower than it a model is."""
+"""Relative speed: how many times faster or slower a model is than a fixed reference workload."""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.measure.timing import Call, no_garbage_collection, synchronise, timed
+from effbench.measure.conditions import Conditions
+from effbench.measure.timing import Call, Progress, no_garbage_collection, synchronise, timed
+from effbench.measure.workload import make_call, prepared
+from effbench.models.detector import SoundEventDetector
+from effbench.regress.baseline import Setup, Speed
 from effbench.results.intervals import Estimate, bootstrap
-
-#: Names the reference workload. Ratios against another one mean something else.
-REFERENCE = "reference-1"
-
-_WARMUP = 1
 
 
 class Yardstick(nn.Module):
     """A small network of the kinds of layers that detectors are made of.
 
-    It must never change: baselines hold ratios against it. Another one gets another name.
+    It must never change: baselines hold ratios against it. Another one needs another name (``REFERENCE``).
 
     Shape:
         (1, 1, 64, 512) -> (1, 256, 64)
@@ -72,12 +74,7 @@ def yardstick_call(device: torch.device) -> Call:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast as the reference a piece of work is: 2 takes half its time.
-
-    Attributes:
-        samples: one ratio for each call that stood between two calls of the reference.
-        seconds: what each of the calls took.
-    """
+    """How many times as fast as the reference a call is (2 takes half its time): samples and seconds."""
 
     samples: tuple[float, ...]
     seconds: tuple[float, ...]
@@ -87,34 +84,22 @@ class Ratio:
         """Median ratio with its bootstrap 95 % interval."""
         return bootstrap(self.samples)
 
-    @property
-    def pairs(self) -> int:
-        """Number of ratios."""
-        return len(self.samples)
-
     def __add__(self, other: Ratio) -> Ratio:
         return replace(self, samples=self.samples + other.samples, seconds=self.seconds + other.seconds)
 
     def __str__(self) -> str:
-        ratio = self.estimate
-        return f"{ratio.value:.3g} × the reference [{ratio.low:.3g}, {ratio.high:.3g}], {self.pairs} pairs"
+        ratio, pairs = self.estimate, len(self.samples)
+        return f"{ratio.value:.3g} × the reference [{ratio.low:.3g}, {ratio.high:.3g}], {pairs} pairs"
 
 
 def measure_ratio(call: Call, reference: Call, device: torch.device, pairs: int) -> Ratio:
-    """Times a call in turn with the reference, so that what slows the machine slows both.
+    """Time a call ``pairs`` times in turn with the reference, so that what slows the machine slows both.
 
     Each call is compared with the mean of the two reference calls right before and right after it, in
-    which a steady drift of the machine's speed cancels.
-
-    Args:
-        call: the work.
-        reference: what it is compared with, about as long.
-        device: the device that both run on.
-        pairs: how often.
+    which a steady drift of the machine's speed cancels. Both should take about as long.
     """
-    for _ in range(_WARMUP):
-        call()
-        reference()
+    call()  # warm up
+    reference()
     synchronise(device)
     with no_garbage_collection():
         before = timed(reference, device)
@@ -127,3 +112,72 @@ def measure_ratio(call: Call, reference: Call, device: torch.device, pairs: int)
             seconds.append(own)
             before = after
     return Ratio(tuple(ratios), tuple(seconds))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long speeds are measured.
+
+    All models have their turn in each round, so that a short disturbance hits a few pairs of each rather
+    than all pairs of one. Rounds go on until a model's interval is narrow, within bounds.
+
+    Attributes:
+        pairs: ratios per model and round.
+        min_rounds: fewest rounds.
+        max_rounds: most rounds.
+        spread: width of the interval, relative to the ratio, that is narrow enough.
+        attempts: how often a model that seems slower is measured before it is called slower.
+    """
+
+    pairs: int = 8
+    min_rounds: int = 3
+    max_rounds: int = 8
+    spread: float = 0.05
+    attempts: int = 3
+
+    def times(self, factor: int) -> Effort:
+        return replace(self, min_rounds=factor * self.min_rounds, max_rounds=factor * self.max_rounds)
+
+
+def measure_speeds(
+    detectors: Mapping[str, SoundEventDetector],
+    setup: Setup,
+    effort: Effort,
+    progress: Progress | None = None,
+) -> dict[str, Speed]:
+    """Speed of each detector's network relative to the reference workload, one clip at a time, in float32.
+
+    ``progress`` gets a line for each model when it is done.
+    """
+    conditions = Conditions(setup.device, threads=setup.threads, clip_seconds=setup.clip_seconds)
+    device = conditions.torch_device
+    ratios: dict[str, Ratio] = {}
+    with ExitStack() as stack:
+        for detector in detectors.values():
+            stack.enter_context(prepared(detector, conditions))
+        reference = yardstick_call(device)
+        calls = {spec: make_call(detector, conditions, 1)[0] for spec, detector in detectors.items()}
+        pending: Sequence[str] = list(calls)
+        for done in range(1, effort.max_rounds + 1):
+            for spec in pending:
+                ratio = measure_ratio(calls[spec], reference, device, effort.pairs)
+                ratios[spec] = ratios[spec] + ratio if spec in ratios else ratio
+            if done < effort.min_rounds:
+                continue
+            narrow = [spec for spec in pending if ratios[spec].estimate.relative_width <= effort.spread]
+            pending = [spec for spec in pending if spec not in narrow]
+            for spec in narrow if done < effort.max_rounds else [*narrow, *pending]:
+                if progress is not None:
+                    progress(f"{spec}: {ratios[spec]}")
+            if not pending:
+                break
+    return {spec: _speed(ratios[spec]) for spec in detectors}
+
+
+def _speed(ratio: Ratio) -> Speed:
+    """A ratio with the digits that a file should hold."""
+    estimate, seconds = ratio.estimate, statistics.median(ratio.seconds)
+    value, low, high, seconds = (
+        float(f"{x:.5g}") for x in (estimate.value, estimate.low, estimate.high, seconds)
+    )
+    return Speed(ratio=value, low=low, high=high, pairs=len(ratio.samples), seconds=seconds)

@@ -308,7 +308,7 @@ def test_twice_the_reference_has_half_its_speed() -> None:
         reference = yardstick_call(CPU)
         ratio = measure_ratio(lambda: (reference(), reference()), reference, CPU, 30)
     assert ratio.estimate.value == pytest.approx(0.5, rel=0.2)
-    assert ratio.pairs == len(ratio.seconds) == 30
+    assert len(ratio.samples) == len(ratio.seconds) == 30
 
 
 def test_the_reference_workload_has_not_changed() -> None:
