@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.data.decoding import AudioSource as AudioSource
-from effbench.data.decoding import Samples as Samples
-from effbench.data.decoding import can_seek, mono_blocks, open_sound
+from effbench.data.sound_files import AudioSource as AudioSource
+from effbench.data.sound_files import Samples as Samples
+from effbench.data.sound_files import can_seek, mono_blocks, open_sound
 from effbench.errors import AudioError, EffbenchWarning
 from effbench.grid import CLIP_SECONDS, SAMPLE_RATE
 

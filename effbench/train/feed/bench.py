@@ -13,7 +13,7 @@ import torch
 
 from effbench.data.audio import AudioSource, read_audio
 from effbench.data.clips import DataSet, FileAudio
-from effbench.data.decoding import can_seek, mono_blocks, open_sound
+from effbench.data.sound_files import can_seek, mono_blocks, open_sound
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.machine.description import Environment
 from effbench.machine.environment import environment
