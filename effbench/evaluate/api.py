@@ -129,7 +129,7 @@ def evaluate(
         )
         if results is not None:
             conditions = {key: value for key, value in origin.items() if key != "model"}
-            spec, here = str(origin["model"]), environment("cpu")
+            spec, here = str(origin["model"]), environment().to_dict()
             results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
     return replace(evaluation, origin=origin)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from effbench.evaluate.scoring import MetricResult
 from effbench.results.intervals import Estimate
-from effbench.results.measurement import UNITS, Described, Measurement, in_unit
+from effbench.results.measurement import UNITS, Measurement, in_unit
 from effbench.shown import Row, Shown, Table, cell
 
 
@@ -97,7 +97,7 @@ class Evaluation(Shown):
         spec: str,
         *,
         conditions: Mapping[str, object] | None = None,
-        environment: Described | Mapping[str, object] | None = None,
+        environment: Mapping[str, object] | None = None,
     ) -> list[Measurement]:
         """The values that are defined as rows of the results store; fractions as percentages.
 

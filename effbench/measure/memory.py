@@ -70,8 +70,7 @@ class PeakMemory:
                 self.peak_bytes,
                 device=self.conditions.device_name,
                 conditions=self.conditions.stored(self.batch_size),
-                environment=environment,
-                details={"memory_of_the_run": sizes},
+                environment={**environment.to_dict(), "memory_of_the_run": sizes},
             )
         ]
 

@@ -83,6 +83,7 @@ class Timed(ABC):
     def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
         """Rows for the results store, one for each of ``values``; the samples are kept with the first."""
         timing = {**self.timing.to_dict(), "compile_seconds": self.compile_seconds}
+        about = {**environment.to_dict(), "timing": timing}
         return [
             Measurement.here(
                 spec,
@@ -91,8 +92,7 @@ class Timed(ABC):
                 device=self.conditions.device_name,
                 conditions=self.conditions.stored(self.batch_size),
                 samples=() if position else self.samples,
-                environment=environment,
-                details={"timing": timing},
+                environment=about,
             )
             for position, (quantity, estimate) in enumerate(self.values().items())
         ]

@@ -1,4 +1,4 @@
-"""The one shape that every stored figure has: a value, its unit, its conditions and where it came from."""
+"""The one form of every stored figure: a value, its unit, its conditions and its provenance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from effbench.results.intervals import Estimate
 from effbench.version import commit, source
@@ -57,19 +57,9 @@ def in_unit(quantity: str, estimate: Estimate) -> Estimate:
     return estimate.map(lambda value: 100 * value) if UNITS[quantity] == "%" else estimate
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def now() -> str:
     """Current time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-class Described(Protocol):
-    """What gives itself as plain data for JSON, as ``effbench.machine.description.Environment`` does."""
-
-    def to_dict(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True)
@@ -82,13 +72,13 @@ class Measurement:
         value: in the unit that ``UNITS`` gives.
         low: lower end of the 95 % interval, if any.
         high: upper end of the 95 % interval, if any.
-        provenance: ``measured`` (on a machine, by this program) or ``published``.
+        provenance: ``measured`` (by this program) or ``published``.
         source: program and version, or the publication.
         device: name of the processor or accelerator that was timed; ``None`` where it does not matter.
         conditions: what the value depends on: precision, batch_size, threads, compiled, seconds, seed, …
         samples: every single timing, seconds.
-        environment: the machine and software (``effbench.machine.description``).
-        commit: of the working tree that measured, ``+dirty`` where it had changes.
+        environment: the machine and software (``effbench.machine.description``), and details of the run.
+        commit: of the working tree, ``+dirty`` where it had changes.
         created: UTC, ISO 8601.
     """
 
@@ -117,32 +107,19 @@ class Measurement:
         device: str | None = None,
         conditions: Mapping[str, object] | None = None,
         samples: Sequence[float] = (),
-        environment: Described | Mapping[str, object] | None = None,
-        details: Mapping[str, object] | None = None,
+        environment: Mapping[str, object] | None = None,
     ) -> Measurement:
-        """A value that this program measured just now: source, provenance and commit follow from that.
+        """A value that this program measured just now: provenance, source and commit follow from that.
 
-        Args:
-            spec: canonical model spec.
-            quantity: a key of ``UNITS``.
-            value: in the unit of the quantity; an ``Estimate`` brings its interval along.
-            device: name of what was timed.
-            conditions: what the value depends on.
-            samples: every single timing, seconds.
-            environment: the machine and software.
-            details: what the measurement tells of its run, kept beside the environment.
+        An ``Estimate`` brings its interval along. ``environment`` may also hold details of the run.
         """
-        if environment is not None and not isinstance(environment, Mapping):
-            environment = environment.to_dict()
-        if details:
-            environment = {**(environment or {}), **details}
         estimate = value if isinstance(value, Estimate) else Estimate(float(value))
         return cls(
             spec=spec,
             quantity=quantity,
             value=estimate.value,
-            low=_finite(estimate.low),
-            high=_finite(estimate.high),
+            low=estimate.low if math.isfinite(estimate.low) else None,
+            high=estimate.high if math.isfinite(estimate.high) else None,
             provenance="measured",
             source=source(),
             device=device,

@@ -1,20 +1,25 @@
-"""How a measurement becomes a row of the store, of a CSV file or of a data frame, and back."""
+"""How a measurement becomes a row of the store, of a CSV or Parquet file or of a data frame, and back."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from effbench.errors import EffbenchError, StoreError
+from effbench.files import replacing
 from effbench.results.measurement import UNITS, Measurement
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 #: A row as it is stored: numbers, texts, and JSON of what has structure.
 Row = Mapping[str, str | float | None]
@@ -73,10 +78,13 @@ def decode(row: Mapping[str, object]) -> Measurement:
         raise StoreError(f"unit of {quantity} is {UNITS[quantity]}, not {unit}")
     if cells["provenance"] not in ("measured", "published"):
         raise StoreError(f"provenance is 'measured' or 'published', not '{cells['provenance']}'")
-    for name in cells.keys() & _NUMBERS:
-        cells[name] = _number(name, cells[name])
     for name in cells.keys() & _JSON:
         cells[name] = _structure(name, cells[name])
+    for name in cells.keys() & _NUMBERS:
+        try:
+            cells[name] = float(cells[name])
+        except ValueError as error:
+            raise StoreError(f"{name} is not a number: '{cells[name]}'") from error
     try:
         cells["spec"] = str(ModelSpec.parse(cells["spec"]))
         return Measurement(**cells)
@@ -92,7 +100,7 @@ def content_hash(row: Row) -> str:
 def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Data frame of encoded rows: ``COLUMNS`` with dicts and tuples in place of JSON, then ``CONDITIONS``.
 
-    Numbers are float64 with NaN where absent; every other column is of dtype object, ``None`` where absent.
+    Numbers are float64, NaN where absent; other columns are of dtype object, ``None`` where absent.
     """
     import pandas as pd
 
@@ -105,6 +113,52 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
             for name in (*COLUMNS, *CONDITIONS)
         }
     )
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write encoded rows to a ``.csv`` or ``.parquet`` file that appears only when it is complete.
+
+    Raises:
+        StoreError: another suffix, or a file that can't be written.
+    """
+    import pandas as pd
+
+    if path.suffix not in (".csv", ".parquet"):
+        raise StoreError(f"'{path}' can't be written: an export ends in .csv or .parquet")
+    with replacing(path, StoreError) as temporary:
+        if path.suffix == ".parquet":
+            pd.DataFrame(list(rows), columns=list(COLUMNS)).to_parquet(temporary, index=False)
+            return
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(_UnixLines(file), lineterminator="\r\n")
+            writer.writerow(COLUMNS)
+            writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
+
+
+def read_rows(path: Path) -> list[Measurement]:
+    """Measurements of a CSV file of ``write_rows``; raises as ``read_lines``."""
+    return read_lines(path, decode, COLUMNS)
+
+
+def read_lines(
+    path: Path, convert: Callable[[Mapping[str, str]], T], columns: Sequence[str], *, others: bool = False
+) -> list[T]:
+    """What ``convert`` makes of the cells, by column, of every line of a CSV file.
+
+    The header must name ``columns``, in any order, and where ``others`` are allowed, may name more.
+
+    Raises:
+        StoreError: a file that can't be read, or a bad line in it (named by its number).
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            _check_header(path, reader.fieldnames or (), columns, others)
+            return [_converted(path, reader.line_num, cells, convert) for cells in reader]
+    except OSError as error:
+        raise StoreError(f"'{path}' can't be read: {error.strerror or error}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise StoreError(f"'{path}' is not a CSV file of measurements: {error}") from error
 
 
 def _record(row: Row) -> dict[str, object]:
@@ -126,13 +180,6 @@ def _plain(value: Any) -> object:
     raise TypeError(f"{type(value).__name__} {value!r} can't be written as JSON")
 
 
-def _number(name: str, cell: str | float) -> float:
-    try:
-        return float(cell)
-    except ValueError as error:
-        raise StoreError(f"{name} is not a number: '{cell}'") from error
-
-
 def _structure(name: str, text: str) -> Any:
     """What a JSON cell holds: a dict, or the tuple of a list."""
     try:
@@ -143,3 +190,41 @@ def _structure(name: str, text: str) -> Any:
     if not isinstance(value, kind):
         raise StoreError(f"{name} is not a JSON {'list' if kind is list else 'object'}")
     return tuple(value) if kind is list else value
+
+
+class _UnixLines:
+    """Ends rows with a line feed; the CSV writer, which ends them with both, also quotes carriage returns."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def _cell(value: str | float | None) -> str | float | None:
+    """A cell as a person would write it: whole numbers without a fraction."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def _check_header(path: Path, names: Sequence[str], columns: Sequence[str], others: bool) -> None:
+    missing = [name for name in columns if name not in names]
+    unknown = [] if others else [name for name in names if name not in columns]
+    problems = [f"lacks {', '.join(missing)}"] if missing else []
+    problems += [f"has unknown {', '.join(unknown)}"] if unknown else []
+    if problems:
+        raise StoreError(f"'{path}' is not a file of measurements: its header {' and '.join(problems)}")
+
+
+def _converted(path: Path, line: int, cells: dict[str, str], convert: Callable[[Mapping[str, str]], T]) -> T:
+    # DictReader files what stands beyond the last column under None, and fills with None what lacks.
+    values: list[object] = [*cells, *cells.values()]
+    try:
+        if None in values:
+            columns = sum(isinstance(name, str) for name in cells)
+            raise StoreError(f"expected {columns} columns")
+        return convert(cells)
+    except (StoreError, ValueError) as error:
+        raise StoreError(f"'{path}', line {line}: {error}") from error

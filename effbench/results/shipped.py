@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from effbench.models import zoo
 from effbench.resources import share
-from effbench.results.exchange import read_lines
 from effbench.results.measurement import Measurement
+from effbench.results.rows import read_lines
 from effbench.results.store import Store
 
 if TYPE_CHECKING:
@@ -25,21 +25,17 @@ _TEXT = ("figure", "spec", "source", "note")
 
 
 def published_measurements(path: Path | None = None) -> list[Measurement]:
-    """Published points as measurements: one per quantity, with the figure and a remark in their conditions.
+    """Published points as measurements, with the figure and a remark in their conditions.
 
-    Args:
-        path: a file with the columns figure, spec, source, note, and one column per quantity in its unit;
-            the shipped ``benchmarks/measurements/published.csv`` by default.
-
-    Raises:
-        StoreError: a file that can't be read, or a bad line in it (named by its number).
+    The file has the columns figure, spec, source, note, and one per quantity in its unit; by default, it is
+    the shipped ``benchmarks/measurements/published.csv``. Raises as ``effbench.results.rows.read_lines``.
     """
     path = share(f"{FOLDER}/{PUBLISHED}") if path is None else path
     return [row for point in read_lines(path, _point, _TEXT, others=True) for row in point]
 
 
 def published_scores() -> list[Measurement]:
-    """PSDS1 of models that stand in no published figure, from their cards."""
+    """PSDS1 of models that are in no published figure, from their cards."""
     drawn = {row.spec for row in published_measurements()}
     return [
         Measurement(
@@ -56,13 +52,9 @@ def published_scores() -> list[Measurement]:
 
 
 def import_shipped(store: Store) -> int:
-    """Bring every shipped measurement into a store; what is already there is not repeated.
+    """Add every shipped measurement to a store; returns the number of new rows.
 
-    Published results come from ``published.csv`` and the model cards; every other CSV file beside it is an
-    exported store.
-
-    Returns:
-        Number of rows that were new.
+    Published results come from ``published.csv`` and the model cards; other CSV files are exported stores.
     """
     added = store.add([*published_measurements(), *published_scores()])
     for path in sorted(share(FOLDER).glob("*.csv")):

@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from effbench.errors import StoreError
-from effbench.results import exchange, rows, schema
+from effbench.results import rows, schema
 from effbench.results.measurement import Measurement, Provenance
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Where results go unless told otherwise; its folder is made when needed.
+#: Where results go by default; its folder is made when needed.
 DEFAULT_STORE = Path("results/effbench.sqlite")
 
 #: Seconds to wait for another process that is writing.
@@ -45,14 +45,7 @@ _REASONS = {
 
 
 class Selection(TypedDict, total=False):
-    """Which rows are asked for: those that fit all that is given.
-
-    Attributes:
-        specs: of these models.
-        quantities: these, e.g. ``("parameters", "macs_exact")``.
-        provenance: ``measured`` or ``published`` ones.
-        device: that were timed on this device.
-    """
+    """Which rows: of these models and quantities, measured or published, timed on this device."""
 
     specs: str | ModelSpec | Iterable[str | ModelSpec] | None
     quantities: str | Iterable[str] | None
@@ -88,10 +81,7 @@ class Store:
                 raise
 
     def add(self, measurements: Iterable[Measurement]) -> int:
-        """Keep measurements, all of them or (on an error) none; those already kept are not repeated.
-
-        Returns:
-            Number of rows that were new.
+        """Keep measurements, all or (on an error) none; returns the number of rows that were new.
 
         Raises:
             StoreError: a value that can't be stored, or a store that can't be written.
@@ -114,28 +104,22 @@ class Store:
         return rows.to_frame(self._rows(_NEWEST, selection))
 
     def export(self, path: Path | str, **selection: Unpack[Selection]) -> int:
-        """Write rows, chosen as for ``read``, to a ``.csv`` or ``.parquet`` file, whole or not at all.
-
-        Returns:
-            Number of rows written.
+        """Write rows to a ``.csv`` or ``.parquet`` file, whole or not at all; returns their number.
 
         Raises:
             StoreError: another suffix, or a file that can't be written.
         """
         selected = self._rows(_ALL, selection)
-        exchange.write_rows(Path(path), selected)
+        rows.write_rows(Path(path), selected)
         return len(selected)
 
     def import_csv(self, path: Path | str) -> int:
-        """Add the rows of an exported CSV file, all or none; rows that are already there are not repeated.
-
-        Returns:
-            Number of rows that were new.
+        """Add the rows of an exported CSV file, as ``add`` does; returns the number of new ones.
 
         Raises:
             StoreError: a file that can't be read, or a bad line in it (named by its number).
         """
-        return self.add(exchange.read_rows(Path(path)))
+        return self.add(rows.read_rows(Path(path)))
 
     def close(self) -> None:
         """Close the file; the store can't be used afterwards."""
@@ -170,7 +154,7 @@ class Store:
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:
-        """Turn what SQLite raises into one line that names the store."""
+        """Turn errors of SQLite into one line that names the store."""
         try:
             yield
         except StoreError as error:

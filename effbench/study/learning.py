@@ -180,15 +180,15 @@ class EvaluateJob(Job):
             work=self._frame_scores(),
             progress=lambda done, total: follower.part(done, total, "clips"),
         )
-        for row in evaluation.rows():
-            follower.line(f"{row['score']} {row['value']} {row['unit']}")
+        for score in evaluation.rows():
+            follower.line(f"{score['score']} {score['value']} {score['unit']}")
         conditions = {name: value for name, value in evaluation.origin.items() if name != "model"}
         if self.training is not None:
             plan = self.training.plan
             conditions |= {"run": plan.name, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
-        self.place.keep(
-            evaluation.measurements(str(self.spec), conditions=conditions, environment=environment("cpu"))
-        )
+        here = environment().to_dict()
+        rows = evaluation.measurements(str(self.spec), conditions=conditions, environment=here)
+        self.place.keep(rows)
 
     def _frame_scores(self) -> Path:
         """Folder of the frame scores; other weights, data or windows have another one."""
