@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -125,13 +126,10 @@ def _time_validation(fit: Fit) -> float:
     """Seconds of all batches, from those of the first ones."""
     fit.module.detector.eval()
     loader = fit.validator.loader
-    began, done = time.perf_counter(), 0
+    began, done = time.perf_counter(), min(VALIDATION_BATCHES, len(loader))
     with torch.inference_mode():
-        for packed in loader:
+        for packed in islice(loader, done):
             fit.model(fit.module.detector.frontend(packed.to(fit.fabric.device).waveform))
-            done += 1
-            if done == VALIDATION_BATCHES:
-                break
     synchronise(fit.fabric.device)
     return (time.perf_counter() - began) * len(loader) / max(1, done)
 

@@ -1,7 +1,4 @@
-"""Losses on logits, in float32 whatever the precision of the network.
-
-All are means of binary cross-entropies (BCE) over every element.
-"""
+"""Losses on logits, in float32 whatever the precision of the network: means over every element."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from effbench.models.layers import no_autocast
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean binary cross-entropy of probabilities ``targets`` and ``logits``, tensors of the same shape."""
+    """Mean binary cross-entropy (BCE) of probabilities ``targets`` and ``logits``, of the same shape."""
     with no_autocast(logits.device):
         return F.binary_cross_entropy_with_logits(logits.float(), targets.float())
 

@@ -39,14 +39,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what a training computes.
-
-    Attributes:
-        spec: canonical model spec.
-        recipe_name: as it was asked for.
-        recipe: with the card's rates and all changes.
-        sources: absolute paths.
-    """
+    """What decides the result of a training; ``recipe`` has the model card's rates and all changes."""
 
     spec: str
     recipe_name: str
@@ -139,13 +132,8 @@ class Run:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             hint = "resume that run, or " if run.notes.is_file() else ""
             raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another name")
-        content = {
-            "spec": plan.spec,
-            "recipe": plan.recipe_name,
-            "sources": asdict(plan.sources),
-            "seed": plan.recipe.seed,
-            **asdict(origin),
-        }
+        about = {"spec": plan.spec, "recipe": plan.recipe_name, "sources": asdict(plan.sources)}
+        content = {**about, "seed": plan.recipe.seed, **asdict(origin)}
         with replacing(run.recipe, make_folder=True) as temporary:
             temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
         with replacing(run.notes) as temporary:

@@ -45,10 +45,7 @@ class Position:
     seconds: float = 0.0
 
     def place(self, batches: int, accumulate: int) -> None:
-        """Find the place in the epoch again if another number of processes, with other batches, saved it.
-
-        ``batches`` make the whole epoch, ``accumulate`` a step, on each process.
-        """
+        """Find the place in an epoch of ``batches`` on each process again, if other processes saved it."""
         if batches != self.batches:
             steps = self.batch * batches // (self.batches * accumulate)
             self.batch, self.batches = steps * accumulate, batches
@@ -64,10 +61,7 @@ def detector_state(module: nn.Module) -> dict[str, Tensor]:
 class FurtherState:
     """What the next step depends on besides weights, optimiser and position.
 
-    Attributes:
-        precision: state of the gradient scaler.
-        conditions: of the last validation's scores.
-        average: of the weights, where there is one.
+    ``precision`` is the gradient scaler's state, ``conditions`` those of the last validation's scores.
     """
 
     precision: Mapping[str, object]

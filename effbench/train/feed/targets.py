@@ -22,12 +22,8 @@ END_TOLERANCE = 0.05
 class Targets:
     """Turns a clip's annotations into arrays for the frames of a piece of it.
 
-    Attributes:
-        classes: of the model's frame outputs; events of other classes are left out.
-        weak_classes: of the weak labels; none where there are no such labels.
-        strong: whether there are events. Without, a piece has no frame labels: unknown is not silent.
-        rule: which frames an event has.
-        float32_times: round times to float32 first, as the published training data has them.
+    Events of other classes are left out. Where there are no events (``strong`` is false), a piece has no
+    frame labels: unknown is not silent. ``weak_classes`` are empty where there are no weak labels.
     """
 
     classes: tuple[str, ...]

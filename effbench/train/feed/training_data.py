@@ -44,7 +44,15 @@ class TrainingData:
     @cached_property
     def items(self) -> TrainingItems:
         """Pieces to train on."""
-        return self._items(self.training)
+        data = self.recipe.data
+        return TrainingItems(
+            self.training,
+            classes=self.classes,
+            seconds=data.crop_seconds,
+            weak_classes=self._weak(),
+            rule=data.labels,
+            float32_times=data.float32_times,
+        )
 
     @cached_property
     def weak_items(self) -> TrainingItems | None:
@@ -58,17 +66,6 @@ class TrainingData:
         """Consecutive pieces of 10 s of the clips to score on."""
         return ValidationItems(
             self.validation, classes=self.classes, weak_classes=self._weak(), rule=self.recipe.data.labels
-        )
-
-    def _items(self, dataset: DataSet) -> TrainingItems:
-        data = self.recipe.data
-        return TrainingItems(
-            dataset,
-            classes=self.classes,
-            seconds=data.crop_seconds,
-            weak_classes=self._weak(),
-            rule=data.labels,
-            float32_times=data.float32_times,
         )
 
     def _weak(self) -> tuple[str, ...]:
