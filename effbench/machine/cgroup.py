@@ -9,12 +9,7 @@ _UNLIMITED = 1 << 60
 
 
 class ControlGroup:
-    """The control group of this process and all above it.
-
-    Args:
-        root: where the control groups are mounted.
-        membership: the file that says which group a process is in.
-    """
+    """The control group of this process and all above it: where they are mounted, and which it is in."""
 
     def __init__(
         self, root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
@@ -23,7 +18,7 @@ class ControlGroup:
         self.membership = membership
 
     def cpu_quota(self) -> float | None:
-        """Cores' worth of time that the processes may use together, or None without a limit."""
+        """Cores' worth of time that the processes may use together; None without a limit."""
         quotas: list[float] = []
         for folder in self._folders("cpu"):
             quota, _, period = read_text(folder / "cpu.max").partition(" ")
@@ -34,13 +29,13 @@ class ControlGroup:
         return min(quotas, default=None)
 
     def memory_limit(self) -> int | None:
-        """Bytes that the processes may hold together, or None without a limit."""
+        """Bytes that the processes may hold together; None without a limit."""
         names = ("memory.max", "memory.limit_in_bytes")
         limits = [value for folder in self._folders("memory") for value in _numbers(folder, names)]
         return min((limit for limit in limits if limit < _UNLIMITED), default=None)
 
     def memory_used(self) -> int:
-        """Bytes that the processes hold, without file cache that can be dropped; 0 where it is not known."""
+        """Bytes that the processes hold, without file cache that can be dropped; 0 where unknown."""
         for folder in self._folders("memory"):
             for used in _numbers(folder, ("memory.current", "memory.usage_in_bytes")):
                 fields = dict(line.split() for line in read_text(folder / "memory.stat").splitlines())

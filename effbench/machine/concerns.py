@@ -1,8 +1,8 @@
-"""What, in an environment, makes timings unreliable: one rule for each thing that can be wrong."""
+"""What makes timings in an environment unreliable: one rule for each kind of cause."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from effbench.machine.description import Environment
 
@@ -14,14 +14,9 @@ CLOCK_SHARE = 0.7  # of the highest clock, while the GPU works
 
 
 def concerns(environment: Environment, precision: str = "fp32") -> list[str]:
-    """Readable warnings of what makes timings here unreliable, the worst first; empty when nothing was found.
-
-    Args:
-        environment: as ``effbench.machine.environment.environment`` sees it.
-        precision: the precision that is to be measured, for what it runs into on the device.
-    """
-    found = [warning for rule in _RULES for warning in rule(environment)]
-    return found + list(_precision(environment, precision))
+    """Warnings of what makes timings in this environment and precision unreliable, the worst first."""
+    warnings = [warning for rule in _RULES for warning in rule(environment)]
+    return warnings + list(_precision(environment, precision))
 
 
 def _other_load(environment: Environment) -> Iterator[str]:
@@ -89,7 +84,7 @@ def _gpu(environment: Environment) -> Iterator[str]:
     if clock and highest and (gpu.utilisation_percent or 0.0) > 50 and clock < CLOCK_SHARE * highest:
         yield f"the GPU runs at {clock:.0f} of {highest:.0f} MHz under load"
     if gpu.mig == "Enabled":
-        yield "this is one slice of a partitioned GPU (MIG): do not compare it with a whole one"
+        yield "this is a slice of a partitioned GPU (MIG): do not compare it with a whole one"
     if environment.variables.get("CUDA_LAUNCH_BLOCKING", "0") not in ("", "0"):
         yield "CUDA_LAUNCH_BLOCKING is set: every kernel is waited for"
     in_tf32 = {"convolutions": gpu.tf32_convolutions, "matrix products": gpu.tf32_matrix_products}
@@ -109,10 +104,4 @@ def _precision(environment: Environment, precision: str) -> Iterator[str]:
         yield "this processor has no bf16 arithmetic: bf16 is slower than fp32 here"
 
 
-_RULES: tuple[Callable[[Environment], Iterator[str]], ...] = (
-    _other_load,
-    _cores_and_threads,
-    _memory,
-    _gpu,
-    _clocks,
-)
+_RULES = (_other_load, _cores_and_threads, _memory, _gpu, _clocks)

@@ -1,4 +1,4 @@
-"""What the operating system says of this machine: processor, memory, limits, load. Nothing that names it."""
+"""What the operating system says of this machine: processor, memory, limits, load; never its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ _CAPABILITIES = (
     *("amx_tile", "amx_int8", "amx_bf16", "amx_fp16"),
     *("asimd", "asimdhp", "asimddp", "fphp", "i8mm", "bf16", "sve", "sve2", "sme"),
 )
-_LOAD_SAMPLE_SECONDS = 0.1
 
 
 def cpu_model() -> str:
@@ -83,8 +82,8 @@ def available_memory() -> int:
     return available if limit is None else max(0, min(available, limit - group.memory_used()))
 
 
-def describe_load(seconds: float = _LOAD_SAMPLE_SECONDS) -> Load:
-    """Load averages, and the cores kept busy by others (and taken by the host) in the next ``seconds``."""
+def describe_load(seconds: float = 0.1) -> Load:
+    """Load averages, and the cores that others keep busy (and the host takes) in the next ``seconds``."""
     watch = LoadWatch()
     time.sleep(seconds)
     others, stolen = watch.read()
@@ -99,13 +98,13 @@ def describe_load(seconds: float = _LOAD_SAMPLE_SECONDS) -> Load:
 
 
 class LoadWatch:
-    """Measures, from its making on, how many cores other processes kept busy and the host took away."""
+    """Watches, from its construction on, how many cores other processes keep busy and the host takes away."""
 
     def __init__(self) -> None:
         self._start = self._now()
 
     def read(self) -> tuple[float | None, float | None]:
-        """Cores busy with other processes, and cores stolen by a hypervisor, on average; None if unknown."""
+        """Average cores busy with other processes, and stolen by a hypervisor; None if unknown."""
         wall, busy, stolen, own = (now - then for now, then in zip(self._now(), self._start, strict=True))
         # The system counts in ticks of 10 ms: over less than a few of them the difference means nothing.
         if wall < 0.05:

@@ -1,7 +1,7 @@
-"""What a record tells of a machine and its software. Never who ran it, nor what names the machine.
+"""What a record tells of a machine and its software; never the names of the machine and its user.
 
-Every attribute has a neutral value, so that the records of other versions, and those that keep a part alone,
-can be read: an empty text, zero, or ``None`` where nobody can say.
+Every attribute has a neutral default, an empty text, zero, or ``None`` for unknown, so that records of other
+versions, and those that keep only a part, can be read.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ class Cpu:
         capabilities: instruction sets that decide how fast a network runs, by Linux' names.
         available_cores: logical cores that this process may run on.
         quota_cores: cores' worth of time that a control group allows.
-        frequency_mhz: current, lowest and highest clock, as far as they are known.
-        governor: of the clock, on Linux.
-        throttle_events: times that heat has slowed the processor since it was started.
+        frequency_mhz: current, lowest and highest clock, where known.
+        throttle_events: times that heat has slowed the processor since boot.
     """
 
     model: str = ""
@@ -56,12 +55,10 @@ class Gpu:
     Attributes:
         memory_others_bytes: memory that is neither free nor this process's.
         visible_gpus: number of devices that torch may use.
-        tf32_convolutions: float32 convolutions are computed in TF32.
-        tf32_matrix_products: so are float32 matrix products.
+        tf32_convolutions, tf32_matrix_products: which of float32 are computed in TF32.
         utilisation_percent: share of the last moments in which a kernel ran.
-        persistence: ``Enabled`` or ``Disabled``, as ``mig`` is.
-        mig: whether the card is partitioned.
-        throttling: what makes the card slower just now than it could be.
+        persistence, mig: ``Enabled`` or ``Disabled``; MIG is a partitioned card.
+        throttling: reasons for which the card is slower now than it could be.
     """
 
     name: str = ""
@@ -99,7 +96,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Load:
-    """Load averages, and the cores kept busy by others (and taken by the host) during a short look."""
+    """Load averages, and cores that other processes kept busy (the host took away) in the last 0.1 s."""
 
     average_1m: float = 0.0
     average_5m: float = 0.0
@@ -154,9 +151,7 @@ class Environment:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, object]) -> Environment:
-        """Environment of a stored row, a run folder or ``effbench doctor``: what is lacking stays neutral.
-
-        Keys that no attribute has, such as what a measurement tells beside its environment, are left out.
+        """Environment of a stored row, a run folder or ``effbench doctor``, without details of the run.
 
         Raises:
             ValueError: a value of another type.
@@ -164,7 +159,7 @@ class Environment:
         return _adapter().validate_python(record)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON; of the GPU, what nobody can say is left out."""
+        """Plain data for JSON, without what is unknown of the GPU."""
         plain: dict[str, object] = _adapter().dump_python(self, mode="json")
         if isinstance(gpu := plain["gpu"], dict):
             plain["gpu"] = {name: value for name, value in gpu.items() if value is not None}

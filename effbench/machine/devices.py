@@ -1,4 +1,4 @@
-"""Which device and which precision were asked for, and whether this machine has them."""
+"""Devices and precisions by name, and whether this machine has them."""
 
 from __future__ import annotations
 
@@ -26,23 +26,12 @@ class Precision(StrEnum):
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.value]
 
 
-_ALIASES = {
-    "float32": "fp32",
-    "float": "fp32",
-    "32": "fp32",
-    "bfloat16": "bf16",
-    "float16": "fp16",
-    "half": "fp16",
-    "16": "fp16",
-}
+_ALIASES = dict.fromkeys(("float32", "float", "32"), "fp32") | {"bfloat16": "bf16"}
+_ALIASES |= dict.fromkeys(("float16", "half", "16"), "fp16")
 
 
 def resolve_precision(text: str) -> Precision:
-    """Precision of a name in any case: fp32, bf16, fp16 or torch's names for them.
-
-    Raises:
-        DeviceError: no such precision.
-    """
+    """Precision of a name in any case: fp32, bf16, fp16 or torch's names for them; or ``DeviceError``."""
     name = str(text).strip().lower().removeprefix("torch.")
     name = _ALIASES.get(name, name)
     if name not in tuple(Precision):

@@ -1,4 +1,4 @@
-"""What a measurement must tell of its machine and software to be understood later. Never who ran it."""
+"""The machine and software of a measurement, as it must be known later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from effbench.version import VERSION, commit
 if TYPE_CHECKING:
     import torch
 
-# Settings from outside that change how fast torch runs. Values of other variables are nobody's business.
+# Settings that change how fast torch runs. Values of other variables are private.
 _VARIABLES = (
     *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "OMP_PLACES", "OMP_DYNAMIC", "OMP_SCHEDULE"),
     *("GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "KMP_BLOCKTIME"),
@@ -30,13 +30,10 @@ _VARIABLES = (
 
 
 def environment(device: str | torch.device = "cpu") -> Environment:
-    """The machine, the software, their settings and the load just now.
+    """The machine, the software, their settings and the load just now, to measure on a device.
 
-    Takes about 0.1 s, in which it watches what other processes do. The machine's name, its user and paths
-    on it are never part of it.
-
-    Args:
-        device: the device that is measured on, e.g. ``cpu`` or ``cuda:0``.
+    Takes about 0.1 s, in which other processes are watched. The names of the machine and its user, and paths
+    on it, are never part of it.
 
     Raises:
         DeviceError: no such device here.
@@ -66,11 +63,7 @@ def environment(device: str | torch.device = "cpu") -> Environment:
 
 
 def device_name(device: str | torch.device = "cpu") -> str:
-    """Model name of the processor or GPU behind a device.
-
-    Raises:
-        DeviceError: no such device here.
-    """
+    """Model name of the processor or GPU behind a device; ``DeviceError`` where there is none."""
     resolved = resolve_device(device)
     if resolved.type == "cpu":
         return cpu_model()
@@ -80,11 +73,7 @@ def device_name(device: str | torch.device = "cpu") -> str:
 
 
 def hardware_identity(environment: Environment) -> dict[str, object]:
-    """The part of an environment that says "same hardware": what another machine of the kind has, too.
-
-    Two environments whose identities are equal may be compared in time; any others may not. Software
-    versions, load, clocks and memory in use are left out.
-    """
+    """What environments must share for timings to be compared: nothing of software, load and clocks."""
     cpu, gpu = environment.cpu, environment.gpu
     identity: dict[str, object] = {
         "device": "cuda" if gpu else "cpu",

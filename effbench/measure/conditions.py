@@ -20,7 +20,7 @@ _WORDS = {"network": (), "frontend": ("front-end",), "both": ("front-end and net
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a measurement depends on besides model and batch size; completed and checked where it is made.
+    """What a measurement depends on besides model and batch size; completed and checked when it is made.
 
     Attributes:
         device: ``cpu`` or ``cuda:0``; ``cuda`` and ``auto`` become the device that they mean here.
@@ -83,12 +83,11 @@ class Conditions:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Everything, for JSON."""
         values = {name: value for name, value in asdict(self).items() if name != "kernels"}
         return {"device": values.pop("device"), "device_name": self.device_name, **values, **self._kernels()}
 
     def stored(self, batch_size: int) -> dict[str, object]:
-        """The conditions of a stored measurement, which has its device in a column of its own."""
+        """The conditions of a stored measurement, whose device is a column of its own."""
         return {
             "part": self.part,
             "precision": self.precision,
@@ -100,5 +99,5 @@ class Conditions:
         }
 
     def _kernels(self) -> dict[str, str]:
-        """Kernels other than torch's alone: measurements without them keep their identity."""
+        """Only kernels other than torch's: measurements without them keep their identity."""
         return {} if self.kernels == TORCH_KERNELS else {"kernels": self.kernels}

@@ -178,13 +178,18 @@ def measure_throughput(
     with prepared(detector, conditions):
         guard = MemoryGuard() if conditions.torch_device.type == "cpu" else None
 
-        def measure(batch_size: int) -> Throughput | None:
+        results: list[Throughput] = []
+
+        def measure(batch_size: int) -> float | None:
             result = _measure_batch(detector, conditions, batch_size, budget or Budget(), guard)
             if progress is not None:
                 progress(str(result or f"batch {batch_size} does not fit into memory"))
-            return result
+            if result is None:
+                return None
+            results.append(result)
+            return result.rate.value
 
-        results = list(sweep(batch_sizes, measure).values())
+        sweep(batch_sizes, measure)
     best = max(results, key=lambda result: result.rate.value)
     return [replace(result, best=result is best) for result in results]
 

@@ -5,34 +5,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.machine.cpu import available_memory
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
-from effbench.results.intervals import Estimate
 
 MAX_BATCH_SIZE = 4096
-RISE = 0.02  # that a larger batch must bring to be worth trying another
-PATIENCE = 2  # sizes in a row that may bring less
+RISE = 0.02  # of the rate, that makes a larger batch worth trying
+PATIENCE = 2  # sizes in a row without it
 
 _SAFETY = 1.25  # on the estimated growth of memory
-_RESERVE_BYTES = 512 * 2**20  # that are left to the rest of the machine
+_RESERVE_BYTES = 512 * 2**20  # left to the rest of the machine
 
 
-class Rated(Protocol):
-    """Anything with a rate; more is better."""
-
-    @property
-    def rate(self) -> Estimate:
-        """Units of work per second."""
-
-
-Result = TypeVar("Result", bound=Rated)
-
-
-def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], Result | None]) -> dict[int, Result]:
-    """Measures batch sizes in rising order and returns what was measured, by batch size.
+def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], float | None]) -> dict[int, float]:
+    """Measures batch sizes in rising order; their rates, by batch size.
 
     By default powers of two, until two in a row bring less than 2 % more than the best before them. An
     explicit list is measured whole. A size that does not fit into memory ends the rise: it is halved until
@@ -40,45 +27,34 @@ def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], Result | N
 
     Args:
         batch_sizes: sizes to try, or None for powers of two.
-        measure: a batch size -> its result, or None where memory is too small for it.
+        measure: a batch size -> clips per second, or None where memory is too small for it.
 
     Raises:
         UsageError: an impossible batch size.
         EffbenchError: not even a batch of one fits into memory.
     """
-    explicit = batch_sizes is not None
-    pending = deque(_checked(batch_sizes) if batch_sizes is not None else _powers_of_two())
-    results: dict[int, Result] = {}
+    if batch_sizes is not None and (not batch_sizes or min(batch_sizes) < 1):
+        raise UsageError(f"batch sizes are numbers from 1 on, not {list(batch_sizes)}")
+    powers = [2**exponent for exponent in range(MAX_BATCH_SIZE.bit_length())]
+    pending = deque(powers if batch_sizes is None else sorted(set(batch_sizes)))
+    rates: dict[int, float] = {}
     while pending:
         size = pending.popleft()
-        result = measure(size)
-        if result is not None:
-            results[size] = result
-            if not explicit and _flat([measured.rate.value for measured in results.values()]):
+        rate = measure(size)
+        if rate is not None:
+            rates[size] = rate
+            if batch_sizes is None and _is_flat([*rates.values()]):
                 break
         else:
             half = size // 2
-            pending = deque([half] if half > max(results, default=0) else [])
-    if not results:
+            pending = deque([half] if half > max(rates, default=0) else [])
+    if not rates:
         raise EffbenchError("not even a batch of one clip fits into the device's memory")
-    return results
+    return rates
 
 
-def _checked(batch_sizes: Sequence[int]) -> list[int]:
-    if not batch_sizes or min(batch_sizes) < 1:
-        raise UsageError(f"batch sizes are numbers from 1 on, not {list(batch_sizes)}")
-    return sorted(set(batch_sizes))
-
-
-def _powers_of_two() -> Iterator[int]:
-    size = 1
-    while size <= MAX_BATCH_SIZE:
-        yield size
-        size *= 2
-
-
-def _flat(rates: Sequence[float]) -> bool:
-    """Whether each of the newest rates brought less than ``RISE`` over the best before all of them."""
+def _is_flat(rates: Sequence[float]) -> bool:
+    """Whether each of the newest rates is less than ``RISE`` above the best before all of them."""
     if len(rates) <= PATIENCE:
         return False
     best = max(rates[:-PATIENCE])
@@ -86,14 +62,11 @@ def _flat(rates: Sequence[float]) -> bool:
 
 
 class MemoryGuard:
-    """Predicts from the batches before whether one more fits into the machine's memory (CPU).
+    """Predicts from previous batches whether another fits into the machine's memory (CPU).
 
-    A machine that runs out of memory swaps or kills, and raises no error that could be handled; so the
-    growth of this process is watched while a batch runs, and a batch is refused where growth in proportion,
-    with a quarter on top, would leave less than 512 MiB to the machine.
-
-    Args:
-        available: bytes that can still be taken; the machine's by default.
+    A machine that runs out of memory swaps or kills, without an error that could be handled; so the growth
+    of this process is watched while a batch runs, and a batch is refused if proportional growth, with a
+    quarter on top, would leave less than 512 MiB of the bytes that are ``available``.
     """
 
     def __init__(self, available: Callable[[], int] = available_memory) -> None:

@@ -28,18 +28,10 @@ class Budget:
     """How long to warm up and to measure.
 
     Warm-up ends when the median time of the newest quarter of the calls (three at least) differs by less
-    than ``stable_within`` from that of the quarter before, and ``min_warmup_seconds`` have passed; or,
-    unstable still, after ``max_warmup_seconds``. Measuring then goes on until both ``min_seconds`` and
-    ``min_iterations`` are reached, but not beyond ``max_seconds`` once there are three samples.
-
-    Attributes:
-        min_seconds: shortest measurement.
-        min_iterations: fewest samples of a throughput measurement.
-        min_latency_iterations: fewest samples of a latency measurement (p99 needs a hundred).
-        max_seconds: where a measurement is cut short, even with too few iterations.
-        min_warmup_seconds: shortest warm-up.
-        max_warmup_seconds: longest warm-up; the call that runs then is still finished.
-        stable_within: relative difference that counts as stable.
+    than ``stable_within`` (relative) from that of the quarter before, and ``min_warmup_seconds`` have passed;
+    or, unstable still, after ``max_warmup_seconds``. Measuring takes at least ``min_seconds`` and
+    ``min_iterations`` (``min_latency_iterations`` for latency: p99 needs a hundred), but is cut short after
+    ``max_seconds`` once there are three samples.
     """
 
     min_seconds: float = 2.0
@@ -69,12 +61,9 @@ class Timing:
         samples: seconds of every call.
         wall_seconds: of the whole run.
         cpu_seconds: processor time of this process in the run, all threads together.
-        warmup_iterations: calls before the run.
-        warmup_seconds: what they took.
         stable: whether the warm-up ended because the times had become stable.
-        cut_short: whether the run ended at the longest time with fewer iterations than asked for.
-        load_before: load average of the last minute, before the warm-up.
-        load_after: the same after the run.
+        cut_short: whether the run ended at the longest time with too few iterations.
+        load_before, load_after: load average of the last minute, before the warm-up and after the run.
         other_busy_cores: cores that other processes kept busy during the run, where known.
         stolen_cores: cores that a hypervisor took away during the run, where known.
     """
@@ -97,17 +86,11 @@ class Timing:
 
 
 def time_calls(call: Call, device: torch.device, budget: Budget, *, one_by_one: bool = False) -> Timing:
-    """Times repeated calls after a warm-up.
+    """Times repeated calls on a device, after a warm-up.
 
     On CUDA, calls are queued without waiting and timed by events on the device, as in offline work;
-    with ``one_by_one``, each is waited for, and timed as the caller sees it. On the CPU both are the same,
-    but for the fewest samples.
-
-    Args:
-        call: the work; what it returns is dropped.
-        device: the device it runs on.
-        budget: how long to warm up and to measure.
-        one_by_one: wait for each call, for latency.
+    with ``one_by_one``, for latency, each is waited for, and timed as the caller sees it. On the CPU both
+    are the same, but for the fewest samples.
     """
     wanted = budget.min_latency_iterations if one_by_one else budget.min_iterations
     load_before = psutil.getloadavg()[0]

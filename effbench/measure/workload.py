@@ -25,15 +25,10 @@ _NOISE_LEVEL = 0.1
 
 
 class InPrecision(nn.Module):
-    """A module that computes in one precision, by autocast, whatever is set around it.
+    """A module that computes in one precision, by autocast on a kind of device, whatever is set around it.
 
-    Casts of weights to a lower precision belong to every call, as they do where ``torch.autocast`` stands
-    around a single forward pass.
-
-    Args:
-        module: any module.
-        kind: of its device, ``cpu`` or ``cuda``.
-        dtype: what it computes in.
+    Casts of weights to a lower precision belong to every call, as with ``torch.autocast`` around a single
+    forward pass.
     """
 
     def __init__(self, module: nn.Module, kind: str, dtype: torch.dtype) -> None:
@@ -56,9 +51,8 @@ def detector_part(detector: SoundEventDetector, conditions: Conditions) -> nn.Mo
     kind = conditions.torch_device.type
     frontend = InPrecision(detector.frontend, kind, torch.float32)
     network = InPrecision(detector, kind, resolve_precision(conditions.precision).dtype)
-    return {"network": network, "frontend": frontend, "both": nn.Sequential(frontend, network)}[
-        conditions.part
-    ]
+    parts = {"network": network, "frontend": frontend, "both": nn.Sequential(frontend, network)}
+    return parts[conditions.part]
 
 
 def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> Tensor:
@@ -82,10 +76,7 @@ def make_call(
 ) -> tuple[Call, float | None]:
     """The call of a detector's part that is timed, and the seconds of its first run where it is compiled.
 
-    Use inside ``prepared``.
-
-    Raises:
-        EffbenchError: ``torch.compile`` failed.
+    Use inside ``prepared``. Raises ``EffbenchError`` where ``torch.compile`` fails.
     """
     inputs = make_inputs(detector, conditions, batch_size)
     return _call(detector_part(detector, conditions), (inputs,), conditions)
@@ -101,11 +92,7 @@ def module_call(module: nn.Module, inputs: Inputs, conditions: Conditions) -> tu
 
 
 def clips_of(inputs: Inputs) -> int:
-    """Number of clips in the inputs of one call: the first dimension of the first tensor.
-
-    Raises:
-        UsageError: there is no such dimension.
-    """
+    """Number of clips in the inputs of a call: the first dimension of the first tensor; or ``UsageError``."""
     first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
     if first is None or not first.ndim or not len(first):
         raise UsageError("the inputs of a module hold a tensor whose first dimension counts clips")
@@ -135,13 +122,10 @@ def _call(module: nn.Module, inputs: Sequence[object], conditions: Conditions) -
 
 @contextmanager
 def prepared(module: nn.Module, conditions: Conditions) -> Iterator[None]:
-    """Puts a module on the device in eval and inference mode, and puts everything back after.
+    """Puts a module on the device in eval and inference mode.
 
-    Modes, device, kernels and torch's number of threads are restored. The C library's allocator is settled,
-    so that times do not depend on what the process did before.
-
-    Raises:
-        UsageError: kernels that nothing in the module runs on.
+    Modes, device, kernels and torch's number of threads are restored after. The C library's allocator is
+    settled, so that times do not depend on what the process did before. Raises as ``running_on``.
     """
     tensor = next(chain(module.parameters(), module.buffers()), None)
     modes = [(child, child.training) for child in module.modules()]
@@ -164,10 +148,10 @@ def prepared(module: nn.Module, conditions: Conditions) -> Iterator[None]:
 
 @contextmanager
 def running_on(module: nn.Module, kernels: str) -> Iterator[None]:
-    """Lets the Mamba2 layers of a module run on kernels of this name inside, and as before after.
+    """Lets the Mamba2 layers of a module run on kernels of this name inside.
 
     Raises:
-        UsageError: other kernels than torch's where there are no Mamba2 layers, or missing kernels.
+        UsageError: other kernels than torch's without Mamba2 layers, or missing kernels.
     """
     scans = [(layer, layer.scan) for layer in module.modules() if isinstance(layer, Mamba2)]
     if not scans and kernels != TORCH_KERNELS:

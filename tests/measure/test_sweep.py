@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 import torch
@@ -13,25 +12,19 @@ from hypothesis import strategies as st
 from effbench.errors import EffbenchError, UsageError
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 from effbench.measure.sweep import MAX_BATCH_SIZE, MemoryGuard, sweep
-from effbench.results.intervals import Estimate
 
 MIB = 2**20
 
 
-@dataclass
-class Rated:
-    rate: Estimate
-
-
 def recorder(
     rate: Callable[[int], float], room: int = 10**9
-) -> tuple[list[int], Callable[[int], Rated | None]]:
+) -> tuple[list[int], Callable[[int], float | None]]:
     """The sizes that were tried, and a machine that holds ``room`` clips and does ``rate(size)`` of them."""
     tried: list[int] = []
 
-    def measure(size: int) -> Rated | None:
+    def measure(size: int) -> float | None:
         tried.append(size)
-        return Rated(Estimate(rate(size), 0, 0)) if size <= room else None
+        return rate(size) if size <= room else None
 
     return tried, measure
 

@@ -40,7 +40,7 @@ MODULES: Mapping[type[nn.Module], Callable[[nn.Module, int, int], int]] = {
 
 
 def paper_macs(kind: str, exact: int, module: nn.Module | None, frames: int) -> int:
-    """MACs that the published convention gives to one operator.
+    """MACs of an operator in the published convention.
 
     Args:
         kind: of the operator.
@@ -50,5 +50,5 @@ def paper_macs(kind: str, exact: int, module: nn.Module | None, frames: int) -> 
     """
     if kind in UNSEEN_KINDS:
         return 0
-    rule = MODULES.get(type(module)) if module is not None else None
-    return rule(module, exact, frames) if rule is not None and module is not None else exact
+    rule = None if module is None else MODULES.get(type(module))
+    return exact if rule is None or module is None else rule(module, exact, frames)

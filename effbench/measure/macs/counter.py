@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -16,14 +17,83 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.macs.convention import paper_macs
-from effbench.measure.macs.report import MacReport, ModuleCount
 from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, SHAPE_KEEPING, element_kind
 
 _RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
 
 
+@dataclass(frozen=True)
+class ModuleCount:
+    """One module of a counted network, children included.
+
+    Attributes:
+        name: its path, empty for the whole network.
+        kind: its class.
+        output_shape: of the first tensor it returned, or ``None`` if it was not called.
+        exact, paper: MACs, also in the published convention.
+        parameters: number of parameters.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...] | None
+    exact: int
+    paper: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class MacReport:
+    """Multiply-accumulates of one forward pass on the given inputs.
+
+    Attributes:
+        exact: every multiply-accumulate that the module executes; state-space scans in their recurrent form.
+        paper: in the convention behind the published figures.
+        by_operator: exact MACs by kind (convolution, linear, attention, recurrent, scan, …).
+        element_operations: work that is no multiply-accumulate, by kind, one per element.
+        unknown: operators without a rule and how often they ran; empty in a trustworthy count.
+        modules: every module, in definition order.
+        device: where the pass ran; ``meta`` computes shapes only.
+    """
+
+    exact: int
+    paper: int
+    by_operator: Mapping[str, int]
+    element_operations: Mapping[str, int]
+    unknown: Mapping[str, int]
+    modules: tuple[ModuleCount, ...]
+    device: str
+
+    @property
+    def by_module(self) -> dict[str, int]:
+        """Exact MACs by module path, children included."""
+        return {module.name: module.exact for module in self.modules}
+
+    def layers(self) -> tuple[ModuleCount, ...]:
+        """Modules that have parameters or MACs outside their children, with those alone: they add up."""
+        below = {module.name: [0, 0, 0] for module in self.modules}
+        for module in self.modules:
+            if module.name:
+                sums = below[module.name.rpartition(".")[0]]
+                for i, value in enumerate((module.exact, module.paper, module.parameters)):
+                    sums[i] += value
+        own = (
+            replace(m, exact=m.exact - exact, paper=m.paper - paper, parameters=m.parameters - parameters)
+            for m, (exact, paper, parameters) in zip(self.modules, below.values(), strict=True)
+        )
+        return tuple(module for module in own if module.exact or module.parameters)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data, without the modules."""
+        return {name: value for name, value in asdict(self).items() if name != "modules"}
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{kind} {macs / 1e6:,.1f} M" for kind, macs in self.by_operator.items())
+        return f"{self.exact / 1e9:.4f} G MACs exact, {self.paper / 1e9:.4f} G paper ({kinds})"
+
+
 class _Tally:
-    """Collects counts, and knows which module is running."""
+    """The counts so far, and the modules that are running."""
 
     def __init__(self, module: nn.Module) -> None:
         self.names = {child: name for name, child in module.named_modules()}
@@ -54,7 +124,7 @@ class _Tally:
 
     @contextmanager
     def mute(self) -> Iterator[None]:
-        """Nothing inside is counted: its caller counts it as a whole."""
+        """Nothing inside is counted: it is counted as a whole."""
         self.muted += 1
         try:
             yield
@@ -100,7 +170,8 @@ class _Functions(TorchFunctionMode):
         if rule is None:
             return func(*args, **kwargs)
         with self.tally.mute():
-            out = _recurrent_shapes(*args) if _is_recurrent_on_meta(func, args) else func(*args, **kwargs)
+            on_meta = func in _RECURRENT_NETS and args[0].device.type == "meta"
+            out = _recurrent_shapes(*args) if on_meta else func(*args, **kwargs)
         names = ("input", "weight") if rule.kind == "linear" else ("query", "key", "value")
         args = (*args, *(kwargs[name] for name in names[len(args) :] if name in kwargs))
         self.tally.add(rule.kind, rule.macs(out, *args), out)
@@ -139,10 +210,6 @@ class _Operators(TorchDispatchMode):
             self.tally.add_elements(kind, max(t.numel() for t in tensors))
 
 
-def _is_recurrent_on_meta(func: object, args: Sequence[Tensor]) -> bool:
-    return func in _RECURRENT_NETS and args[0].device.type == "meta"
-
-
 def _recurrent_shapes(x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     """Outputs of a recurrent network without running its steps one by one."""
     packed = isinstance(arguments[0], Tensor) and not arguments[0].is_floating_point()
@@ -156,8 +223,8 @@ def _recurrent_shapes(x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
 def count_macs(module: nn.Module, inputs: Tensor | Sequence[object], *, strict: bool = False) -> MacReport:
     """Multiply-accumulates of one forward pass of any module, in eval mode and without gradients.
 
-    The pass runs on the ``meta`` device where the module allows it, so that nothing is computed and no
-    weight is touched; otherwise on the module's own device.
+    The pass runs on the ``meta`` device where the module allows it, without computing or touching weights;
+    otherwise on the module's own device.
 
     Args:
         module: any module; one made under ``torch.device("meta")`` needs no memory for its weights.
@@ -210,21 +277,14 @@ def _run(module: nn.Module, arguments: tuple[object, ...], *, meta: bool) -> _Ta
 def _report(module: nn.Module, tally: _Tally, device: str) -> MacReport:
     modules = tuple(
         ModuleCount(
-            name=name,
-            kind=type(child).__name__,
-            output_shape=tally.shapes.get(name),
-            exact=tally.exact[name],
-            paper=tally.paper[name],
-            parameters=sum(p.numel() for p in child.parameters()),
+            name,
+            type(child).__name__,
+            tally.shapes.get(name),
+            tally.exact[name],
+            tally.paper[name],
+            sum(parameter.numel() for parameter in child.parameters()),
         )
         for name, child in module.named_modules()
     )
-    return MacReport(
-        exact=tally.exact[""],
-        paper=tally.paper[""],
-        by_operator=dict(tally.operators),
-        element_operations=dict(tally.elements),
-        unknown=dict(tally.unknown),
-        modules=modules,
-        device=device,
-    )
+    counts = dict(tally.operators), dict(tally.elements), dict(tally.unknown)
+    return MacReport(tally.exact[""], tally.paper[""], *counts, modules, device)

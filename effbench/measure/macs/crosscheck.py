@@ -1,4 +1,4 @@
-"""What third-party counters say about the same module, and why they differ.
+"""Third-party counters of the same module, and why they differ.
 
 Each runs on a deep copy on the CPU, because some of them leave hooks and buffers behind.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from effbench.measure.macs.report import MacReport
+from effbench.measure.macs.counter import MacReport
 from effbench.measure.macs.rules import SCANS
 
 
@@ -25,9 +25,9 @@ class CrossCheck:
 
     Attributes:
         counter: its name.
-        macs: what it counts, or ``None`` if it failed.
-        causes: one line for each kind of module on which it differs from the exact count; their
-            differences add up to the whole difference. The only line is the error if it failed.
+        macs: its count, or ``None`` if it failed.
+        causes: one line for each kind of module on which it differs from the exact count, which add up to the
+            whole difference; or the error.
     """
 
     counter: str
@@ -41,9 +41,7 @@ def _fvcore(module: nn.Module, inputs: Tensor) -> tuple[dict[str, int], str]:
     analysis = FlopCountAnalysis(module, inputs)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     counts = {name: round(macs) for name, macs in analysis.by_module().items()}
-    unknown = [
-        name for name in analysis.unsupported_ops() if any(part in name for part in ("attention", "gru"))
-    ]
+    unknown = [name for name in analysis.unsupported_ops() if "attention" in name or "gru" in name]
     return counts, f"no rule for {', '.join(sorted(unknown)) or 'its operators'}"
 
 
@@ -59,7 +57,7 @@ def _thop(module: nn.Module, inputs: Tensor) -> tuple[dict[str, int], str]:
             collect(below, f"{prefix}{name}.")  # type: ignore[arg-type]
 
     collect(children, "")
-    return counts, "it sees modules of torch alone, not functions"
+    return counts, "it sees only modules of torch, not functions"
 
 
 def _torch(module: nn.Module, inputs: Tensor) -> tuple[dict[str, int], str]:
@@ -84,14 +82,7 @@ COUNTERS: Mapping[str, Callable[[nn.Module, Tensor], tuple[dict[str, int], str]]
 
 
 def cross_check(module: nn.Module, inputs: Tensor, report: MacReport, counter: str) -> CrossCheck:
-    """Figure of one third-party counter for ``module(inputs)``, explained against our report.
-
-    Args:
-        module: with real weights, on the CPU.
-        inputs: its only argument.
-        report: our count of the same call.
-        counter: a key of ``COUNTERS``.
-    """
+    """Count of ``module(inputs)`` on the CPU by one of ``COUNTERS``, compared with our report of the call."""
     duplicate = copy.deepcopy(module).eval()
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -114,7 +105,7 @@ def _causes(module: nn.Module, theirs: Mapping[str, int], report: MacReport, rea
     }
 
     def counted(name: str) -> int:
-        """Of a list of modules, which is never called itself, some counters know nothing but its members."""
+        """Some counters know only the members of a list of modules, which is never called itself."""
         return theirs[name] if name in theirs else sum(counted(child) for child in children[name])
 
     difference: Counter[type[nn.Module]] = Counter()
