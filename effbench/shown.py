@@ -47,18 +47,14 @@ class Table:
     def to_html(self) -> str:
         """The table as HTML, numbers to the right."""
         sides = {column: "right" if self.is_numeric(column) else "left" for column in self.columns}
-        head = "".join(f'<th style="text-align:{side}">{escape(name)}</th>' for name, side in sides.items())
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f'<td style="text-align:{side}">{escape(cell(row.get(name)))}</td>'
-                for name, side in sides.items()
-            )
-            + "</tr>"
-            for row in self.rows
-        )
+
+        def line(tag: str, texts: Iterable[str]) -> str:
+            cells = zip(sides.values(), texts, strict=True)
+            return "".join(f'<{tag} style="text-align:{side}">{escape(text)}</{tag}>' for side, text in cells)
+
+        body = "".join(f"<tr>{line('td', (cell(row.get(name)) for name in sides))}</tr>" for row in self.rows)
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<table>{caption}<thead><tr>{line('th', sides)}</tr></thead><tbody>{body}</tbody></table>"
 
 
 class Shown(ABC):

@@ -14,7 +14,7 @@ import torch
 
 import effbench
 from effbench.data.audio import stream_audio
-from effbench.detect.decoding import Decoding
+from effbench.detect.event_decoding import Decoding
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
 from effbench.infer.scorer import FrameScorer, Inference

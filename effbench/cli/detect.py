@@ -24,8 +24,8 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.grid import FRAME_SECONDS
 
 if TYPE_CHECKING:
-    from effbench.detect.decoding import Decoding
     from effbench.detect.detected import Failure
+    from effbench.detect.event_decoding import Decoding
     from effbench.detect.inputs import Source
     from effbench.detect.outputs import Outputs
     from effbench.infer.scorer import FrameScorer
@@ -85,7 +85,7 @@ def detect(
 
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
-    from effbench.detect.decoding import Decoding, check_thresholds
+    from effbench.detect.event_decoding import Decoding, check_thresholds
     from effbench.detect.inputs import find
     from effbench.detect.outputs import Destinations, default_format
 
@@ -150,7 +150,7 @@ def _naming_destinations() -> Iterator[None]:
 
 def median_frames(text: str) -> int:
     """Frames (1 to 1001) of ``9``, ``0.36s`` or ``360ms``; a time is rounded to the nearest 40-ms frame."""
-    from effbench.detect.decoding import check_median_window
+    from effbench.detect.event_decoding import check_median_window
 
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|)\s*", text.lower())
     if match is None or (not match[2] and not match[1].isdecimal()):

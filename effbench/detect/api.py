@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Literal
 
-from effbench.detect.decoding import Decoding
 from effbench.detect.detected import DetectedFile, Failure
+from effbench.detect.event_decoding import Decoding
 from effbench.detect.inputs import find
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchWarning, UsageError

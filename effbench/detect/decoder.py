@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.labels import event_frames
-from effbench.detect.decoding import Decoding
 from effbench.detect.detected import RECORD, DetectedFile
+from effbench.detect.event_decoding import Decoding
 from effbench.evaluate.median import median_filter
 from effbench.grid import FRAMES_PER_SECOND
 from effbench.infer.windows import Blend, Floats, Window, frames_of

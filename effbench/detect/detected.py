@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Frames from onset to offset, class, index of the threshold, and the highest score within.
 RECORD = np.dtype([("onset", "i4"), ("offset", "i4"), ("label", "i2"), ("threshold", "i2"), ("score", "f4")])
-COLUMNS = ("filename", "onset", "offset", "label", "threshold", "score")
+EVENT_COLUMNS = ("filename", "onset", "offset", "label", "threshold", "score")
 
 _CHUNK = 4096  # events that are Python values at a time, which take ten times the memory
 _DIGITS = {"onset": 2, "offset": 2, "score": 3}
@@ -129,7 +129,7 @@ class DetectedFile(Shown):
         """``events``."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows(), columns=list(COLUMNS))
+        return pd.DataFrame(self.rows(), columns=list(EVENT_COLUMNS))
 
 
 def event_table(files: Sequence[DetectedFile]) -> Table:

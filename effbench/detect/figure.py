@@ -84,7 +84,7 @@ class FigureListener(FrameListener):
             scores = np.frombuffer(data, np.float32).reshape(-1, width)
             path = self._path if count == 1 else self._path.with_suffix(f".{number}m{self._path.suffix}")
             with style():
-                figure = _draw(Part(file, number * PART_SECONDS, samples, scores, classes))
+                figure = _draw(_Part(file, number * PART_SECONDS, samples, scores, classes))
                 save(figure, path, make_folder=self._parts)
 
     def _check(self, seconds: float) -> None:
@@ -105,7 +105,7 @@ def _top_classes(file: DetectedFile) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Part:
+class _Part:
     """At most a minute of a file from ``start`` seconds on: audio, filtered scores (frames, all classes).
 
     ``classes`` are the indices of those to draw.
@@ -131,7 +131,7 @@ class Part:
         return [(float(a), float(b - a)) for a, b in zip(onset[shown], offset[shown], strict=True)]
 
 
-def _draw(part: Part) -> Figure:
+def _draw(part: _Part) -> Figure:
     """Spectrogram above, one track a class below, all on the same axis of seconds."""
     from matplotlib.figure import Figure
 
@@ -164,7 +164,7 @@ def _draw(part: Part) -> Figure:
     return figure
 
 
-def _draw_spectrogram(axes: Axes, part: Part) -> None:
+def _draw_spectrogram(axes: Axes, part: _Part) -> None:
     import torch
 
     from effbench.models.frontends.filters import kaldi_mel
@@ -193,7 +193,7 @@ def _draw_spectrogram(axes: Axes, part: Part) -> None:
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
 
 
-def _draw_track(axes: Axes, part: Part, index: int, colour: str, *, last: bool) -> None:
+def _draw_track(axes: Axes, part: _Part, index: int, colour: str, *, last: bool) -> None:
     """Score from 0 to 1 as a filled curve, thresholds as dotted lines, events as bars beneath."""
     scores = part.scores[:, index]
     # Steps, since a score holds for the 40 ms of its frame.

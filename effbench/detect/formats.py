@@ -74,9 +74,9 @@ def _write_table(files: Sequence[DetectedFile], stream: TextIO) -> None:
 
 
 def _write_csv(files: Sequence[DetectedFile], stream: TextIO) -> None:
-    from effbench.detect.detected import COLUMNS
+    from effbench.detect.detected import EVENT_COLUMNS
 
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(stream, EVENT_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for file in files:
         writer.writerows({"filename": file.name, **vars(event)} for event in file)

@@ -12,7 +12,7 @@ from pathlib import Path
 from effbench.errors import UsageError
 
 #: Suffixes of audio files in a folder. A file that is named itself may have any.
-SUFFIXES = frozenset(
+AUDIO_SUFFIXES = frozenset(
     f".{kind}"
     for kind in (
         *("wav", "wave", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc"),
@@ -67,10 +67,10 @@ def _audio_in(folder: Path) -> list[Path]:
         files += [
             Path(parent, name)
             for name in sorted(names)
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+            if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
         ]
     if not files:
-        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        kinds = ", ".join(sorted(suffix[1:] for suffix in AUDIO_SUFFIXES))
         raise UsageError(f"no audio files in '{folder}': a folder is searched for {kinds}")
     return files
 

@@ -8,8 +8,8 @@ from itertools import groupby
 
 from effbench.data.audio import stream_audio
 from effbench.detect.decoder import FileDecoder, FrameListener
-from effbench.detect.decoding import Decoding
 from effbench.detect.detected import DetectedFile, Failure
+from effbench.detect.event_decoding import Decoding
 from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND

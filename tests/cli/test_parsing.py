@@ -4,7 +4,7 @@ import pytest
 
 from effbench.cli.detect import median_frames, naming
 from effbench.data.vocabulary import strong_classes
-from effbench.detect.decoding import Decoding, check_thresholds, select_classes
+from effbench.detect.event_decoding import Decoding, check_thresholds, select_classes
 from effbench.detect.inputs import find
 from effbench.errors import UsageError
 from tests.detect import heard

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 import effbench
 from effbench.data.vocabulary import strong_classes
-from effbench.detect.decoding import Decoding
+from effbench.detect.event_decoding import Decoding
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
 from effbench.infer.scorer import FrameScorer, Inference

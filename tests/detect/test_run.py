@@ -8,8 +8,8 @@ import soundfile
 from scipy import ndimage, special
 
 from effbench.data.audio import read_audio
-from effbench.detect.decoding import Decoding
 from effbench.detect.detected import Failure
+from effbench.detect.event_decoding import Decoding
 from effbench.detect.inputs import Source
 from effbench.detect.run import detect_files
 from effbench.infer.batches import prefetch

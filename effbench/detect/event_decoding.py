@@ -58,13 +58,8 @@ class Decoding:
 
     def record(self) -> dict[str, object]:
         """What identifies the options in a record; lengths in frames and seconds."""
-        return {
-            "thresholds": list(self.thresholds),
-            "median_window": self.median_window,
-            "top": self.top,
-            "min_duration": self.min_duration,
-            "classes": None if self.classes is None else list(self.classes),
-        }
+        names = ("thresholds", "median_window", "top", "min_duration", "classes")
+        return {name: getattr(self, name) for name in names}
 
 
 def check_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
