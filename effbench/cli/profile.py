@@ -25,7 +25,7 @@ from effbench.errors import UsageError
 from effbench.grid import CLIP_SECONDS
 
 
-class Part(StrEnum):
+class TimedPart(StrEnum):
     """Part of a detector that is timed."""
 
     network = "network"
@@ -44,7 +44,7 @@ def profile(
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "fp32",
     part: Annotated[
-        list[Part] | None,
+        list[TimedPart] | None,
         typer.Option(help="Part of the detector to time; all three by default. Repeatable."),
     ] = None,
     batch_size: Annotated[
@@ -90,7 +90,7 @@ def profile(
                 throughput=throughput,
                 device=device,
                 precision=precision,
-                parts=part or tuple(Part),
+                parts=part or tuple(TimedPart),
                 batch_sizes=batch_size,
                 compiled=compiled,
                 threads=threads,

@@ -15,7 +15,7 @@ from effbench.results.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = "benchmarks/measurements"
+_FOLDER = "benchmarks/measurements"
 PUBLISHED = "published.csv"
 
 #: When the published results appeared (month); constant, so that importing them again adds nothing.
@@ -30,7 +30,7 @@ def published_measurements(path: Path | None = None) -> list[Measurement]:
     The file has the columns figure, spec, source, note, and one per quantity in its unit; by default, it is
     the shipped ``benchmarks/measurements/published.csv``. Raises as ``effbench.results.rows.read_lines``.
     """
-    path = share(f"{FOLDER}/{PUBLISHED}") if path is None else path
+    path = share(f"{_FOLDER}/{PUBLISHED}") if path is None else path
     return [row for point in read_lines(path, _point, _TEXT, others=True) for row in point]
 
 
@@ -57,7 +57,7 @@ def import_shipped(store: Store) -> int:
     Published results come from ``published.csv`` and the model cards; other CSV files are exported stores.
     """
     added = store.add([*published_measurements(), *published_scores()])
-    for path in sorted(share(FOLDER).glob("*.csv")):
+    for path in sorted(share(_FOLDER).glob("*.csv")):
         if path.name != PUBLISHED:
             added += store.import_csv(path)
     return added

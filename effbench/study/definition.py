@@ -15,7 +15,7 @@ from effbench.models import zoo
 from effbench.spec import ModelSpec
 from effbench.yaml_files import find, shipped
 
-FOLDER = "benchmarks/studies"
+_FOLDER = "benchmarks/studies"
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
@@ -161,7 +161,7 @@ class Study(Strict):
 
 def study_names() -> list[str]:
     """Names of the studies that ship with effbench."""
-    return shipped(FOLDER)
+    return shipped(_FOLDER)
 
 
 def load_study(name: str) -> Study:
@@ -171,4 +171,4 @@ def load_study(name: str) -> Study:
         UsageError: no such study; names the nearest.
         EffbenchError: the file can't be read, or has problems; all of them are listed.
     """
-    return load(find(name, FOLDER, "study"), Study, "study")
+    return load(find(name, _FOLDER, "study"), Study, "study")

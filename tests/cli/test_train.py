@@ -203,7 +203,12 @@ def test_a_second_interrupt_ends_at_once(effbench, data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TrainingProgress, "step", interrupted_twice)
     options = ("--data", data, "--name", "a", "--no-store", "--logger", "none")
-    code, out, err = effbench("train", *COMMAND, *options)
+    # A job in the background of a shell is started with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, out, err = effbench("train", *COMMAND, *options)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (code, out) == (130, "")
     assert err == "stopping after this step; interrupt once more to end at once\n"
     assert not (tmp_path / "runs" / "a" / "last.pt").exists()

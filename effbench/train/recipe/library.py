@@ -11,12 +11,12 @@ from effbench.spec import ModelSpec
 from effbench.train.recipe.recipe import Recipe
 from effbench.yaml_files import find, parse, read, shipped
 
-FOLDER = "train"
+_FOLDER = "train"
 
 
 def recipe_names() -> list[str]:
     """Names of the recipes that ship with effbench."""
-    return shipped(FOLDER)
+    return shipped(_FOLDER)
 
 
 def load_recipe(name: str, spec: ModelSpec | None = None, overrides: Iterable[str] = ()) -> Recipe:
@@ -45,7 +45,7 @@ def _read(name: str, seen: tuple[str, ...]) -> dict[str, object]:
     """Content of a recipe over that of the recipe which it extends."""
     if name in seen:
         raise EffbenchError(f"recipe {name} extends itself: {' -> '.join([*seen, name])}")
-    content = read(find(name, FOLDER, "recipe"), "recipe")
+    content = read(find(name, _FOLDER, "recipe"), "recipe")
     base = content.pop("extends", None)
     return content if base is None else _merge(_read(str(base), (*seen, name)), content)
 
