@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from effbench.results.exchange import encode, to_frame
 from effbench.results.measurement import Measurement
-from effbench.results.rows import encode, to_frame
 from effbench.results.shipped import published_measurements, published_scores
 
 GRID = Path(__file__).parent / "fixtures" / "paper_grid.csv"

@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-from effbench.cli.options import (
-    AudioOption,
-    DataArgument,
-    FormatOption,
-    LayoutOption,
-    ProcessesOption,
-    SplitOption,
-)
+from effbench.cli import options
 from effbench.cli.output import Format, note, write_result
 from effbench.cli.progress import counting, status
 from effbench.errors import UsageError
@@ -46,7 +39,7 @@ def synth(
         tuple[float, float], typer.Option(help="Lowest and highest level of events over the background, dB.")
     ] = (0.0, 20.0),
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    processes: ProcessesOption = None,
+    processes: options.Processes = None,
 ) -> None:
     """Write a data set of synthetic soundscapes: twelve AudioSet-strong classes over varying backgrounds.
 
@@ -73,11 +66,11 @@ def synth(
 
 @app.command()
 def prepare(
-    data: DataArgument,
+    data: options.Data,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="New folder, or that of an interrupted run.")],
-    layout: LayoutOption = None,
+    layout: options.Layout = None,
     split: SplitsOption = None,
-    audio: AudioOption = None,
+    audio: options.Audio = None,
 ) -> None:
     """Convert a data set once into a folder of memory-mapped Arrow files; audio is kept as it is.
 
@@ -96,10 +89,10 @@ def prepare(
 
 @app.command()
 def check(
-    data: DataArgument,
-    layout: LayoutOption = None,
+    data: options.Data,
+    layout: options.Layout = None,
     split: SplitsOption = None,
-    audio: AudioOption = None,
+    audio: options.Audio = None,
     headers_only: Annotated[
         bool, typer.Option("--headers-only", help="Do not decode: fast, but misses damaged audio.")
     ] = False,
@@ -107,8 +100,8 @@ def check(
         bool, typer.Option("--per-class", help="Events, clips and seconds of every class.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for any problem.")] = False,
-    processes: ProcessesOption = None,
-    form: FormatOption = Format.table,
+    processes: options.Processes = None,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Count what is in a data set, and report everything wrong with it; exit code 1 if it is unusable.
 
@@ -144,10 +137,10 @@ def check(
 
 @app.command()
 def bench(
-    data: DataArgument,
-    split: SplitOption = None,
-    layout: LayoutOption = None,
-    audio: AudioOption = None,
+    data: options.Data,
+    split: options.Split = None,
+    layout: options.Layout = None,
+    audio: options.Audio = None,
     pseudo_labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also load the pseudo labels of this HDF5 file.")
     ] = None,
@@ -159,7 +152,7 @@ def bench(
     seconds_budget: Annotated[
         float, typer.Option(min=0.1, help="Seconds of measuring, for each number of workers.")
     ] = 10.0,
-    form: FormatOption = Format.table,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Measure how many clips per second are decoded, labelled and batched, and which step takes the time.
 

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.options import (
-    BatchSizeOption,
-    CheckpointOption,
-    DeviceOption,
-    PrecisionOption,
-    ThreadsOption,
-)
+from effbench.cli import options
 from effbench.cli.output import note
 from effbench.cli.progress import status
 from effbench.detect.formats import BadDestination, EventFormat, OtherRun
@@ -39,7 +33,7 @@ def detect(
         typer.Argument(metavar="AUDIO", help="Files, folders, globs, or - for standard input."),
     ],
     model: Annotated[str, typer.Option(help="Model spec, e.g. fmn10+hybrid-512.")],
-    checkpoint: CheckpointOption = None,
+    checkpoint: options.Checkpoint = None,
     threshold: Annotated[
         list[float] | None,
         typer.Option(help="Probability that an event exceeds, 0.5 by default. Repeatable."),
@@ -76,10 +70,10 @@ def detect(
         bool,
         typer.Option("--overlap/--no-overlap", help="Cross-faded windows, or hard cuts every 10 s."),
     ] = True,
-    batch_size: BatchSizeOption = None,
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "fp32",
-    threads: ThreadsOption = None,
+    batch_size: options.BatchSize = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
+    threads: options.Threads = None,
 ) -> None:
     """Events in audio files of any length, as a table, JSON, CSV, DCASE TSV or Audacity labels.
 

@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from effbench.cli.options import (
-    AudioOption,
-    BatchSizeOption,
-    CheckpointOption,
-    DeviceOption,
-    FormatOption,
-    KeepOption,
-    LayoutOption,
-    PrecisionOption,
-    SplitOption,
-    StoreOption,
-)
+from effbench.cli import options
 from effbench.cli.output import Format, note, write_result, write_sections
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
@@ -31,14 +20,14 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str | None, typer.Option(help="Model spec: run it on --data and score it.")] = None,
-    checkpoint: CheckpointOption = None,
+    checkpoint: options.Checkpoint = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Data set: its folder, or one of its tables."),
     ] = None,
-    split: SplitOption = None,
-    layout: LayoutOption = None,
-    audio: AudioOption = None,
+    split: options.Split = None,
+    layout: options.Layout = None,
+    audio: options.Audio = None,
     scores: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Score these frame scores: a folder of tables, or one .parquet."),
@@ -68,16 +57,16 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),
     ] = None,
-    batch_size: BatchSizeOption = None,
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "fp32",
+    batch_size: options.BatchSize = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     per_class: Annotated[bool, typer.Option("--per-class", help="Show every class.")] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the PSD-ROC curves: .png, .svg or .pdf.")
     ] = None,
-    store: StoreOption = None,
-    keep: KeepOption = True,
-    form: FormatOption = Format.table,
+    store: options.Store = None,
+    keep: options.Keep = True,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Score a model on a data set, or anybody's frame scores against ground truth, with 95 % intervals.
 
@@ -134,10 +123,10 @@ def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:
         note(f"note: {remark}")
 
 
-def _check_plot(path: Path, options: EvaluationOptions) -> None:
+def _check_plot(path: Path, asked: EvaluationOptions) -> None:
     from effbench.plots.save import image_format
 
-    if "psds1" not in options.metric_names or options.engine != "effbench":
+    if "psds1" not in asked.metric_names or asked.engine != "effbench":
         raise UsageError("--plot draws the curves of psds1 by the effbench engine: ask for that metric")
     image_format(path)
 

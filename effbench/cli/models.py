@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.options import FormatOption, SecondsOption
+from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError, nearest
 from effbench.grid import CLIP_SECONDS
@@ -28,7 +28,7 @@ def list_models(
         str | None, typer.Option(help="Only one backbone or sequence model: fmn, fmn10, tf, gru, none, …")
     ] = None,
     sort: Annotated[str, typer.Option(help="Column to sort by; put - in front for descending order.")] = "",
-    form: FormatOption = Format.table,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Models with a card: published PSDS1, learning rates and checkpoints.
 
@@ -76,8 +76,8 @@ def _sorted(rows: Sequence[Row], column: str) -> Sequence[Row]:
 @app.command("show")
 def show_model(
     spec: Annotated[str, typer.Argument(help="Model spec, e.g. fmn10+hybrid-512.")],
-    seconds: SecondsOption = CLIP_SECONDS,
-    form: FormatOption = Format.table,
+    seconds: options.Seconds = CLIP_SECONDS,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """One model layer by layer: output shape, parameters and MACs for one clip.
 

@@ -9,45 +9,43 @@ import typer
 
 from effbench.cli.output import Format
 
-ModelsOption = Annotated[
+Models = Annotated[
     list[str], typer.Option(help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256'. Repeatable.")
 ]
-CheckpointOption = Annotated[
+Checkpoint = Annotated[
     str | None, typer.Option(help="Weights: strong, advanced-kd, … or a file. Untrained by default.")
 ]
 
-DataArgument = Annotated[
-    Path, typer.Argument(metavar="DATA", help="Folder of the data set, or one of its tables.")
-]
-LayoutOption = Annotated[
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set, or one of its tables.")]
+Layout = Annotated[
     str | None,
     typer.Option(
         help="Layout of the data set: audioset-strong, audioset-weak, desed, hear or prepared. "
         "Recognised by default."
     ),
 ]
-SplitOption = Annotated[str | None, typer.Option(help="Split of the data set; needed where it has several.")]
-AudioOption = Annotated[
+Split = Annotated[str | None, typer.Option(help="Split of the data set; needed where it has several.")]
+Audio = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Folder of the audio, if it is not beside the tables.")
 ]
 
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto (a GPU if there is one).")]
-PrecisionOption = Annotated[str, typer.Option(help="fp32, bf16 or fp16.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")]
-BatchSizeOption = Annotated[
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto (a GPU if there is one).")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 or fp16.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")]
+BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Inputs per call of the model; by default 2 on a CPU, 32 on a GPU.")
 ]
-ProcessesOption = Annotated[
+Processes = Annotated[
     int | None, typer.Option(min=1, help="Worker processes; by default one per available CPU.")
 ]
-SecondsOption = Annotated[float, typer.Option(min=0.05, max=3600, help="Length of the clip, seconds.")]
+Seconds = Annotated[float, typer.Option(min=0.05, max=3600, help="Length of the clip, seconds.")]
 
-StoreOption = Annotated[
+Store = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Results store; results/effbench.sqlite by default.")
 ]
-KeepOption = Annotated[bool, typer.Option("--keep/--no-store", help="Keep the results in the store.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
-DrawnDeviceOption = Annotated[
+Keep = Annotated[bool, typer.Option("--keep/--no-store", help="Keep the results in the store.")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
+DrawnDevice = Annotated[
     str | None,
     typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from effbench.cli.options import DrawnDeviceOption, StoreOption
+from effbench.cli import options
 from effbench.plots.choices import Convention, ImageFormat
 
 
@@ -16,7 +16,7 @@ def plot(
         str,
         typer.Argument(metavar="FIGURE", help="paper-1, paper-2, cnn-vs-transformers, … or a YAML file."),
     ],
-    store: StoreOption = None,
+    store: options.Store = None,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the image files go; made if missing.")
     ] = Path("results/figures"),
@@ -27,7 +27,7 @@ def plot(
         Convention,
         typer.Option(help="Convention of the MACs: exact, or as in the published figures."),
     ] = Convention.exact,
-    device: DrawnDeviceOption = None,
+    device: options.DrawnDevice = None,
     precision: Annotated[
         str | None,
         typer.Option(help="Draw timings in this precision, e.g. fp16. By default, the most complete."),

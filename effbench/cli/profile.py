@@ -8,17 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from effbench.cli.options import (
-    CheckpointOption,
-    DeviceOption,
-    FormatOption,
-    KeepOption,
-    ModelsOption,
-    PrecisionOption,
-    SecondsOption,
-    StoreOption,
-    ThreadsOption,
-)
+from effbench.cli import options
 from effbench.cli.output import Format, note, write_json, write_result
 from effbench.cli.progress import status
 from effbench.errors import UsageError
@@ -34,15 +24,15 @@ class TimedPart(StrEnum):
 
 
 def profile(
-    model: ModelsOption,
+    model: options.Models,
     throughput: Annotated[
         bool, typer.Option(help="Also measure throughput, latency and memory; without, it takes a second.")
     ] = True,
     counters: Annotated[
         str, typer.Option(help="Third-party MAC counters to compare with: fvcore, thop, torch, or all.")
     ] = "",
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "fp32",
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     part: Annotated[
         list[TimedPart] | None,
         typer.Option(help="Part of the detector to time; all three by default. Repeatable."),
@@ -51,16 +41,16 @@ def profile(
         list[int] | None, typer.Option(help="Clips per call, instead of a sweep. Repeatable.", min=1)
     ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    threads: ThreadsOption = None,
-    seconds: SecondsOption = CLIP_SECONDS,
+    threads: options.Threads = None,
+    seconds: options.Seconds = CLIP_SECONDS,
     kernels: Annotated[
         Literal["torch", "mamba-ssm"],
         typer.Option(help="Kernels of the scan of MAMBA: torch's, or the mamba_ssm package's (CUDA)."),
     ] = "torch",
-    checkpoint: CheckpointOption = None,
-    store: StoreOption = None,
-    keep: KeepOption = True,
-    form: FormatOption = Format.table,
+    checkpoint: options.Checkpoint = None,
+    store: options.Store = None,
+    keep: options.Keep = True,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Parameters, MACs, throughput, latency and memory of one or more models.
 

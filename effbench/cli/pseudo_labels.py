@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-from effbench.cli.options import (
-    AudioOption,
-    BatchSizeOption,
-    DeviceOption,
-    LayoutOption,
-    PrecisionOption,
-    SplitOption,
-)
+from effbench.cli import options
 from effbench.cli.output import note
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
@@ -30,13 +23,13 @@ def pseudo_labels(
         list[str] | None,
         typer.Option(help="Weights: strong, advanced-kd or a file; one for each --model, in order."),
     ] = None,
-    split: SplitOption = None,
-    layout: LayoutOption = None,
-    audio: AudioOption = None,
+    split: options.Split = None,
+    layout: options.Layout = None,
+    audio: options.Audio = None,
     suffix: Annotated[str, typer.Option(help="Suffix of the clips' names in the file.")] = ".mp3",
-    batch_size: BatchSizeOption = None,
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "fp32",
+    batch_size: options.BatchSize = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
 ) -> None:
     """Write frame logits in half precision; an interrupted run resumes.
 
@@ -49,7 +42,7 @@ def pseudo_labels(
             f"{len(model)} --model but {len(checkpoints)} --checkpoint: give one for each, in the same order"
         )
     from effbench.data.datasets import open_dataset
-    from effbench.infer.dataset import write_pseudo_labels
+    from effbench.infer.pseudo_labels import write_pseudo_labels
     from effbench.infer.scorer import Inference
     from effbench.models.chosen import choose_model
 

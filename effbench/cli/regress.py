@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.options import DeviceOption, FormatOption
+from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError
 
@@ -34,9 +34,9 @@ def save(
     baseline: BaselineOption = _BASELINE,
     model: ModelOption = None,
     complexity_only: ComplexityOption = False,
-    device: DeviceOption = "cpu",
+    device: options.Device = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
-    form: FormatOption = Format.table,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Measure models and keep the figures to check against; other models in the file stay.
 
@@ -71,7 +71,7 @@ def check(
     threshold: Annotated[
         float, typer.Option(min=1, max=90, help="Percentage of its speed that a model may lose.")
     ] = 15.0,
-    form: FormatOption = Format.table,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Measure again and compare; exit code 1 if a model is heavier, slower or missing, 2 on other hardware.
 

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from effbench.cli.options import DrawnDeviceOption, StoreOption
+from effbench.cli import options
 
 
 def report(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="What to report on: paper.")],
-    store: StoreOption = None,
+    store: options.Store = None,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the pages and figures go; made if missing.")
     ] = Path("results/report"),
-    device: DrawnDeviceOption = None,
+    device: options.DrawnDevice = None,
 ) -> None:
     """Write a report as one Markdown and one self-contained HTML page, and print the files' paths.
 

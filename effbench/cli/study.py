@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.options import FormatOption, StoreOption
+from effbench.cli import options
 from effbench.cli.output import Format, note, write
 from effbench.cli.progress import status as running_status
 from effbench.errors import EffbenchError, Stopped
@@ -45,7 +45,7 @@ def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workpla
 @app.command()
 def run(
     study: StudyArgument,
-    store: StoreOption = None,
+    store: options.Store = None,
     work: WorkOption = None,
     fresh: Annotated[
         bool, typer.Option(help="Repeat measurements and scores that the store holds; trainings stay.")
@@ -78,9 +78,9 @@ def run(
 @app.command()
 def status(
     study: StudyArgument,
-    store: StoreOption = None,
+    store: options.Store = None,
     work: WorkOption = None,
-    form: FormatOption = Format.table,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Which jobs of a study are done.
 
@@ -118,12 +118,12 @@ def _columns(rows: list[dict[str, object]]) -> list[str]:
 @app.command()
 def show(
     study: StudyArgument,
-    store: StoreOption = None,
+    store: options.Store = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write full rows, with samples and environment, to this .csv or .parquet."),
     ] = None,
-    form: FormatOption = Format.table,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """The newest measurements of a study's models.
 

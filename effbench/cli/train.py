@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from effbench.cli.options import AudioOption, KeepOption, StoreOption, ThreadsOption
+from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_sections
 from effbench.cli.progress import TrainingProgress
 from effbench.errors import CheckpointError, EffbenchError, Stopped, TrainingError, UsageError
@@ -31,7 +31,7 @@ def train(
     model: Annotated[str | None, typer.Option(help="Model spec, e.g. fmn10+tf-256.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe under train/, or a YAML file.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The data set.")] = None,
-    audio: AudioOption = None,
+    audio: options.Audio = None,
     pseudo_labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="HDF5 file of pseudo labels, for distillation.")
     ] = None,
@@ -57,12 +57,12 @@ def train(
     nodes: Annotated[int, typer.Option(min=1, help="Nodes; start the same command on each.")] = 1,
     strategy: Annotated[str, typer.Option(help="auto, ddp or fsdp.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Loading processes of each process.")] = 0,
-    threads: ThreadsOption = None,
+    threads: options.Threads = None,
     logger: Annotated[
         list[str] | None, typer.Option(help="tensorboard (default), wandb or none. Repeatable.")
     ] = None,
-    store: StoreOption = None,
-    keep: KeepOption = True,
+    store: options.Store = None,
+    keep: options.Keep = True,
     form: Annotated[Format, typer.Option("--format", help="Of --list: table, json or csv.")] = Format.table,
 ) -> None:
     """Train a model, with everything in one run folder; a stopped run resumes where it was.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from effbench.data.clips import DataSet
 from effbench.data.layouts import audioset, desed, hear, prepared
-from effbench.data.pseudo_labels import PseudoLabels
+from effbench.data.pseudo_label_files import PseudoLabels
 from effbench.errors import DataError, UsageError, nearest
 
 

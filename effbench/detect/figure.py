@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from effbench.data.audio import audio_info, stream_audio
-from effbench.detect.decoder import FrameListener
 from effbench.detect.detected import DetectedFile
+from effbench.detect.file_decoder import FrameListener
 from effbench.detect.formats import BadDestination
 from effbench.detect.inputs import Source
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from effbench.detect.decoder import FrameListener
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.figure import IMAGE_SUFFIXES, draw_file
+from effbench.detect.file_decoder import FrameListener
 from effbench.detect.formats import BadDestination, EventFormat, OtherRun, write_events
 from effbench.detect.inputs import Source
 from effbench.detect.score_tables import ScoreListener, open_score_table

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from itertools import groupby
 
 from effbench.data.audio import stream_audio
-from effbench.detect.decoder import FileDecoder, FrameListener
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.event_decoding import Decoding
+from effbench.detect.file_decoder import FileDecoder, FrameListener
 from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND

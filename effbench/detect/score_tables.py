@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effbench.detect.decoder import FrameListener
 from effbench.detect.detected import DetectedFile
+from effbench.detect.file_decoder import FrameListener
 from effbench.files import replacing
 from effbench.grid import FRAMES_PER_SECOND
 from effbench.infer.windows import Floats

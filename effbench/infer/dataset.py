@@ -1,4 +1,4 @@
-"""Inference over a data set: logits in a folder, or pseudo labels; an interrupted run resumes."""
+"""Inference over a data set, into a folder of logits with which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.pseudo_labels import PseudoLabelWriter
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SAMPLES
@@ -69,41 +68,3 @@ def _classes_of(chosen: ChosenModel, dataset: DataSet) -> tuple[str, ...]:
         f"{chosen.spec} has {outputs} classes; the data set has {len(dataset.classes)}, "
         f"AudioSet-strong {len(strong_classes())}"
     )
-
-
-def write_pseudo_labels(
-    dataset: DataSet,
-    models: Sequence[ChosenModel],
-    path: Path,
-    inference: Inference | None = None,
-    *,
-    suffix: str = ".mp3",
-    progress: ClipProgress = lambda done, total: None,
-) -> None:
-    """Write an HDF5 file with the mean logits of the models for every clip's first 10 s.
-
-    The file appears when it is complete; an interrupted run resumes.
-
-    Args:
-        dataset: the clips.
-        models: with the same classes.
-        path: the file.
-        inference: where and how the models run.
-        suffix: of the clips' names in the file.
-        progress: called with the number of clips that are done, and of all.
-
-    Raises:
-        EffbenchError: the file exists, was begun for other clips or models or can't be written, or a clip
-            can't be decoded.
-        UsageError: the models differ in their number of classes.
-    """
-    scorer = FrameScorer([model.detector for model in models], inference)
-    made_by = "; ".join(f"{model.spec} {model.checkpoint or 'untrained'}" for model in models)
-    names = [f"{clip}{suffix}" for clip in dataset.ids]
-    outputs = models[0].detector.strong_head.out_features
-    with PseudoLabelWriter(path, names, outputs, made_by) as file:
-        progress(file.done, len(names))
-        for _, logits in dataset_scores(dataset, dataset.ids[file.done :], scorer):
-            file.add(logits)
-            progress(file.done, len(names))
-        file.finish()

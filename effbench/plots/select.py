@@ -98,7 +98,7 @@ def select(
 ) -> FigureData:
     """Choose what a figure draws; the published timings where nothing was timed.
 
-    ``effbench.plot`` documents the options; ``effbench.results.rows.to_frame`` the columns of ``rows``.
+    ``effbench.plot`` documents the options; ``effbench.results.exchange.to_frame`` the columns of ``rows``.
 
     Raises:
         MissingResults: models of the figure lack scores, parameters or MACs; or there are no such timings.

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from effbench.errors import StoreError
-from effbench.results import rows, schema
+from effbench.results import exchange, migrations
 from effbench.results.measurement import Measurement, Provenance
 from effbench.spec import ModelSpec
 
@@ -24,8 +24,8 @@ DEFAULT_STORE = Path("results/effbench.sqlite")
 #: Seconds to wait for another process that is writing.
 BUSY_SECONDS = 60.0
 
-_FIELDS = ", ".join(f'"{name}"' for name in rows.COLUMNS)
-_VALUES = ", ".join(f":{name}" for name in rows.COLUMNS)
+_FIELDS = ", ".join(f'"{name}"' for name in exchange.COLUMNS)
+_VALUES = ", ".join(f":{name}" for name in exchange.COLUMNS)
 _INSERT = f"INSERT INTO measurements (uid, {_FIELDS}) VALUES (:uid, {_VALUES}) ON CONFLICT (uid) DO NOTHING"
 _NEWEST = (
     f"SELECT {_FIELDS} FROM (SELECT *, row_number() OVER ("
@@ -74,7 +74,7 @@ class Store:
             self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
                 self._connection.row_factory = sqlite3.Row
-                schema.migrate(self._connection)
+                migrations.migrate(self._connection)
                 _write_ahead(self._connection)
             except BaseException:
                 self._connection.close()
@@ -86,22 +86,24 @@ class Store:
         Raises:
             StoreError: a value that can't be stored, or a store that can't be written.
         """
-        encoded = [rows.encode(measurement) for measurement in measurements]
+        encoded = [exchange.encode(measurement) for measurement in measurements]
         with self._readable_errors(), self._transaction():
             before = self._connection.total_changes
-            self._connection.executemany(_INSERT, [{**row, "uid": rows.content_hash(row)} for row in encoded])
+            self._connection.executemany(
+                _INSERT, [{**row, "uid": exchange.content_hash(row)} for row in encoded]
+            )
             return self._connection.total_changes - before
 
     def read(self, **selection: Unpack[Selection]) -> pd.DataFrame:
-        """Rows in the order in which they came, as ``effbench.results.rows.to_frame`` describes them.
+        """Rows in the order in which they came, as ``effbench.results.exchange.to_frame`` describes them.
 
         Example: ``store.read(specs=["fmn10"], quantities=["parameters", "macs_exact"])``
         """
-        return rows.to_frame(self._rows(_ALL, selection))
+        return exchange.to_frame(self._rows(_ALL, selection))
 
     def latest(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """As ``read``, but of rows that differ in value and date only, the newest one."""
-        return rows.to_frame(self._rows(_NEWEST, selection))
+        return exchange.to_frame(self._rows(_NEWEST, selection))
 
     def export(self, path: Path | str, **selection: Unpack[Selection]) -> int:
         """Write rows to a ``.csv`` or ``.parquet`` file, whole or not at all; returns their number.
@@ -110,7 +112,7 @@ class Store:
             StoreError: another suffix, or a file that can't be written.
         """
         selected = self._rows(_ALL, selection)
-        rows.write_rows(Path(path), selected)
+        exchange.write_rows(Path(path), selected)
         return len(selected)
 
     def import_csv(self, path: Path | str) -> int:
@@ -119,7 +121,7 @@ class Store:
         Raises:
             StoreError: a file that can't be read, or a bad line in it (named by its number).
         """
-        return self.add(rows.read_rows(Path(path)))
+        return self.add(exchange.read_rows(Path(path)))
 
     def close(self) -> None:
         """Close the file; the store can't be used afterwards."""
@@ -136,7 +138,7 @@ class Store:
     ) -> None:
         self.close()
 
-    def _rows(self, query: str, selection: Selection) -> list[rows.Row]:
+    def _rows(self, query: str, selection: Selection) -> list[exchange.Row]:
         condition, values = _condition(**selection)
         with self._readable_errors():
             found = self._connection.execute(f"{query} AND {condition} ORDER BY id", values)

@@ -42,7 +42,7 @@ def test_mean_logits_of_two_models_reach_the_reader(effbench, dataset, tmp_path)
 
 
 def test_interrupted_run_goes_on_and_other_models_are_refused(effbench, dataset, tmp_path):
-    from effbench.data.pseudo_labels import PseudoLabelWriter
+    from effbench.data.pseudo_label_files import PseudoLabelWriter
 
     names = [f"{name}.mp3" for name in open_dataset(dataset, split="eval").ids]
     with PseudoLabelWriter(tmp_path / "labels.h5", names, 447, "fmn04 untrained") as file:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from effbench.data.datasets import open_dataset
-from effbench.data.pseudo_labels import PseudoLabelWriter
+from effbench.data.pseudo_label_files import PseudoLabelWriter
 from effbench.data.synth import synthesise
 from effbench.train.feed.training_data import open_data
 from tests.train.small import COMMAND, planned

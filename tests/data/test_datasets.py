@@ -8,7 +8,7 @@ import soundfile
 from effbench.data.datasets import open_dataset, recognise
 from effbench.data.labels import Event, EventTable
 from effbench.data.prepare import prepare
-from effbench.data.pseudo_labels import PseudoLabels
+from effbench.data.pseudo_label_files import PseudoLabels
 from effbench.data.synth import synthesise
 from effbench.data.vocabulary import strong_classes, weak_classes
 from effbench.errors import DataError, UsageError

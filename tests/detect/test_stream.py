@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from effbench.detect.decoder import EventDecoder, StreamingMedian
+from effbench.detect.file_decoder import EventDecoder, StreamingMedian
 from effbench.evaluate.median import median_filter
 from effbench.grid import CLIP_FRAMES, CLIP_SAMPLES, FRAME_SAMPLES
 from effbench.infer.windows import Blend, cut, frames_of

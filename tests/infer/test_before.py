@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from effbench.data.datasets import open_dataset
-from effbench.data.pseudo_labels import PseudoLabels
+from effbench.data.pseudo_label_files import PseudoLabels
 from effbench.data.synth import synthesise
-from effbench.infer.dataset import infer, write_pseudo_labels
+from effbench.infer.dataset import infer
+from effbench.infer.pseudo_labels import write_pseudo_labels
 from effbench.infer.score_files import read_scores
 from effbench.infer.scorer import Inference
 from effbench.models.chosen import choose_model

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from effbench.machine.description import Environment
-from effbench.results import schema
+from effbench.results import migrations
 from effbench.results.store import Store
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before"
@@ -35,7 +35,7 @@ def test_a_store_of_before_is_read_and_exported_as_before(store: Path, tmp_path:
 def test_a_store_of_before_keeps_its_layout_and_its_rows(store: Path) -> None:
     def content() -> list[tuple[object, ...]]:
         with sqlite3.connect(store) as connection:
-            assert schema.version(connection) == len(schema.MIGRATIONS)
+            assert migrations.version(connection) == len(migrations.MIGRATIONS)
             return connection.execute("SELECT * FROM measurements ORDER BY id").fetchall()
 
     before = content()

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.errors import StoreError
-from effbench.results import rows, schema
+from effbench.results import exchange, migrations
 from effbench.results.measurement import UNITS, Measurement
 from effbench.results.store import Store
 
@@ -190,7 +190,7 @@ def test_parquet_export_holds_the_same_table(path: Path, tmp_path: Path) -> None
         store.add([BASE, replace(BASE, low=None, device=None, environment=None)])
         store.export(tmp_path / "rows.parquet", device="GPU A")
     frame = pd.read_parquet(tmp_path / "rows.parquet")
-    assert list(frame.columns) == list(rows.COLUMNS)
+    assert list(frame.columns) == list(exchange.COLUMNS)
     assert list(frame.value) == [812.5]
 
 
@@ -314,7 +314,7 @@ def test_a_version_1_file_is_migrated_with_its_rows(path: Path) -> None:
         assert list(store.read().value) == [860_312]
         assert store.add([BASE]) == 1
     with sqlite3.connect(path) as connection:
-        assert schema.version(connection) == len(schema.MIGRATIONS) > 1
+        assert migrations.version(connection) == len(migrations.MIGRATIONS) > 1
         names = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
         }
@@ -332,12 +332,12 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
 
     connection = sqlite3.connect(path, isolation_level=None)
     with pytest.raises(sqlite3.OperationalError):
-        schema.migrate(connection, [schema.MIGRATIONS[0], add_column, fail])
-    assert schema.version(connection) == 1
+        migrations.migrate(connection, [migrations.MIGRATIONS[0], add_column, fail])
+    assert migrations.version(connection) == 1
     columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
     assert "extra" not in columns
-    schema.migrate(connection, [schema.MIGRATIONS[0], add_column])
-    assert schema.version(connection) == 2
+    migrations.migrate(connection, [migrations.MIGRATIONS[0], add_column])
+    assert migrations.version(connection) == 2
     connection.close()
 
 
@@ -347,13 +347,13 @@ def test_a_newer_effbench_that_is_faster_to_the_lock_is_noticed(path: Path) -> N
     def overtake(statement: str) -> None:
         if statement.startswith("BEGIN"):
             with sqlite3.connect(path) as theirs:
-                theirs.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                theirs.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
                 theirs.execute("PRAGMA user_version = 99")
 
     ours.set_trace_callback(overtake)
     with pytest.raises(StoreError, match="written by a newer effbench"):
-        schema.migrate(ours)
-    assert schema.version(ours) == 99
+        migrations.migrate(ours)
+    assert migrations.version(ours) == 99
     ours.close()
 
 

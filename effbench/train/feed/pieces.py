@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from effbench.data.audio import Samples, audio_info, read_audio
 from effbench.data.clips import Clip, DataSet, FileAudio
 from effbench.data.labels import FrameRule
-from effbench.data.pseudo_labels import Logits
+from effbench.data.pseudo_label_files import Logits
 from effbench.errors import DataError, UsageError
 from effbench.grid import CLIP_SECONDS, FRAME_SAMPLES, FRAME_SECONDS
 from effbench.train.feed.targets import END_TOLERANCE, check_pseudo_labels, targets_of

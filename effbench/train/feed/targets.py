@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from effbench.data.clips import Clip, DataSet
 from effbench.data.labels import FrameRule, encode_events
-from effbench.data.pseudo_labels import Logits, PseudoLabels
+from effbench.data.pseudo_label_files import Logits, PseudoLabels
 from effbench.errors import DataError
 from effbench.grid import FRAME_SECONDS
 

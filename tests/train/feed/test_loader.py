@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from effbench.data.datasets import open_dataset
-from effbench.data.pseudo_labels import PseudoLabelWriter
+from effbench.data.pseudo_label_files import PseudoLabelWriter
 from effbench.data.synth import SOUNDS, synthesise
 from effbench.errors import AudioError, EffbenchError
 from effbench.train.feed.bench import STAGES, measure_loader, profile_loading
