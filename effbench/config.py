@@ -1,4 +1,4 @@
-"""What people write in YAML, as checked objects: one voice for what is wrong."""
+"""Content of YAML files as checked objects, with one form of errors."""
 
 from __future__ import annotations
 
@@ -24,16 +24,11 @@ class Strict(BaseModel):
 
 
 def check(content: object, model: type[T], what: str, error: type[EffbenchError] = EffbenchError) -> T:
-    """Content as the object that a model describes.
-
-    Args:
-        content: keys and values.
-        model: a ``Strict``, or e.g. ``dict[str, Card]`` of them.
-        what: names the content in messages: ``recipe train/mine.yaml``.
-        error: what is raised.
+    """Keys and values as the object that a model describes: a ``Strict``, or ``dict[str, Card]`` of them.
 
     Raises:
-        EffbenchError: of the given kind; the content has problems: a line for each, with its dotted key.
+        EffbenchError: ``error``; a line for each problem, with its dotted key, under what has them
+            (``what``: ``recipe train/mine.yaml``).
     """
     try:
         return TypeAdapter(model).validate_python(content)
@@ -49,12 +44,12 @@ def load(path: Path, model: type[T], kind: str, error: type[EffbenchError] = Eff
 
 
 def _problems(failed: ValidationError, model: object) -> Iterator[str]:
-    """``section.key: what is wrong`` of every problem; a key that is unknown is told with the nearest."""
+    """``section.key: what is wrong`` of every problem."""
     found = failed.errors()
     for problem in found:
         place = problem["loc"]
         if any(other["loc"][: len(place)] == place != other["loc"] for other in found):
-            continue  # a part is wrong already, and said to be
+            continue  # a part of it is listed
         reason = _reason(problem, model)
         yield f"{'.'.join(map(str, place))}: {reason}" if place else reason
 

@@ -1,4 +1,4 @@
-"""YAML that people write: how a file is found and read, before its content is checked (``config``)."""
+"""YAML files: how they are found and read, before their content is checked (``config``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from effbench.resources import share
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Takes 3e-3 for the number that it is in YAML 1.2; in YAML 1.1 it is text."""
+    """Reads 3e-3 as a number, as YAML 1.2 does; in YAML 1.1 it is text."""
 
 
 _Loader.add_implicit_resolver(
@@ -27,15 +27,10 @@ def shipped(folder: str) -> list[str]:
 
 
 def find(name: str, folder: str, kind: str) -> Path:
-    """The file of a shipped name, or of a path that ends in ``.yaml`` or ``.yml``.
-
-    Args:
-        name: as it was asked for.
-        folder: where the shipped ones are.
-        kind: what it is, for the message: ``recipe``.
+    """The file of a name that ships in a folder, or of a path that ends in ``.yaml`` or ``.yml``.
 
     Raises:
-        UsageError: there is none; names the nearest.
+        UsageError: there is no such name; the message has the nearest, and the kind: ``recipe``.
     """
     names = shipped(folder)
     if name in names:
@@ -68,7 +63,7 @@ def parse(text: str) -> object:
 
 
 def _repeated(node: yaml.Node, place: tuple[str, ...] = ()) -> Iterator[str]:
-    """Keys that a mapping has twice, of which YAML's readers silently take the last."""
+    """Keys that a mapping has twice, of which YAML silently takes the last."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
@@ -86,14 +81,12 @@ def read(path: Path, kind: str, error: type[EffbenchError] = EffbenchError) -> d
     """Keys and values of a YAML file, unchecked.
 
     Raises:
-        EffbenchError: of the given kind; it can't be read, is not YAML, repeats a key, or is not a mapping.
+        EffbenchError: ``error``; the file can't be read, is not YAML, repeats a key, or is not a mapping.
     """
     try:
         content = parse(path.read_text(encoding="utf-8"))
-    except OSError as reason:
-        raise error(f"{kind} {path} can't be read: {reason.strerror or reason}") from reason
-    except ValueError as reason:
-        raise error(f"{kind} {path} can't be read: {reason}") from reason
+    except (OSError, ValueError) as reason:
+        raise error(f"{kind} {path} can't be read: {getattr(reason, 'strerror', None) or reason}") from reason
     if not isinstance(content, dict):
         raise error(f"{kind} {path} is not a mapping of keys to values")
     return content

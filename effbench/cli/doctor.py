@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 
-import typer
-
+from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_json
 
 
 def doctor(
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU if there is one).")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="The precision that is to be measured: fp32, bf16 or fp16.")
-    ] = "fp32",
-    form: Annotated[Format, typer.Option("--format", help="table, json or csv.")] = Format.table,
+    device: options.Device = "auto",
+    precision: options.Precision = "fp32",
+    form: options.OutputFormat = Format.table,
 ) -> None:
-    """The environment that measurements are kept with, and what makes timings here unreliable.
+    """The environment that is kept with measurements, and what makes timings in it unreliable.
 
     Example: effbench doctor --device cpu --precision bf16
     """
@@ -25,9 +21,8 @@ def doctor(
     from effbench.machine.devices import resolve_precision
     from effbench.machine.environment import environment
 
-    asked = resolve_precision(precision)
     here = environment(device)
-    warnings = concerns(here, asked)
+    warnings = concerns(here, resolve_precision(precision))
     if form is Format.json:
         write_json({"environment": here.to_dict(), "concerns": warnings})
         return

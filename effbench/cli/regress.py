@@ -42,10 +42,11 @@ def save(
 
     Example: effbench regress save --model fmn10 --model fmn10+hybrid-256
     """
-    from effbench import regress
+    from effbench.regress.baseline import IncomparableSpeeds
+    from effbench.regress.gate import save as save_baseline
 
     try:
-        saved = regress.save(
+        saved = save_baseline(
             baseline,
             _specs(model),
             complexity_only=complexity_only,
@@ -53,7 +54,7 @@ def save(
             threads=threads,
             progress=note,
         )
-    except regress.IncomparableSpeeds as error:
+    except IncomparableSpeeds as error:
         cure = "Save all of them again (without --model), or to another file (--baseline FILE)."
         raise UsageError(f"{error}\n{cure}") from error
     if form is Format.json:
@@ -80,17 +81,18 @@ def check(
 
     Example: effbench regress check --complexity-only
     """
-    from effbench import regress
+    from effbench.regress.baseline import IncomparableSpeeds
+    from effbench.regress.gate import check as check_models
 
     try:
-        result = regress.check(
+        result = check_models(
             baseline,
             _specs(model),
             complexity_only=complexity_only,
             threshold=threshold / 100,
             progress=note,
         )
-    except regress.IncomparableSpeeds as error:
+    except IncomparableSpeeds as error:
         cure = "Check with --complexity-only, or save a baseline for this machine: --baseline FILE."
         raise UsageError(f"{error}\n{cure}") from error
     if form is Format.json:

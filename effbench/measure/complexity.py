@@ -52,11 +52,9 @@ class Complexity(Shown):
 
     Attributes:
         spec: canonical spec, or the class name of a module that was passed in.
-        parameters: counts by part, and the size of the weights.
-        macs: of the network for one clip, or of a module for one call on the inputs that it was given.
+        macs: of the network for one clip of ``clip_seconds``, or of a module for one call.
         frontend: MACs of the front-end, which the network's do not include; None for other modules.
         counters: third-party figures, by name of the counter.
-        clip_seconds: length of the clip, seconds.
     """
 
     spec: str
@@ -184,9 +182,7 @@ def measure_complexity(
         strict: refuse to count a network with an operator that has no rule.
 
     Raises:
-        UnknownModel: no such model.
-        UsageError: an unknown counter, a clip that is too short for the model, or inputs that are missing
-            or not called for.
+        UsageError: an unknown model or counter, a clip too short for the model, missing or unwanted inputs.
         UncountedOperator: in strict mode.
     """
     for counter in counters:

@@ -81,13 +81,9 @@ def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: in
     On the CPU, a child process measures its own resident set: with torch loaded and warm, with the model,
     and at its highest while the model runs. On CUDA, the caching allocator keeps the books.
 
-    Args:
-        spec: model spec, e.g. ``fmn10+hybrid-512``.
-        conditions: what runs, where and how; memory that compiling takes counts on the CPU.
-        batch_size: clips per call.
+    Memory for compilation counts on the CPU.
 
     Raises:
-        UnknownModel: no such model.
         EffbenchError: the batch does not fit into memory, or the child process failed.
     """
     measure = _in_child if conditions.device == "cpu" else _cuda

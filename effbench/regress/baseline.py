@@ -74,11 +74,7 @@ class Baseline(_Exact):
 
 
 def read_baseline(path: Path) -> Baseline:
-    """The baseline in a file.
-
-    Raises:
-        UsageError: there is no such file, or it is not a baseline.
-    """
+    """The baseline in a file; ``UsageError`` where there is none."""
     if not path.exists():
         raise UsageError(f"no baseline at {path}; make one with 'effbench regress save'")
     return load(path, Baseline, "baseline", UsageError)
@@ -108,12 +104,7 @@ def setup_here(device: str, threads: int) -> Setup:
 
 
 def same_setup(baseline: Baseline, path: Path) -> Setup:
-    """The setup of the baseline's speeds, if this machine offers it.
-
-    Raises:
-        IncomparableSpeeds: the baseline has no speeds, or such from other hardware or relative to another
-            reference workload.
-    """
+    """The setup of the baseline's speeds, if this machine offers it; otherwise ``IncomparableSpeeds``."""
     setup = baseline.conditions
     if setup is None:
         raise IncomparableSpeeds(f"{path} holds no speeds")

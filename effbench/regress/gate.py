@@ -1,4 +1,9 @@
-"""Saving a baseline, and checking against one."""
+"""Saving a baseline, and checking the working tree against one.
+
+Parameters and MACs must be equal. Speed is a ratio against a fixed reference workload that runs in turn
+with the model in the same process, so that load and clock changes cancel; it may not have fallen by more
+than a threshold, beyond what the intervals of both measurements leave open.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +121,7 @@ def check(
 
     Args:
         path: the baseline's file.
-        models: specs; by default all in the baseline. Those that it lacks are reported as new.
+        models: specs; by default those in the baseline, and standard ones, reported as new.
         complexity_only: measure no speed; possible on any hardware.
         threshold: fraction of its speed that a model may lose, e.g. 0.15.
         effort: how long to measure.

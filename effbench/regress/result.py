@@ -20,7 +20,6 @@ class ModelCheck:
     """One model, before and now.
 
     Attributes:
-        spec: canonical spec.
         threshold: fraction of its speed that it may lose.
         baseline: what was saved; None for a new model.
         now: what was measured; None for a model that can't be built, or a new one.
@@ -178,4 +177,4 @@ class Check(Shown):
 
 
 def _speed(entry: Entry | None) -> Speed | None:
-    return None if entry is None else entry.speed
+    return entry.speed if entry else None

@@ -118,15 +118,9 @@ def measure_ratio(call: Call, reference: Call, device: torch.device, pairs: int)
 class Effort:
     """How long speeds are measured.
 
-    All models have their turn in each round, so that a short disturbance hits a few pairs of each rather
-    than all pairs of one. Rounds go on until a model's interval is narrow, within bounds.
-
-    Attributes:
-        pairs: ratios per model and round.
-        min_rounds: fewest rounds.
-        max_rounds: most rounds.
-        spread: width of the interval, relative to the ratio, that is narrow enough.
-        attempts: how often a model that seems slower is measured before it is called slower.
+    All models have their turn in each round, of so many ``pairs``, so that a short disturbance hits a few
+    pairs of each rather than all pairs of one. Rounds go on until the interval of a model, relative to its
+    ratio, is narrower than ``spread``. A model that seems slower is measured up to ``attempts`` times.
     """
 
     pairs: int = 8

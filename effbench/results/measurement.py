@@ -69,9 +69,7 @@ class Measurement:
     Attributes:
         spec: canonical model spec.
         quantity: a key of ``UNITS``.
-        value: in the unit that ``UNITS`` gives.
-        low: lower end of the 95 % interval, if any.
-        high: upper end of the 95 % interval, if any.
+        value, low, high: in the unit that ``UNITS`` gives, with the ends of the 95 % interval, if any.
         provenance: ``measured`` (by this program) or ``published``.
         source: program and version, or the publication.
         device: name of the processor or accelerator that was timed; ``None`` where it does not matter.

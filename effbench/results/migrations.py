@@ -52,9 +52,7 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring an open database to the newest layout, in one transaction: all steps, or none.
-
-    The connection must be in autocommit mode (``isolation_level=None``).
+    """Bring an open database, in autocommit mode, to the newest layout: all steps, or none.
 
     Raises:
         StoreError: the database belongs to another program, or to a newer effbench.

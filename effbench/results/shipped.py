@@ -64,11 +64,7 @@ def import_shipped(store: Store) -> int:
 
 
 def newest_rows(path: Path | str | None = None) -> pd.DataFrame:
-    """Newest rows of an existing store, after everything that ships was brought into it.
-
-    Raises:
-        StoreError: no such store, or one that can't be read or written.
-    """
+    """Newest rows of an existing store, with everything that ships added to it."""
     with Store(path) as store:
         import_shipped(store)
         return store.latest()

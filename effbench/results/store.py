@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from effbench.errors import StoreError
@@ -95,7 +94,7 @@ class Store:
             return self._connection.total_changes - before
 
     def read(self, **selection: Unpack[Selection]) -> pd.DataFrame:
-        """Rows in the order in which they came, as ``effbench.results.exchange.to_frame`` describes them.
+        """Rows in the order of their arrival, as ``effbench.results.exchange.to_frame`` describes them.
 
         Example: ``store.read(specs=["fmn10"], quantities=["parameters", "macs_exact"])``
         """
@@ -124,7 +123,7 @@ class Store:
         return self.add(exchange.read_rows(Path(path)))
 
     def close(self) -> None:
-        """Close the file; the store can't be used afterwards."""
+        """Close the file; the store can't be used any more."""
         self._connection.close()
 
     def __repr__(self) -> str:
@@ -133,9 +132,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _rows(self, query: str, selection: Selection) -> list[exchange.Row]:

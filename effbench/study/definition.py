@@ -165,10 +165,5 @@ def study_names() -> list[str]:
 
 
 def load_study(name: str) -> Study:
-    """A shipped study by name, or a YAML file by path.
-
-    Raises:
-        UsageError: no such study; names the nearest.
-        EffbenchError: the file can't be read, or has problems; all of them are listed.
-    """
+    """A shipped study by name, or a YAML file by path; ``EffbenchError`` lists all of its problems."""
     return load(find(name, _FOLDER, "study"), Study, "study")

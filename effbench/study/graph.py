@@ -17,8 +17,7 @@ from effbench.train.runs import Hardware, Plan, Sources
 def jobs(study: Study, place: Workplace) -> list[Job]:
     """The jobs of a study, each after those that it needs; the quick ones come first.
 
-    Raises:
-        EffbenchError: a recipe that is missing or has problems, or a change that it refuses.
+    Raises ``EffbenchError`` where a recipe is missing, has problems or refuses a change.
     """
     tasks = study.tasks
     found: list[Job] = []

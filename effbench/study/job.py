@@ -140,15 +140,8 @@ def pending(jobs: Iterable[Job], measured: pd.DataFrame) -> list[Job]:
 def run_in_order(jobs: Iterable[Job], follower: Follower) -> dict[str, str | None]:
     """Run jobs on this machine, one after the other; one that fails stops only those that need it.
 
-    Args:
-        jobs: each after those of them that it needs; what else it needs is done.
-        follower: is told of the progress.
-
-    Returns:
-        Why each job failed or was skipped, by its key; ``None`` for one that is done.
-
-    Raises:
-        Stopped: a job was interrupted and can be resumed.
+    Each job comes after those that it needs. Returns why it failed or was skipped, by its key; ``None`` where
+    it is done. Raises ``Stopped`` where a job was interrupted and can be resumed.
     """
     errors: dict[str, str | None] = {}
     for job in jobs:

@@ -16,9 +16,10 @@ import torch
 import effbench
 from effbench.errors import EffbenchError, UnknownModel, UsageError
 from effbench.machine.resident import settle_allocator
-from effbench.regress import Check, Effort, IncomparableSpeeds, ModelCheck, check, read_baseline, save
-from effbench.regress.baseline import Entry, Speed, write_baseline
-from effbench.regress.yardstick import Yardstick, measure_ratio, yardstick_call
+from effbench.regress.baseline import Entry, IncomparableSpeeds, Speed, read_baseline, write_baseline
+from effbench.regress.gate import check, save
+from effbench.regress.result import Check, ModelCheck
+from effbench.regress.yardstick import Effort, Yardstick, measure_ratio, yardstick_call
 
 MODELS = ("fmn04", "fmn04+gru-104")
 USUAL = Effort(pairs=6, min_rounds=2, max_rounds=6)

@@ -54,7 +54,7 @@ def test_a_failed_job_does_not_stop_the_others_but_those_that_need_it(place, stu
         ]
     )
     assert outcomes["fmn01 complexity"] is None
-    assert "toys is not empty" in outcomes["data toys"]
+    assert "toys is neither empty nor a synthetic set" in outcomes["data toys"]
     assert outcomes["fmn01 evaluate"] == "skipped: it needs 'data toys', which failed"
     assert [line.partition(":")[0] for line in told.lines] == ["failed", "failed", "skipped"]
 

@@ -42,11 +42,7 @@ MODULES: Mapping[type[nn.Module], Callable[[nn.Module, int, int], int]] = {
 def paper_macs(kind: str, exact: int, module: nn.Module | None, frames: int) -> int:
     """MACs of an operator in the published convention.
 
-    Args:
-        kind: of the operator.
-        exact: its exact MACs.
-        module: the innermost module that called it.
-        frames: length of the output's last axis.
+    It was called by ``module``, and its output has so many ``frames`` (the last axis).
     """
     if kind in UNSEEN_KINDS:
         return 0
