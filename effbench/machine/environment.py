@@ -75,18 +75,12 @@ def device_name(device: str | torch.device = "cpu") -> str:
 def hardware_identity(environment: Environment) -> dict[str, object]:
     """What environments must share for timings to be compared: nothing of software, load and clocks."""
     cpu, gpu = environment.cpu, environment.gpu
-    identity: dict[str, object] = {
-        "device": "cuda" if gpu else "cpu",
-        "cpu_model": cpu.model,
-        "cpu_stepping": cpu.stepping,
-        "cpu_architecture": cpu.architecture,
-        "cpu_capabilities": list(cpu.capabilities),
-        "cpu_available_cores": cpu.available_cores,
-        "cpu_quota_cores": cpu.quota_cores,
-    }
+    names = ("model", "stepping", "architecture", "capabilities", "available_cores", "quota_cores")
+    identity: dict[str, object] = {"device": "cuda" if gpu else "cpu"}
+    identity |= {f"cpu_{name}": getattr(cpu, name) for name in names}
+    identity["cpu_capabilities"] = list(cpu.capabilities)  # as JSON has it
     if gpu:
-        identity["gpu_name"] = gpu.name
-        identity["gpu_compute_capability"] = gpu.compute_capability
+        identity |= {"gpu_name": gpu.name, "gpu_compute_capability": gpu.compute_capability}
         identity["gpu_memory_gib"] = round(gpu.memory_bytes / 2**30)
     return identity
 

@@ -27,7 +27,7 @@ _THROTTLE_BITS = {
 
 
 def describe_gpu(device: torch.device) -> Gpu:
-    """Name, abilities, clocks and state of a CUDA device, as far as the driver tells them."""
+    """Name, abilities, clocks and state of a CUDA device, as far as the driver knows them."""
     import torch
 
     properties = torch.cuda.get_device_properties(device)

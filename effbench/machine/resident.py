@@ -33,8 +33,8 @@ def settle_allocator() -> None:
     """Brings the C library's allocator into the state that a long-running process ends in (glibc).
 
     Freeing a large block raises, up to 32 MiB, the size from which blocks are handed back to the system, and
-    taken from it again with a page fault for each 4 KiB. Where that limit stands depends on what a process
-    did before, and decides by a factor of two how fast a small network runs; so it is raised to its end.
+    taken from it again with a page fault for each 4 KiB. That limit depends on what a process did
+    before, and changes the speed of a small network by a factor of two; so it is raised to its end.
     """
     bytearray(_LARGEST_HEAP_BLOCK)
 

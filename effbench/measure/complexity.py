@@ -118,7 +118,7 @@ class Complexity(Shown):
         }
 
     def measurements(self, environment: Environment) -> list[Measurement]:
-        """Rows for the results store; of the environment, counts depend on the software alone."""
+        """Rows for the results store; counts depend only on the software of the environment."""
         software = {"software": asdict(environment.software)}
         counts = {
             "parameters" if name == "total" else f"parameters_{name}": count

@@ -76,7 +76,7 @@ class PeakMemory:
 
 
 def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: int = 1) -> PeakMemory:
-    """Peak memory of a model, built anew for the purpose.
+    """Peak memory of a model, built for the purpose.
 
     On the CPU, a child process measures its own resident set: with torch loaded and warm, with the model,
     and at its highest while the model runs. On CUDA, the caching allocator keeps the books.

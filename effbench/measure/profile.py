@@ -170,11 +170,11 @@ def profile(
 
     Args:
         model: a spec, a detector, or any other module, which needs ``inputs``.
-        inputs: what one call of a module that is not a detector gets: one tensor, or the positional
+        inputs: of one call of a module that is not a detector: one tensor, or the positional
             arguments; the first dimension of the first tensor counts clips. That call is what is counted
             and timed; memory is not measured.
         counters: third-party MAC counters to run as well: ``fvcore``, ``thop``, ``torch``.
-        throughput: also measure throughput, latency and memory; otherwise parameters and MACs alone.
+        throughput: also measure throughput, latency and memory; otherwise only parameters and MACs.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         parts: what to time: ``network`` (features to logits), ``frontend``, ``both``.

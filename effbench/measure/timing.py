@@ -43,14 +43,13 @@ class Budget:
     stable_within: float = 0.05
 
     def __post_init__(self) -> None:
-        numbers = asdict(self)
-        wrong = [name for name, value in numbers.items() if not (math.isfinite(value) and value >= 0)]
+        wrong = [name for name, value in vars(self).items() if not 0 <= value < math.inf]
         if wrong:
             raise ValueError(f"a budget's {', '.join(wrong)} must be finite and not negative")
         if self.min_iterations < 1 or self.min_latency_iterations < 1:
             raise ValueError("a measurement needs one iteration at least")
         if self.max_seconds < self.min_seconds or self.max_warmup_seconds < self.min_warmup_seconds:
-            raise ValueError("a budget's upper bounds lie below its lower ones")
+            raise ValueError("a budget's upper bounds are below its lower bounds")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def detector_part(detector: SoundEventDetector, conditions: Conditions) -> nn.Mo
 
 
 def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> Tensor:
-    """A batch of seeded noise on the device: waveforms, or their features for the network alone.
+    """A batch of seeded noise on the device: waveforms, or their features for the network.
 
     Shape:
         (batch, samples), or (batch, 1, mels, feature frames) for the part ``network``

@@ -42,7 +42,8 @@ STANDARD_MODELS = (
     *("fmn04", "fmn10", "fmn10+tf-256", "fmn10+gru-256", "fmn10+attn-256"),
     *("fmn10+tcn-256", "fmn10+mamba-256", "fmn10+hybrid-256"),
 )
-THRESHOLD = 0.15
+
+_build: Build = partial(build_model, seed=0)
 
 
 def save(
@@ -53,7 +54,7 @@ def save(
     device: str = "cpu",
     threads: int = 1,
     effort: Effort | None = None,
-    build: Build | None = None,
+    build: Build = _build,
     progress: Progress | None = None,
 ) -> Baseline:
     """Measure models, twice as long as a check does, and write the baseline.
@@ -63,7 +64,7 @@ def save(
 
     Args:
         path: the baseline's file.
-        models: specs; by default those in the file, or the standard ones where there is none.
+        models: specs; by default those in the file, or the standard ones.
         complexity_only: measure no speed.
         device: whose speed is measured.
         threads: of torch on the CPU; one is steadiest.
@@ -82,7 +83,7 @@ def save(
         others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
         if old is not None and old.conditions is not None and others:
             refuse_other_setup(path, old.conditions, setup)
-    detectors = {spec: (build or _build)(spec) for spec in specs}
+    detectors = {spec: build(spec) for spec in specs}
     for spec, detector in detectors.items():
         measured = _entry(detector)
         saved = entries.get(spec)
@@ -109,12 +110,12 @@ def check(
     models: Sequence[str] = (),
     *,
     complexity_only: bool = False,
-    threshold: float = THRESHOLD,
+    threshold: float = 0.15,
     effort: Effort | None = None,
-    build: Build | None = None,
+    build: Build = _build,
     progress: Progress | None = None,
 ) -> Check:
-    """Measure the models of a baseline again, and tell which of them are heavier, lighter, slower or missing.
+    """Measure the models of a baseline again, and find which of them are heavier, lighter, slower or missing.
 
     A model that seems slower is measured again, twice at most and for longer each time. It counts as slower
     if it seemed so every time, and the last time beyond doubt.
@@ -133,9 +134,7 @@ def check(
         IncomparableSpeeds: no speeds in it, or speeds of other hardware.
     """
     if not 0 < threshold < 1:
-        raise UsageError(
-            f"a threshold lies between 0 and 1, not at {threshold:g}; 0.15 allows 15 % less speed"
-        )
+        raise UsageError(f"a threshold is between 0 and 1, not {threshold:g}; 0.15 allows 15 % less speed")
     baseline = read_baseline(path)
     setup = None if complexity_only else same_setup(baseline, path)
     specs = _canonical(models) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
@@ -147,7 +146,7 @@ def check(
         found = ModelCheck(spec, threshold, baseline.models.get(spec))
         if found.baseline is not None:
             try:
-                detector = (build or _build)(spec)
+                detector = build(spec)
             except EffbenchError as error:
                 found = replace(found, error=str(error).splitlines()[0])
             else:
@@ -157,7 +156,8 @@ def check(
         checks[spec] = found
     if setup is not None:
         _check_speeds(checks, detectors, setup, effort or Effort(), progress)
-    return Check(tuple(checks.values()), threshold, complexity_only, tuple(_notes(baseline, setup, checks)))
+    notes = tuple(_notes(baseline, setup, checks)) if setup else ()
+    return Check(tuple(checks.values()), threshold, complexity_only, notes)
 
 
 def _entry(detector: SoundEventDetector) -> Entry:
@@ -192,18 +192,14 @@ def _canonical(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(str(ModelSpec.parse(model)) for model in models))
 
 
-def _notes(baseline: Baseline, setup: Setup | None, checks: Mapping[str, ModelCheck]) -> list[str]:
+def _notes(baseline: Baseline, setup: Setup, checks: Mapping[str, ModelCheck]) -> list[str]:
     notes = []
-    if setup is not None:
-        if setup.torch != torch.__version__:
-            notes.append(f"the baseline was saved with torch {setup.torch}, this is {torch.__version__}")
-        doubtful = [spec for spec, found in checks.items() if found.seems_slower and not found.slower]
-        if doubtful:
-            notes.append(f"perhaps slower, but not beyond doubt: {', '.join(doubtful)}")
-        silent = [spec for spec in checks if (entry := baseline.models.get(spec)) and entry.speed is None]
-        if silent:
-            notes.append(f"the baseline has no speed of {', '.join(silent)}")
+    if setup.torch != torch.__version__:
+        notes.append(f"the baseline was saved with torch {setup.torch}, this is {torch.__version__}")
+    doubtful = [spec for spec, found in checks.items() if found.seems_slower and not found.slower]
+    if doubtful:
+        notes.append(f"perhaps slower, but not beyond doubt: {', '.join(doubtful)}")
+    silent = [spec for spec in checks if (entry := baseline.models.get(spec)) and entry.speed is None]
+    if silent:
+        notes.append(f"the baseline has no speed of {', '.join(silent)}")
     return notes
-
-
-_build: Build = partial(build_model, seed=0)

@@ -219,7 +219,7 @@ def _check_header(path: Path, names: Sequence[str], columns: Sequence[str], othe
 
 
 def _converted(path: Path, line: int, cells: dict[str, str], convert: Callable[[Mapping[str, str]], T]) -> T:
-    # DictReader files what stands beyond the last column under None, and fills with None what lacks.
+    # DictReader keeps cells beyond the last column under None, and fills missing ones with None.
     values: list[object] = [*cells, *cells.values()]
     try:
         if None in values:

@@ -1,4 +1,4 @@
-"""Studies: which models, tasks and data. YAML under ``benchmarks/studies/``, or anybody's own file."""
+"""Studies: which models, tasks and data. YAML under ``benchmarks/studies/``, or your own file."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class TrainJob(Job):
 
         if not self.weights.is_file() or Run.open(self.folder).plan != self.plan:
             return False
-        # The scores come last. They may be of an older effbench: a newer one does not train anew.
+        # The scores come last. They may be of an older effbench: a newer one does not train again.
         weights = stamped(self.weights)
         return any(conditions.get("checkpoint") == weights for conditions in measured["conditions"])
 

@@ -50,7 +50,7 @@ class MacReport:
         exact: every multiply-accumulate that the module executes; state-space scans in their recurrent form.
         paper: in the convention behind the published figures.
         by_operator: exact MACs by kind (convolution, linear, attention, recurrent, scan, …).
-        element_operations: work that is no multiply-accumulate, by kind, one per element.
+        element_operations: work other than multiply-accumulates, by kind, one per element.
         unknown: operators without a rule and how often they ran; empty in a trustworthy count.
         modules: every module, in definition order.
         device: where the pass ran; ``meta`` computes shapes only.
@@ -70,7 +70,7 @@ class MacReport:
         return {module.name: module.exact for module in self.modules}
 
     def layers(self) -> tuple[ModuleCount, ...]:
-        """Modules that have parameters or MACs outside their children, with those alone: they add up."""
+        """Modules that have parameters or MACs outside their children, with only those: they add up."""
         below = {module.name: [0, 0, 0] for module in self.modules}
         for module in self.modules:
             if module.name:
@@ -239,7 +239,7 @@ def count_macs(module: nn.Module, inputs: Tensor | Sequence[object], *, strict: 
         tally = _run(module, arguments, meta=True)
         device = "meta"
     except (NotImplementedError, RuntimeError):
-        # A value decides what runs, or a tensor is no parameter and no buffer.
+        # A value decides what runs, or a tensor is neither a parameter nor a buffer.
         tally = _run(module, arguments, meta=False)
         device = next((str(t.device) for t in module.parameters()), "cpu")
     if tally.unknown:

@@ -1,7 +1,7 @@
 """One small rule per operator: how many multiply-accumulates it executes.
 
 Operators that do none are sorted into element operations (counted apart) and data movement (free). What
-stands in no table is unknown, never a silent zero.
+is in no table is unknown, never a silent zero.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _product(out: Tensor, left: Tensor, right: Tensor, *_: object, **__: object)
 
 
 def _added_product(out: Tensor, _: Tensor, left: Tensor, right: Tensor, *__: object, **___: object) -> int:
-    """The product's MACs; adding the first argument is no MAC."""
+    """The product's MACs; adding the first argument is not a MAC."""
     return left.numel() * (right.shape[-1] if right.ndim > 1 else 1)
 
 
@@ -91,34 +91,24 @@ FUNCTIONS: Mapping[object, Rule] = {
 }
 
 #: Element operations whose output is like their input; the meta device is slow to find that out.
-SHAPE_KEEPING: Mapping[object, str] = {
-    F.batch_norm: "normalisation",
-    F.hardswish: "element-wise",
-}
+SHAPE_KEEPING: Mapping[object, str] = {F.batch_norm: "normalisation", F.hardswish: "element-wise"}
 
 #: Counted when they reach the dispatcher.
 OPERATORS: Mapping[object, Rule] = {
     aten.convolution: Rule("convolution", _convolution),
-    aten.mm: Rule("matrix product", _product),
-    aten.bmm: Rule("matrix product", _product),
-    aten.mv: Rule("matrix product", _product),
-    aten.dot: Rule("matrix product", lambda out, left, *_: left.numel()),
-    aten.vdot: Rule("matrix product", lambda out, left, *_: left.numel()),
-    aten.addmm: Rule("matrix product", _added_product),
-    aten.addmv: Rule("matrix product", _added_product),
-    aten.baddbmm: Rule("matrix product", _added_product),
-    aten.addbmm: Rule("matrix product", _added_product),
+    **dict.fromkeys((aten.mm, aten.bmm, aten.mv), Rule("matrix product", _product)),
+    **dict.fromkeys((aten.dot, aten.vdot), Rule("matrix product", lambda out, left, *_: left.numel())),
+    **dict.fromkeys(
+        (aten.addmm, aten.addmv, aten.baddbmm, aten.addbmm), Rule("matrix product", _added_product)
+    ),
     aten._scaled_dot_product_flash_attention_for_cpu: Rule("attention", _attention),
     aten._scaled_dot_product_flash_attention: Rule("attention", _attention),
     aten._scaled_dot_product_efficient_attention: Rule("attention", _attention),
     aten._scaled_dot_product_cudnn_attention: Rule("attention", _attention),
     aten._scaled_dot_product_fused_attention_overrideable: Rule("attention", _attention),
-    aten._cudnn_rnn: Rule("recurrent", _recurrent_net),
-    aten.miopen_rnn: Rule("recurrent", _recurrent_net),
+    **dict.fromkeys((aten._cudnn_rnn, aten.miopen_rnn), Rule("recurrent", _recurrent_net)),
     aten.mkldnn_rnn_layer: Rule("recurrent", _onednn_recurrent),
-    aten._fft_r2c: Rule("fourier transform", _fft),
-    aten._fft_c2r: Rule("fourier transform", _fft),
-    aten._fft_c2c: Rule("fourier transform", _fft),
+    **dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), Rule("fourier transform", _fft)),
 }
 
 
