@@ -26,7 +26,7 @@ class TimedPart(StrEnum):
 def profile(
     model: options.Models,
     throughput: Annotated[
-        bool, typer.Option(help="Also measure throughput, latency and memory; without, it takes a second.")
+        bool, typer.Option(help="Also measure throughput, latency and memory, or only count, in a second.")
     ] = True,
     counters: Annotated[
         str, typer.Option(help="Third-party MAC counters to compare with: fvcore, thop, torch, or all.")

@@ -130,11 +130,9 @@ class Environment:
 
     Attributes:
         time: UTC, ISO 8601.
-        device: what is measured on, e.g. ``cpu`` or ``cuda:0``.
-        device_name: model of that processor or GPU.
+        device: what is measured on, e.g. ``cpu`` or ``cuda:0``; ``device_name`` is its model.
         gpu: ``None`` when measuring on the processor.
         variables: environment variables that change how fast torch runs.
-        commit: of the checkout, as ``effbench.version.commit`` gives it.
     """
 
     time: str = ""
@@ -151,11 +149,7 @@ class Environment:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, object]) -> Environment:
-        """Environment of a stored row, a run folder or ``effbench doctor``, without details of the run.
-
-        Raises:
-            ValueError: a value of another type.
-        """
+        """Environment of a stored row, a run folder or ``effbench doctor``, without details of the run."""
         return _adapter().validate_python(record)
 
     def to_dict(self) -> dict[str, object]:

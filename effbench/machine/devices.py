@@ -44,8 +44,7 @@ def resolve_precision(text: str) -> Precision:
 def resolve_device(text: str | torch.device = "cpu") -> torch.device:
     """The device of a name: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for a GPU where there is one.
 
-    Raises:
-        DeviceError: no such device here; the message says what there is.
+    Raises ``DeviceError``, with the devices that there are, where there is none of this name.
     """
     import torch
 

@@ -33,10 +33,7 @@ def environment(device: str | torch.device = "cpu") -> Environment:
     """The machine, the software, their settings and the load just now, to measure on a device.
 
     Takes about 0.1 s, in which other processes are watched. The names of the machine and its user, and paths
-    on it, are never part of it.
-
-    Raises:
-        DeviceError: no such device here.
+    on it, are never part of it. Raises ``DeviceError`` where there is no such device.
     """
     import torch
 

@@ -41,8 +41,6 @@ class PeakMemory:
         model_bytes: what is held with the model loaded, before it runs.
         total_bytes: the most that the process (CPU) or the allocator with its reserve (CUDA) holds.
         method: ``resident set of a child process`` or ``CUDA allocator``.
-        batch_size: clips per call.
-        conditions: device, precision, part, threads, …
     """
 
     peak_bytes: int

@@ -123,7 +123,7 @@ def same_setup(baseline: Baseline, path: Path) -> Setup:
 
 
 def refuse_other_setup(path: Path, old: Setup, new: Setup) -> None:
-    """Keep speeds of two setups out of one file: ``IncomparableSpeeds`` says what differs."""
+    """Keep speeds of two setups out of one file: ``IncomparableSpeeds`` names the differences."""
     before, after = old.model_dump(), new.model_dump()
     differences = difference(before.pop("hardware"), after.pop("hardware")) + difference(before, after)
     if differences:

@@ -40,12 +40,9 @@ def bootstrap(samples: ArrayLike, percent: float = 50.0, *, resamples: int = 400
     distribution as by drawing all ``n`` values, with memory that does not grow with ``n``.
 
     Args:
-        samples: (n,) finite values; they are taken to be independent.
-        percent: which percentile, 0 to 100, interpolated linearly between neighbours.
+        samples: (n,) finite values, at least one, which are taken to be independent; else ``ValueError``.
+        percent: 0 to 100, interpolated linearly between neighbours.
         resamples: number of bootstrap replicates.
-
-    Raises:
-        ValueError: no samples, a sample that is not finite, or an impossible percentile.
     """
     values = np.sort(np.asarray(samples, dtype=np.float64), axis=None)
     if values.size == 0:

@@ -72,9 +72,7 @@ class TrainTask(Task):
         audio: folder of its audio, if it is not beside the tables.
         pseudo_labels: HDF5 file, for recipes that distil.
         weak_data: clips of the weak batches, for recipes with an online teacher.
-        device: ``cpu``, ``cuda`` or ``auto``.
         workers: loading processes.
-        threads: of torch on the CPU.
     """
 
     recipe: str

@@ -21,10 +21,9 @@ from effbench.measure.macs.rules import SCANS
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """One third-party figure.
+    """The figure of a third-party counter.
 
     Attributes:
-        counter: its name.
         macs: its count, or ``None`` if it failed.
         causes: one line for each kind of module on which it differs from the exact count, which add up to the
             whole difference; or the error.
