@@ -86,15 +86,9 @@ def describe_load(seconds: float = 0.1) -> Load:
     """Load averages, and the cores that others keep busy (and the host takes) in the next ``seconds``."""
     watch = LoadWatch()
     time.sleep(seconds)
-    others, stolen = watch.read()
-    one, five, fifteen = psutil.getloadavg()
-    return Load(
-        average_1m=round(one, 2),
-        average_5m=round(five, 2),
-        average_15m=round(fifteen, 2),
-        other_busy_cores=None if others is None else round(others, 2),
-        stolen_cores=None if stolen is None else round(stolen, 2),
-    )
+    others, stolen = (None if cores is None else round(cores, 2) for cores in watch.read())
+    one, five, fifteen = (round(average, 2) for average in psutil.getloadavg())
+    return Load(one, five, fifteen, others, stolen)
 
 
 class LoadWatch:

@@ -59,18 +59,13 @@ def resolve_device(text: str | torch.device = "cpu") -> torch.device:
     if kind == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise DeviceError(f"no CUDA device here for '{text}': {_why_no_cuda()}; this machine offers: cpu")
+        reason = f"torch {torch.__version__} is built without CUDA"
+        if torch.version.cuda is not None:
+            reason = f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no usable GPU or driver"
+        raise DeviceError(f"no CUDA device here for '{text}': {reason}; this machine offers: cpu")
     count = torch.cuda.device_count()
     number = int(index) if index else torch.cuda.current_device()
     if number >= count:
         offered = ", ".join(f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(count))
         raise DeviceError(f"no device '{text}'; this machine offers: cpu, {offered}")
     return torch.device("cuda", number)
-
-
-def _why_no_cuda() -> str:
-    import torch
-
-    if torch.version.cuda is None:
-        return f"the installed torch {torch.__version__} is built without CUDA"
-    return f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no usable GPU or driver"

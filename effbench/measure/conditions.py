@@ -88,15 +88,8 @@ class Conditions:
 
     def stored(self, batch_size: int) -> dict[str, object]:
         """The conditions of a stored measurement, whose device is a column of its own."""
-        return {
-            "part": self.part,
-            "precision": self.precision,
-            "batch_size": batch_size,
-            "compiled": self.compiled,
-            "threads": self.threads,
-            "seconds": self.clip_seconds,
-            **self._kernels(),
-        }
+        same = {name: getattr(self, name) for name in ("part", "precision", "compiled", "threads")}
+        return {**same, "batch_size": batch_size, "seconds": self.clip_seconds, **self._kernels()}
 
     def _kernels(self) -> dict[str, str]:
         """Only kernels other than torch's: measurements without them keep their identity."""

@@ -41,7 +41,6 @@ class Timed(ABC):
     timing: Timing
     compile_seconds: float | None = None
 
-    #: What the run measures, and in which unit.
     quantity: ClassVar[str]
     unit: ClassVar[str]
 

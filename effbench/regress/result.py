@@ -142,11 +142,6 @@ class Check(Shown):
         """Whether no model failed."""
         return all(model.passed for model in self.models)
 
-    @property
-    def failed(self) -> list[ModelCheck]:
-        """The models that failed."""
-        return [model for model in self.models if not model.passed]
-
     def __str__(self) -> str:
         return f"{len(self.models)} models: {'passed' if self.passed else 'failed'}"
 
@@ -157,8 +152,8 @@ class Check(Shown):
         speed = "" if self.complexity_only else f", no speed lost beyond {100 * self.threshold:g} %"
         if self.passed:
             return f"passed ({compared} checked): complexity equal{speed}"
-        failed = (f"{model.spec}: {'; '.join(model.problems)}" for model in self.failed)
-        return "\n".join((f"failed ({len(self.failed)} of {compared} checked)", *failed))
+        failed = [f"{model.spec}: {'; '.join(model.problems)}" for model in self.models if not model.passed]
+        return "\n".join((f"failed ({len(failed)} of {compared} checked)", *failed))
 
     def sections(self) -> list[Table | str]:
         return [Table(self.rows()), *self.notes, self.verdict]

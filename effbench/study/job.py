@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from effbench.data.tables import read_json
 from effbench.errors import EffbenchError, Stopped
 from effbench.files import replacing
 from effbench.spec import ModelSpec
@@ -57,13 +58,8 @@ class Workplace:
 
     def failures(self) -> dict[str, str]:
         """Why jobs failed when they ran last, by their keys."""
-        try:
-            noted = json.loads(self._failures.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise EffbenchError(f"{self._failures} can't be read: {error}") from error
-        return {str(key): str(reason) for key, reason in noted.items()}
+        noted = read_json(self._failures) if self._failures.exists() else {}
+        return {key: str(reason) for key, reason in noted.items()}
 
     def note_failure(self, key: str, reason: str | None) -> None:
         """Note why a job failed, or that it did not."""

@@ -73,5 +73,5 @@ def test_failures_are_noted_until_the_job_is_done(place, study):
 def test_a_record_of_failures_that_is_damaged_is_said_to_be(place):
     place.folder.mkdir()
     (place.folder / "failures.json").write_text("{")
-    with pytest.raises(EffbenchError, match=r"failures\.json can't be read"):
+    with pytest.raises(EffbenchError, match=r"failures\.json is not readable JSON"):
         place.failures()
