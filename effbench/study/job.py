@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from effbench.data.tables import read_json
 from effbench.errors import EffbenchError, Stopped
 from effbench.files import replacing
 from effbench.spec import ModelSpec
@@ -58,6 +57,8 @@ class Workplace:
 
     def failures(self) -> dict[str, str]:
         """Why jobs failed when they ran last, by their keys."""
+        from effbench.data.tables import read_json
+
         noted = read_json(self._failures) if self._failures.exists() else {}
         return {key: str(reason) for key, reason in noted.items()}
 
