@@ -203,7 +203,7 @@ def measure_complexity(
             raise UsageError("a detector is counted for a clip of some length, not on given inputs")
         inputs, frontend = _clip(module, clip_seconds, strict)
     elif inputs is None:
-        raise UsageError(f"{name} is not a detector: the inputs of one call are missing")
+        raise UsageError(f"{name} is not a detector: give the inputs of one call")
     report = count_macs(module, inputs, strict=strict)
     return Complexity(
         spec=name,

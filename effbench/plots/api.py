@@ -119,8 +119,10 @@ def plot(
         EffbenchError: the store can't be read, or the files can't be written.
     """
     wanted = [_choice(ImageFormat, form) for form in formats]
-    rows, definition, convention = newest_rows(store), load_figure(str(figure)), _choice(Convention, macs)
-    data = select(rows, definition, macs=convention, device=device, precision=precision, overlay=overlay)
+    definition, convention = load_figure(str(figure)), _choice(Convention, macs)
+    data = select(
+        newest_rows(store), definition, macs=convention, device=device, precision=precision, overlay=overlay
+    )
     name, drawn = Path(figure).stem, draw(data)
     paths = [] if out is None else save_formats(drawn, Path(out), name, wanted)
     return TradeoffFigure(name, data, drawn, tuple(paths))

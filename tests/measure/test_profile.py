@@ -91,7 +91,7 @@ def test_an_operator_without_a_rule_in_a_module_is_told_and_does_not_stop_the_pr
 @pytest.mark.parametrize(
     ("model", "options", "said"),
     [
-        (nn.Linear(6, 3), {}, "Linear is not a detector: the inputs of one call are missing"),
+        (nn.Linear(6, 3), {}, "Linear is not a detector: give the inputs of one call"),
         ("fmn04", {"inputs": torch.ones(1, 6)}, "not on given inputs"),
         (tiny_detector(), {"inputs": torch.ones(1, 6)}, "not on given inputs"),
         (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "batch_sizes": [2]}, "only the call on them"),

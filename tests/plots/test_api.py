@@ -73,3 +73,8 @@ def test_wrong_choices_are_named_with_the_right_ones(store: Path, tmp_path: Path
         plot("paper-1", store=store, macs="all")
     with pytest.raises(StoreError, match="no results store"):
         plot("paper-1", store=tmp_path / "none.sqlite")
+
+
+def test_an_unknown_figure_is_named_before_any_store_is_read(tmp_path):
+    with pytest.raises(UsageError, match="unknown figure 'paper-9'; did you mean"):
+        plot("paper-9", store=tmp_path / "none.sqlite")
