@@ -90,8 +90,8 @@ def sequence_options(spec: ModelSpec) -> dict[str, int]:
 def _impossible(spec: ModelSpec, sequence: str, dim: int) -> str:
     card = sequence_cards()[sequence]
     legal = [d for d in range(max(1, dim - 64), dim + 65) if card.options(d) is not None]
-    nearest = sorted(sorted(legal, key=lambda d: abs(d - dim))[:2])
-    suggestion = " or ".join(str(ModelSpec(spec.backbone, sequence, d)) for d in nearest)
+    near = [d for d in legal if d < dim][-1:] + [d for d in legal if d > dim][:1]
+    suggestion = " or ".join(str(ModelSpec(spec.backbone, sequence, d)) for d in near)
     return (
         f"impossible dimension {dim} in '{spec}': try {suggestion}\n"
         f"Legal dimensions of {sequence}: {card.legal}."
