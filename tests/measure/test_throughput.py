@@ -58,8 +58,8 @@ def test_exactly_the_fastest_batch_size_is_the_best() -> None:
     assert [result.rate.value for result in best] == [max(result.rate.value for result in results)]
 
 
-def test_twenty_times_the_audio_takes_longer(fmn04: effbench.SoundEventDetector) -> None:
-    conditions = (Conditions(clip_seconds=seconds, threads=1) for seconds in (0.5, 10))
+def test_eighty_times_the_audio_takes_longer(fmn04: effbench.SoundEventDetector) -> None:
+    conditions = (Conditions(clip_seconds=seconds, threads=1) for seconds in (0.5, 40))
     short, long = (measure_throughput(fmn04, c, batch_sizes=[1], budget=SHORT)[0] for c in conditions)
     # The quickest of several calls, which other load on the machine disturbs the least.
     assert min(long.samples) > 2 * min(short.samples)
