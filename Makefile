@@ -26,8 +26,9 @@ demo-train: $(STAMP)  ## train three small models from nothing, score and draw t
 	$(BIN)/effbench detect $(TRAINED)/data/synthetic/audio/eval --model fmn04 \
 		--checkpoint $(TRAINED)/runs/synthetic-cpu_fmn04_seed0 --out $(TRAINED)/events
 
-test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## all tests: most of them one process a core, then those that time code
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not alone" --numprocesses=logical --maxprocesses=8 --dist=worksteal
+	$(BIN)/python -m pytest -m alone
 
 bench: $(STAMP)  ## benchmarks of effbench itself
 	$(BIN)/python -m pytest benchmarks/suites --benchmark-only --benchmark-autosave \

@@ -151,6 +151,7 @@ def test_commit_is_one_of_the_checkout(here: Environment) -> None:
     subprocess.run(["git", "-C", root, "merge-base", "--is-ancestor", name, "HEAD"], check=True)
 
 
+@pytest.mark.alone
 def test_other_load_is_seen_and_warned_of(quiet: Environment) -> None:
     spin = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(spin) as other:

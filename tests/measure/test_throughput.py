@@ -58,6 +58,7 @@ def test_exactly_the_fastest_batch_size_is_the_best() -> None:
     assert [result.rate.value for result in best] == [max(result.rate.value for result in results)]
 
 
+@pytest.mark.alone
 def test_eighty_times_the_audio_takes_longer(fmn04: effbench.SoundEventDetector) -> None:
     conditions = (Conditions(clip_seconds=seconds, threads=1) for seconds in (0.5, 40))
     short, long = (measure_throughput(fmn04, c, batch_sizes=[1], budget=SHORT)[0] for c in conditions)
@@ -147,6 +148,7 @@ def test_an_error_inside_leaves_the_detector_as_it_was() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_compiled_parts_keep_the_time_of_compilation_apart() -> None:
     conditions = Conditions(clip_seconds=1, compiled=True, threads=1)
     results = measure_throughput(tiny_detector(), conditions, batch_sizes=[2], budget=SHORT)

@@ -96,12 +96,14 @@ def test_a_measurement_is_cut_short_at_the_longest_time_and_says_so(clock: Clock
     assert len(few.samples) == 3
 
 
+@pytest.mark.alone
 def test_the_clock_is_real() -> None:
     timing = time_calls(lambda: time.sleep(0.005), CPU, SHORT)
     assert min(timing.samples) >= 0.005
     assert timing.wall_seconds >= SHORT.min_seconds
 
 
+@pytest.mark.alone
 def test_waiting_takes_wall_time_and_computing_takes_processor_time() -> None:
     def compute() -> None:
         sum(range(200_000))

@@ -92,6 +92,7 @@ def slowed(victim: str, factor: float) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_an_unchanged_tree_passes(saved: Path) -> None:
     result = check(saved, MODELS, effort=USUAL)
     assert result.passed, result.verdict
@@ -100,6 +101,7 @@ def test_an_unchanged_tree_passes(saved: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_slowdown_of_30_per_cent_in_one_model_fails_and_is_named(saved: Path) -> None:
     victim = "fmn04+gru-104"
     result = check(saved, MODELS, effort=USUAL, build=slowed(victim, 1.3))
