@@ -10,6 +10,13 @@ from pathlib import Path
 
 from effbench.errors import EffbenchError
 
+_TEMPORARY = ".effbench-"
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is one that ``replacing`` was writing when its process was killed."""
+    return path.name.startswith(_TEMPORARY)
+
 
 @contextmanager
 def replacing(
@@ -17,7 +24,8 @@ def replacing(
 ) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes when not.
 
-    The temporary name keeps the suffix, so that writers that choose a format by it work.
+    The temporary name keeps the suffix, so that writers that choose a format by it work, and not the stem,
+    with which it could be longer than file systems allow.
 
     Args:
         path: the file to be written.
@@ -27,7 +35,7 @@ def replacing(
     Raises:
         EffbenchError: of the given type; the folder is missing or full, or can't be written.
     """
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(6)}{path.suffix}")
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
     with reporting_write_errors(path, error):
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write_result, write_sections
+from effbench.cli.output import Format, note, size, write_result, write_sections
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from effbench.evaluate.api import KeepScores
     from effbench.evaluate.evaluation import Evaluation
     from effbench.evaluate.protocol import EvaluationOptions
     from effbench.evaluate.scoring import Engine
@@ -57,6 +58,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),
     ] = None,
+    keep_scores: Annotated[
+        str, typer.Option(help="Precision of the kept logits: half or single; no removes them.")
+    ] = "half",
     batch_size: options.BatchSize = None,
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
@@ -104,12 +108,15 @@ def evaluate(
             precision=precision,
             batch_size=batch_size,
             work=work if own else None,
+            keep_scores=cast("KeepScores", keep_scores),
             store=kept,
             progress=progress,
         )
     _write(evaluation, form, per_class=per_class)
     if plot is not None:
         _plot(evaluation, plot)
+    if "scores" in evaluation.origin:
+        _tell_scores(Path(str(evaluation.origin["scores"])))
     if kept is not None:
         note(f"kept in {kept}")
 
@@ -121,6 +128,13 @@ def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:
         write_result(evaluation.by_class if per_class and form is Format.csv else evaluation, form)
     for remark in evaluation.notes:
         note(f"note: {remark}")
+
+
+def _tell_scores(folder: Path) -> None:
+    from effbench.infer.score_files import ScoreFolder
+
+    used = size(ScoreFolder.open(folder).bytes)
+    note(f"frame logits in {folder} ({used}); 'effbench scores clear' removes them")
 
 
 def _check_plot(path: Path, asked: EvaluationOptions) -> None:

@@ -24,6 +24,13 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
+def size(count: int) -> str:
+    """A number of bytes for a reader: ``4.3 MB``."""
+    from rich.filesize import decimal
+
+    return decimal(count)
+
+
 def write_json(data: object) -> None:
     """One JSON document on stdout; numbers that are not finite are refused."""
     print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

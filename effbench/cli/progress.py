@@ -75,13 +75,17 @@ def status(total: int) -> Iterator[Status]:
 
 @contextmanager
 def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; without one, a line at each tenth of long jobs."""
+    """A bar on the terminal; without one, a line at each tenth of long jobs. What was done before is said."""
     with _bar() as bar:
         task = bar.add_task(unit, total=None)
-        last_tenth = 0
+        last_tenth = -1
 
         def progress(done: int, total: int) -> None:
             nonlocal last_tenth
+            if last_tenth < 0:
+                last_tenth = 10 * done // max(total, 1)
+                if done:
+                    note(f"{done:,} of {total:,} {unit} done before")
             bar.update(task, completed=done, total=total)
             tenth = 10 * done // max(total, 1)
             if bar.disable and total >= 100 and tenth > last_tenth:

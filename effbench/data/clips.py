@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from effbench.data.audio import AudioSource, Samples, audio_info, read_audio
 from effbench.data.labels import Event, EventTable
 from effbench.data.vocabulary import ClassList
-from effbench.errors import DataError
+from effbench.errors import AudioError, DataError
+from effbench.identity import content_digest, digest
 from effbench.shown import Row, Shown, Table
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ class Clip:
         if info.estimated:
             info = audio_info(self.audio.source(), name=self.audio.name, count=True)
         return info.duration
+
+    def audio_identity(self) -> str:
+        """Digest of the audio as it is stored; raises ``AudioError`` where it can't be read."""
+        source = self.audio.source()
+        try:
+            return content_digest(source if isinstance(source, bytes) else Path(str(source)))
+        except OSError as error:
+            raise AudioError(f"{self.audio.name}: {error.strerror or error}") from error
 
     def waveform(self, seconds: float | None = None) -> Samples:
         """(samples,) float32 at 16 kHz, from the start, at most ``seconds``; raises ``AudioError``."""
@@ -155,6 +164,34 @@ class DataSet(Sequence[Clip], Shown):
     def durations(self) -> dict[str, float]:
         """Seconds of every clip; asks the audio of those that the tables do not have."""
         return {clip.id: clip.seconds for clip in self}
+
+    def audio_identities(self) -> dict[str, str]:
+        """Digest of every clip's audio, by clip; reads all of it."""
+        return {clip.id: clip.audio_identity() for clip in self}
+
+    def fingerprint(
+        self, audio: Mapping[str, str] | None = None, durations: Mapping[str, float] | None = None
+    ) -> str:
+        """Digest of all that scores depend on: classes, clips, events, labels, durations and audio.
+
+        Copies of a data set have one fingerprint, whatever their folders and layouts.
+
+        Args:
+            audio, durations: of ``audio_identities`` and ``durations``, where they are known already.
+        """
+        identities = self.audio_identities() if audio is None else audio
+        seconds = self.durations() if durations is None else durations
+        clips = [
+            [
+                name,
+                identities[name],
+                seconds[name],
+                sorted(self.events.of(name)),
+                sorted(self.weak.get(name, ())),
+            ]
+            for name in self.ids
+        ]
+        return digest([self.classes.names, sorted(self.classes.scored), clips])
 
     def sections(self) -> list[Table | str]:
         """How much there is of everything, as one row."""

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal, get_args
 
 from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
@@ -18,8 +18,9 @@ from effbench.errors import EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
 from effbench.evaluate.scoring import Engine
-from effbench.infer.dataset import ClipProgress, infer
-from effbench.infer.score_files import last_times, read_scores
+from effbench.identity import digest
+from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer
+from effbench.infer.score_files import SCORES, ScoreSet, last_times, read_scores
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
 from effbench.models.chosen import ChosenModel, choose_model
@@ -27,8 +28,8 @@ from effbench.models.detector import SoundEventDetector
 from effbench.results.store import Store
 from effbench.spec import ModelSpec
 
-#: Where the logits of models are kept by default, a folder for each model and data set.
-WORK = Path("results/scores")
+#: Whether, and in which precision, the logits of a model are kept.
+KeepScores = Literal["half", "single", "no"]
 
 
 def evaluate(
@@ -51,6 +52,7 @@ def evaluate(
     precision: str = "fp32",
     batch_size: int | None = None,
     work: str | Path | None = None,
+    keep_scores: KeepScores = "half",
     store: str | Path | None = None,
     progress: ClipProgress = lambda done, total: None,
 ) -> Evaluation:
@@ -77,7 +79,10 @@ def evaluate(
         precision: ``fp32``, ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
         work: folder of the model's logits, where an interrupted run resumes; by default, one under
-            ``results/scores`` for each model and data set.
+            ``results/scores`` for each model and data set. Only logits of the same audio, weights and options
+            are used again.
+        keep_scores: precision of these files, and so of the scores: ``half`` (16 bits) or ``single``; ``no``
+            removes them in the end.
         store: results store that keeps the model's values, if any.
         progress: called with the number of clips that have their scores, and of all.
 
@@ -88,9 +93,13 @@ def evaluate(
     own, given = model is not None and data is not None, scores is not None and ground_truth is not None
     if own == given or (model is None) != (data is None) or (scores is None) != (ground_truth is None):
         raise UsageError("an evaluation is of a model on a data set, or of scores against ground truth")
-    for kept, what in ((store, "a results store keeps values"), (work, "a work folder keeps logits")):
-        if kept is not None and not isinstance(model, str | ModelSpec):
+    for wanted, what in ((store, "a results store keeps values"), (work, "a work folder keeps logits")):
+        if wanted is not None and not isinstance(model, str | ModelSpec):
             raise UsageError(f"{what} of models by their specs: give the spec of a model")
+    if keep_scores not in get_args(KeepScores):
+        raise UsageError(
+            f"scores are kept in half or single precision, or not at all (no): not '{keep_scores}'"
+        )
     plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold).plan
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
@@ -102,12 +111,16 @@ def evaluate(
             if chosen.checkpoint is None:
                 message = "no checkpoint, so the weights are untrained: the values are those of chance"
                 warnings.warn(message, EffbenchWarning, stacklevel=2)
-            if isinstance(model, SoundEventDetector):
-                work = opened.enter_context(TemporaryDirectory(prefix="effbench-"))
-            folder = Path(work or _default_folder(chosen, where, dataset.split, inference))
-            given_scores = infer(dataset, chosen, folder, inference, progress=progress)
-            truth, seconds = dataset.ground_truth(), dataset.durations()
+            kept: KeptPrecision = "single" if keep_scores == "single" else "half"
             origin = {"data": where.name, "split": dataset.split, **chosen.record()}
+            if isinstance(model, SoundEventDetector) or keep_scores == "no":
+                folder = Path(opened.enter_context(TemporaryDirectory(prefix="effbench-")))
+            else:
+                folder = Path(work or _default_folder(chosen, where, dataset.split, inference, kept))
+                origin["scores"] = str(folder)
+            given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
+            truth = dataset.ground_truth()
+            origin |= {"fingerprint": fingerprint, "precision": inference.precision}
         else:
             assert scores is not None
             assert ground_truth is not None
@@ -128,7 +141,7 @@ def evaluate(
             threshold=threshold,
         )
         if results is not None:
-            conditions = {key: value for key, value in origin.items() if key != "model"}
+            conditions = {key: value for key, value in origin.items() if key not in ("model", "scores")}
             spec, here = str(origin["model"]), environment().to_dict()
             results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
     return replace(evaluation, origin=origin)
@@ -144,8 +157,24 @@ def _dataset(
     return data
 
 
-def _default_folder(chosen: ChosenModel, data: Path, split: str, inference: Inference) -> Path:
-    """Another checkpoint of the same model, or other windows, have a folder of their own."""
-    origin = f"{chosen.record()} {data} {inference.overlap}"
-    tag = blake2b(origin.encode(), digest_size=4).hexdigest()
-    return WORK / f"{chosen.spec}_{data.name}_{split}_{tag}"
+def _infer(
+    dataset: DataSet,
+    chosen: ChosenModel,
+    folder: Path,
+    inference: Inference,
+    kept: KeptPrecision,
+    progress: ClipProgress,
+) -> tuple[ScoreSet, dict[str, float], str]:
+    """Scores and seconds of every clip, and the fingerprint of the data that they are of."""
+    audio = dataset.audio_identities()
+    scores = infer(dataset, chosen, folder, inference, audio=audio, kept=kept, progress=progress)
+    seconds = dataset.durations()
+    return scores, seconds, dataset.fingerprint(audio, seconds)
+
+
+def _default_folder(
+    chosen: ChosenModel, data: Path, split: str, inference: Inference, kept: KeptPrecision
+) -> Path:
+    """Other weights, options or versions of the same model have a folder of their own."""
+    tag = digest([computed_by(chosen, inference, kept), str(data)])[:8]
+    return SCORES / f"{chosen.spec}_{data.name}_{split}_{tag}"

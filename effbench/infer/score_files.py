@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
-from effbench.files import replacing
+from effbench.files import is_temporary, replacing, reporting_write_errors
 from effbench.grid import FRAME_SECONDS
 
 if TYPE_CHECKING:
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.floating]
 TABLES = (".parquet", ".tsv", ".csv")
+#: Where the logits of models are kept by default, a folder for each model and data set.
+SCORES = Path("results/scores")
 #: Classes and origin of the scores in a folder of inference.
 ABOUT = "scores.json"
 _BOUNDS = ("onset", "offset")
+#: Suffix of the file of one clip in a folder of inference.
+_LOGITS = ".npz"
+_STEPS = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ def read_scores(path: Path) -> ScoreSet:
         return ScoreSet(folder, folder.classes, None, probabilities=False)
     if path.is_file():
         return _one_table(path)
-    files = sorted(f for f in path.glob("*") if f.suffix.lower() in TABLES) if path.is_dir() else []
+    found = path.iterdir() if path.is_dir() else ()
+    files = sorted(f for f in found if f.suffix.lower() in TABLES and not is_temporary(f))
     if not files:
         raise UsageError(f"no scores in '{path}': expected files {', '.join('*' + s for s in TABLES)}")
     return _tables({stem(file.name.removesuffix(file.suffix)): file for file in files})
@@ -73,13 +80,42 @@ def last_times(given: ScoreSet) -> dict[str, float]:
     return {clip: len(scores) * FRAME_SECONDS for clip, scores in given.scores.items()}
 
 
-class ScoreFolder(Mapping[str, NDArray[np.float32]]):
+def pack(logits: Array) -> dict[str, Array | NDArray[np.uint16]]:
+    """Logits (frames, classes) in 16 bits each: steps between the lowest and the highest of every class.
+
+    They are off by at most 1/131,070 of that range, where half-precision numbers would be by up to 30 times
+    as much and, of a class that hardly varies, by the whole range. Logits that are not finite stay as they
+    are.
+    """
+    low, high = logits.min(axis=0, initial=np.inf), logits.max(axis=0, initial=-np.inf)
+    if not len(logits) or not np.isfinite([low, high]).all():
+        return {"logits": logits.astype(np.float32)}
+    low = low.astype(np.float32)
+    step = ((high - low) / _STEPS).astype(np.float32)
+    codes = np.rint((logits - low) / np.where(step > 0, step, 1)).clip(0, _STEPS).astype(np.uint16)
+    return {"codes": codes, "low": low, "step": step}
+
+
+def unpack(kept: Mapping[str, Array | NDArray[np.uint16]]) -> NDArray[np.float32]:
+    """The logits of ``pack``, or single ones as they are."""
+    if "logits" in kept:
+        return np.asarray(kept["logits"], np.float32)
+    return np.asarray(kept["low"] + kept["codes"] * np.asarray(kept["step"], np.float32), np.float32)
+
+
+class OtherScores(EffbenchError):
+    """A folder of scores that something else computed."""
+
+
+class ScoreFolder(Mapping[str, Array]):
     """Logits (frames, classes) of many clips, a file each, written as they come; an interrupted run resumes.
+
+    The file of a clip also holds the digest of the audio that its logits are of.
 
     Args:
         path: the folder.
         classes: names of the columns.
-        made_by: what computed them (model, checkpoint, data); other scores are refused.
+        made_by: what computed them (model, weights, precision, …); other scores are refused.
     """
 
     def __init__(self, path: Path, classes: Sequence[str], made_by: Mapping[str, object]) -> None:
@@ -90,13 +126,20 @@ class ScoreFolder(Mapping[str, NDArray[np.float32]]):
         """A new folder, or one that was begun for the same.
 
         Raises:
-            EffbenchError: the folder holds the scores of something else, or can't be made.
+            OtherScores: the folder holds the scores of something else.
+            EffbenchError: it can't be made.
         """
         folder = cls(path, classes, made_by)
         if (path / ABOUT).exists():
             begun = cls.open(path)
-            if begun.made_by != folder.made_by or begun.classes != folder.classes:
-                raise EffbenchError(f"{path} holds scores of another model or data set: give another folder")
+            differing = [
+                f"{name} {before!r}, now {now!r}"
+                for name in dict.fromkeys([*begun.made_by, *folder.made_by])
+                if (before := begun.made_by.get(name)) != (now := folder.made_by.get(name))
+            ]
+            if differing or begun.classes != folder.classes:
+                what = "; ".join(differing) or "other classes"
+                raise OtherScores(f"{path} holds other scores ({what}): give another folder, or remove it")
             return begun
         with replacing(path / ABOUT, make_folder=True) as temporary:
             temporary.write_text(json.dumps({"classes": folder.classes, "made_by": folder.made_by}))
@@ -115,29 +158,63 @@ class ScoreFolder(Mapping[str, NDArray[np.float32]]):
         except (OSError, ValueError, KeyError) as error:
             raise EffbenchError(f"{path} is not a folder of scores: {error}") from None
 
-    def add(self, clip: str, logits: NDArray[np.float32]) -> None:
-        """Keep the logits of one clip; the file appears when it is complete."""
-        with replacing(self._file(clip)) as temporary, temporary.open("wb") as file:
-            np.save(file, logits)
+    def keep_only(self, audio: Mapping[str, str]) -> set[str]:
+        """Remove what is not of these clips with this audio (clip -> digest), and what killed runs left.
 
-    def __contains__(self, clip: object) -> bool:
-        return isinstance(clip, str) and self._file(clip).is_file()
+        Returns the clips that are done.
+        """
+        done = set()
+        with reporting_write_errors(self.path):
+            for file in [*self.path.iterdir()]:
+                if file.suffix != _LOGITS and not is_temporary(file):
+                    continue
+                if not is_temporary(file) and _audio_of(file) == audio.get(file.stem, ""):
+                    done.add(file.stem)
+                else:
+                    file.unlink(missing_ok=True)
+        return done
 
-    def __getitem__(self, clip: str) -> NDArray[np.float32]:
+    def add(self, clip: str, logits: Array, audio: str = "", *, single: bool = False) -> None:
+        """Keep the logits of one clip, packed or single; the file appears when it is complete."""
+        kept = {"logits": logits.astype(np.float32)} if single else pack(logits)
+        with replacing(self.path / f"{clip}{_LOGITS}") as temporary, temporary.open("wb") as file:
+            np.savez(file, audio=np.array(audio), **kept)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all its files."""
+        return sum(file.stat().st_size for file in self.path.iterdir())
+
+    def __getitem__(self, clip: str) -> Array:
         try:
-            array: NDArray[np.float32] = np.load(self._file(clip))
+            with np.load(self.path / f"{clip}{_LOGITS}") as kept:
+                return unpack(kept)
+        except FileNotFoundError:
+            return self._before(clip)
+
+    def _before(self, clip: str) -> Array:
+        """From a file as earlier versions wrote it: an array alone, without a trace of its audio."""
+        try:
+            array: Array = np.load(self.path / f"{clip}.npy")
         except FileNotFoundError:
             raise KeyError(clip) from None
         return array
 
     def __iter__(self) -> Iterator[str]:
-        return (file.stem for file in sorted(self.path.glob("*.npy")))
+        files = (file for file in self.path.iterdir() if file.suffix in (_LOGITS, ".npy"))
+        return iter(sorted({file.stem for file in files if not is_temporary(file)}))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _file(self, clip: str) -> Path:
-        return self.path / f"{clip}.npy"
+
+def _audio_of(file: Path) -> str | None:
+    """Digest of the audio that a file of logits is of; ``None`` where the file is damaged."""
+    try:
+        with np.load(file) as kept:
+            return str(kept["audio"])
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return None
 
 
 class _Lazy(Mapping[str, Array]):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effbench.errors import UsageError
+from effbench.errors import EffbenchError, UsageError
 from effbench.spec import ModelSpec
 from effbench.study.definition import EvaluateTask, SyntheticSet
 from effbench.study.job import Follower, Job
@@ -17,6 +18,7 @@ from effbench.train.runs import Hardware, Plan, Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from effbench.evaluate.evaluation import Evaluation
     from effbench.train.state import Position
     from effbench.train.validation import Scored
 
@@ -146,10 +148,18 @@ class EvaluateJob(Job):
         return self.options.checkpoint if self.training is None else str(self.training.weights)
 
     def is_done(self, measured: pd.DataFrame) -> bool:
+        from effbench.data.datasets import open_dataset
+
         options = self.options
-        wanted = {"data": self.data.name, "protocol": options.protocol}
-        if options.split is not None:
-            wanted["split"] = options.split
+        # A set that was made from a seed may be gone; its name is all that is left to tell it by.
+        wanted: dict[str, object] = {"data": self.data.name}
+        if self.data.exists():
+            try:
+                dataset = open_dataset(self.data, split=options.split, audio=options.audio)
+                wanted = {"fingerprint": dataset.fingerprint()}
+            except EffbenchError:
+                return False
+        wanted |= {"protocol": options.protocol, "precision": options.precision}
         rows = rows_of(measured, self.spec)
         scored = {
             quantity
@@ -162,11 +172,32 @@ class EvaluateJob(Job):
         return bool(scored) and scored.issuperset(options.metrics or ())
 
     def run(self, follower: Follower) -> None:
-        from effbench.evaluate.api import evaluate
+        from effbench.infer.score_files import OtherScores
         from effbench.machine.environment import environment
 
+        folder = self._frame_scores()
+        try:
+            evaluation = self._evaluate(folder, follower)
+        except OtherScores:  # of weights before a new training, or of an earlier effbench
+            shutil.rmtree(folder)
+            evaluation = self._evaluate(folder, follower)
+        for score in evaluation.rows():
+            follower.line(f"{score['score']} {score['value']} {score['unit']}")
+        conditions = {
+            name: value for name, value in evaluation.origin.items() if name not in ("model", "scores")
+        }
+        if self.training is not None:
+            plan = self.training.plan
+            conditions |= {"run": plan.name, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
+        here = environment().to_dict()
+        rows = evaluation.measurements(str(self.spec), conditions=conditions, environment=here)
+        self.place.keep(rows)
+
+    def _evaluate(self, folder: Path, follower: Follower) -> Evaluation:
+        from effbench.evaluate.api import evaluate
+
         options = self.options
-        evaluation = evaluate(
+        return evaluate(
             self.spec,
             data=self.data,
             audio=options.audio,
@@ -177,18 +208,9 @@ class EvaluateJob(Job):
             device=options.device,
             precision=options.precision,
             batch_size=options.batch_size,
-            work=self._frame_scores(),
+            work=folder,
             progress=lambda done, total: follower.part(done, total, "clips"),
         )
-        for score in evaluation.rows():
-            follower.line(f"{score['score']} {score['value']} {score['unit']}")
-        conditions = {name: value for name, value in evaluation.origin.items() if name != "model"}
-        if self.training is not None:
-            plan = self.training.plan
-            conditions |= {"run": plan.name, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
-        here = environment().to_dict()
-        rows = evaluation.measurements(str(self.spec), conditions=conditions, environment=here)
-        self.place.keep(rows)
 
     def _frame_scores(self) -> Path:
         """Folder of the frame scores; other weights, data or windows have another one."""

@@ -55,20 +55,37 @@ def test_model_on_data_is_scored_kept_and_goes_on(effbench, dataset, tmp_path):
     assert "untrained" in first.stderr
     assert (tmp_path / "roc.svg").stat().st_size > 1000
     (folder,) = (tmp_path / "results" / "scores").iterdir()
-    logits = sorted(folder.glob("*.npy"))
+    logits = sorted(folder.glob("*.npz"))
     assert len(logits) == 6
     stamps = [path.stat().st_mtime_ns for path in logits[1:]]
     logits[0].unlink()
     again = effbench(*arguments)
+    assert "5 of 6 clips done before" in again.stderr
     assert json.loads(again.stdout) == found
     assert [path.stat().st_mtime_ns for path in logits[1:]] == stamps
     other = effbench(*arguments[:1], "--model", "fmn06", *arguments[3:], "--work", folder)
     assert other.returncode == 1
-    assert "another model" in other.stderr
+    assert "holds other scores (model 'fmn04', now 'fmn06'" in other.stderr
     study = tmp_path / "one.yaml"
     study.write_text("title: one\nmodels: [fmn04]\ntasks: {}\n")
     kept = json.loads(effbench("study", "show", study, "--format", "json").stdout)
     assert {row["quantity"] for row in kept} == {"psds1", "psds1_penalised", "pauroc"}
+
+
+def test_kept_logits_are_listed_and_cleared(effbench, dataset, tmp_path):
+    arguments = ["evaluate", "--model", "fmn01", "--data", dataset, "--split", "eval", "--metric", "segment"]
+    assert "results/scores/fmn01_" in effbench(*arguments).stderr
+    assert "done before" not in effbench(*arguments, "--precision", "bf16", "--work", "mine").stderr
+    assert not effbench(*arguments, "--keep-scores", "no").stderr.count("frame logits")
+    refused = effbench(*arguments, "--keep-scores", "double")
+    assert refused.returncode == 2
+    assert "not 'double'" in refused.stderr
+    (row,) = json.loads(effbench("scores", "list", "--format", "json").stdout)
+    assert (row["model"], row["clips"], row["kept"]) == ("fmn01", 6, "half")
+    assert effbench("scores", "clear", dataset).returncode == 2
+    assert "1 folder removed" in effbench("scores", "clear", "mine").stderr
+    assert "1 folder removed" in effbench("scores", "clear").stderr
+    assert not list((tmp_path / "results" / "scores").iterdir())
 
 
 def test_engines_agree_on_anybodys_scores(effbench, dataset, truth, tmp_path):

@@ -31,6 +31,8 @@ JOBS = {
     "data check": (["SET"], "audioset-strong"),
     "data prepare": (["SET", "--out", "prepared", "--split", "eval"], "prepared"),
     "data bench": (["SET", "--split", "eval", "--workers", "0", "--seconds-budget", "0.1"], "clips/s"),
+    "scores list": ([], "0 folders"),
+    "scores clear": ([], "0 folders"),
     "pseudo-labels": ([*MODEL, *EVAL, "--out", "labels.h5"], "labels.h5"),
     "study run": (["STUDY"], "results/effbench.sqlite"),
     "study status": (["paper", "--store", "STORE"], "jobs done"),

@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from effbench.data.prepare import prepare
 from effbench.data.pseudo_label_files import PseudoLabels
 from effbench.data.synth import synthesise
 from effbench.data.vocabulary import strong_classes, weak_classes
-from effbench.errors import DataError, UsageError
+from effbench.errors import AudioError, DataError, UsageError
 
 h5py = pytest.importorskip("h5py")
 
@@ -311,3 +312,24 @@ def test_damaged_hear_files_are_refused(tmp_path, content):
     (tmp_path / "16000" / "test").mkdir(parents=True)
     with pytest.raises(DataError, match=r"test\.json is not"):
         open_dataset(tmp_path)
+
+
+def test_a_fingerprint_is_that_of_the_content(tmp_path):
+    first = synthesise(tmp_path / "one", clips=2, eval_clips=3, seconds=2.0)
+    shutil.copytree(first, tmp_path / "copy")
+    opened = open_dataset(first, split="eval")
+    assert opened.fingerprint() == open_dataset(tmp_path / "copy", split="eval").fingerprint()
+    prepared = open_dataset(prepare(opened, tmp_path / "prepared"), split="eval")
+    assert prepared.fingerprint() == opened.fingerprint()
+    found = {opened.fingerprint(), open_dataset(first, split="train").fingerprint()}
+    audio = opened[0].audio.source()
+    shutil.copy(opened[1].audio.source(), audio)
+    found.add(open_dataset(first, split="eval").fingerprint())
+    table = next(first.glob("*eval*strong*.tsv"))
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(lines[:-1]) + "\n")
+    found.add(open_dataset(first, split="eval").fingerprint())
+    assert len(found) == 4
+    audio.unlink()
+    with pytest.raises(AudioError, match=f"{audio}: No such file"):
+        opened.fingerprint()

@@ -54,16 +54,19 @@ def test_a_spec_and_the_detector_behind_it_have_the_same_values(data, tmp_path):
             progress=lambda *n: counts.append(n),
         )
     assert counts[-1] == (4, 4)
+    (folder,) = (tmp_path / "results" / "scores").iterdir()
     assert by_spec.origin == {
         "model": "fmn04",
         "checkpoint": None,
         "seed": 0,
         "data": "set",
         "split": "eval",
+        "fingerprint": open_dataset(data, split="eval").fingerprint(),
+        "precision": "fp32",
+        "scores": str(folder.relative_to(tmp_path)),
     }
     assert repr(by_spec).startswith("<Evaluation of fmn04 on set: psds2 ")
-    (folder,) = (tmp_path / "results" / "scores").iterdir()
-    assert len(list(folder.glob("*.npy"))) == 4
+    assert len(ScoreFolder.open(folder)) == 4
     with Store(tmp_path / "store.sqlite") as store:
         kept = store.read(specs=["fmn04"])
     assert set(kept["quantity"]) == set(by_spec.values)

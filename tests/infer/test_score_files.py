@@ -3,9 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.infer.score_files import ScoreFolder, read_scores
+from effbench.files import replacing
+from effbench.infer.score_files import OtherScores, ScoreFolder, pack, read_scores, unpack
 
 CLASSES = ("Speech", "Dog, bark")
 CLIPS = {"a": 5, "b.c": 3}
@@ -51,17 +55,50 @@ def test_logits_are_recognised(tmp_path):
 
 def test_score_folder_goes_on_and_refuses_other_models(tmp_path):
     folder = ScoreFolder.create(tmp_path / "scores", CLASSES, {"model": "fmn04"})
-    folder.add("a", np.ones((4, 2), np.float32))
+    folder.add("a", np.ones((4, 2), np.float32), "0123")
     again = ScoreFolder.create(tmp_path / "scores", CLASSES, {"model": "fmn04"})
-    assert "a" in again
-    assert "b" not in again
-    again.add("b", np.zeros((4, 2), np.float32))
+    assert again.keep_only({"a": "0123", "b": "4567"}) == {"a"}
+    again.add("b", np.zeros((4, 2), np.float32), "4567")
     found = read_scores(tmp_path / "scores")
     assert list(found.scores) == ["a", "b"]
     assert not found.probabilities
     assert found.scores["a"].shape == (4, 2)
-    with pytest.raises(EffbenchError, match="another model"):
+    with pytest.raises(OtherScores, match=r"model 'fmn04', now 'fmn06'"):
         ScoreFolder.create(tmp_path / "scores", CLASSES, {"model": "fmn06"})
+
+
+def test_scores_of_other_audio_other_clips_and_killed_runs_are_removed(tmp_path):
+    folder = ScoreFolder.create(tmp_path / "scores", CLASSES, {})
+    for clip in "abcd":
+        folder.add(clip, np.ones((4, 2), np.float32), f"audio of {clip}")
+    (folder.path / "d.npz").write_bytes((folder.path / "d.npz").read_bytes()[:-9])
+    with replacing(folder.path / "e.npz") as killed:
+        pass
+    (folder.path / "e.npz").rename(killed)
+    assert sorted(folder) == list("abcd")
+    audio = {"a": "audio of a", "b": "another recording", "d": "audio of d"}
+    assert folder.keep_only(audio) == {"a"}
+    assert sorted(path.name for path in folder.path.iterdir()) == ["a.npz", "scores.json"]
+
+
+@given(
+    arrays(
+        np.float32, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.floats(-100, 100, width=32)
+    )
+)
+def test_packed_logits_are_near_and_keep_their_order(logits):
+    packed = pack(logits)
+    near = unpack(packed)
+    steps = np.asarray(packed["step"], float)
+    assert (np.abs(near - logits) <= 0.51 * steps + 1e-5).all()
+    order = np.argsort(logits, axis=0, kind="stable")
+    assert (np.diff(np.take_along_axis(near, order, axis=0), axis=0) >= 0).all()
+
+
+def test_logits_that_are_not_finite_stay_as_they_are():
+    logits = np.array([[0.0, -np.inf], [1.0, 2.0]], np.float32)
+    np.testing.assert_array_equal(unpack(pack(logits)), logits)
+    assert unpack(pack(np.empty((0, 3), np.float32))).shape == (0, 3)
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "garbage", "columns", "classes"])
