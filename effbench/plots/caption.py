@@ -8,7 +8,9 @@ import pandas as pd
 
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS
-from effbench.plots.select import TIMED, Chosen, FigureData, PanelData
+from effbench.plots.scored import short_fingerprint
+from effbench.plots.select import TIMED, FigureData, PanelData
+from effbench.plots.values import Chosen
 
 CONVENTIONS = {
     Convention.exact: "every multiply–accumulate counted",
@@ -42,6 +44,9 @@ def caption(data: FigureData) -> str:
     score = data.definition.score
     where, sources = _scored_on(data.scores), _sources(data.scores.rows)
     sentences = [f"{_short(score.label)}: {score.provenance}{where}, {sources}.", *_computed(data)]
+    if data.checkpoints:
+        several = ", ".join(f"{spec} ({count})" for spec, count in data.checkpoints.items())
+        sentences.append(f"Of several checkpoints, that of the newest score: {several}.")
     models = len(set(data.definition.specs))
     timings = [panel for panel in data.panels if panel.chosen.quantity in TIMED]
     sentences += [_timing(panel, models) for panel in timings]
@@ -56,10 +61,13 @@ def _scored_on(scores: Chosen) -> str:
     if scores.provenance != "measured" or scores.rows.empty:
         return ""
     conditions = scores.rows["conditions"].iloc[0]
+    fingerprint = short_fingerprint(conditions)
     place = " ".join(str(conditions[key]) for key in ("data", "split") if key in conditions)
+    place += f" ({fingerprint})" if fingerprint else ""
     clips = f", {conditions['clips']} clips" if "clips" in conditions else ""
     protocol = f", protocol {conditions['protocol']}" if "protocol" in conditions else ""
-    return f" on {place}{clips}{protocol}" if place else ""
+    precision = f", {conditions['precision']}" if "precision" in conditions else ""
+    return f" on {place}{clips}{protocol}{precision}" if place else ""
 
 
 def _computed(data: FigureData) -> list[str]:

@@ -111,7 +111,7 @@ def _draw_models(
 def _ends(panel: PanelData) -> tuple[float, float]:
     """Lowest and highest cost, intervals included."""
     values = (*panel.chosen.values.values(), *panel.overlay.values())
-    ends = [end for value in values for end in (value.low, value.value, value.high) if end is not None]
+    ends = [end for value in values for end in (value.low, value.value, value.high) if end and end > 0]
     return min(ends), max(ends)
 
 

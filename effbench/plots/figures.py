@@ -119,10 +119,12 @@ class Panel(Strict):
 class FigureDefinition(Strict):
     """A trade-off figure: stacked panels with one score on the vertical axis; width and height in inches.
 
-    Published values are those of the published figure, where it has a number.
+    Published values are those of the published figure, where it has a number. ``study`` measures all that the
+    figure needs, if one does.
     """
 
     title: str
+    study: str | None = None
     published_figure: int | None = None
     width: float = Field(6.6, gt=2, lt=30)
     height: float = Field(9.2, gt=2, lt=30)

@@ -6,16 +6,15 @@ Of several rows the newest counts; timings come from one device and one setting.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from effbench.errors import EffbenchError, UsageError, nearest
-from effbench.grid import CLIP_SECONDS
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS, FigureDefinition, Panel
-from effbench.results.measurement import UNITS
-from effbench.spec import TRANSFORMERS
+from effbench.plots.scored import checkpoints, require_comparable
+from effbench.plots.values import Chosen, MissingResults, Value, require, rows_of, untimed
 
 #: Quantities that depend on the device they were timed on.
 TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")
@@ -31,41 +30,9 @@ PREFERRED: Mapping[str, object] = {
     "precision": "fp32",
 }
 
-#: Conditions in which scores that share an axis must agree.
-SCORED_ON = ("data", "split", "protocol", "median_window")
 
-
-class MissingResults(EffbenchError):
-    """The rows lack values that a figure or report needs."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """One stored number with its 95 % interval, if it has one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Values of one quantity (a key of ``UNITS``), of one origin.
-
-    Attributes:
-        values: by model; models without a value are absent.
-        provenance: ``measured`` or ``published``.
-        device: what was timed, else ``None``.
-        setting: conditions of timings that all values share.
-        rows: the rows that the values come from.
-    """
-
-    quantity: str
-    values: Mapping[str, Value]
-    provenance: str
-    device: str | None
-    setting: Mapping[str, object]
-    rows: pd.DataFrame
+class UndrawableValue(EffbenchError):
+    """A stored value that the axes of a figure can't show."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +46,21 @@ class PanelData:
 
 @dataclass(frozen=True)
 class FigureData:
-    """Everything that is drawn, ready to draw."""
+    """Everything that is drawn, ready to draw.
+
+    Attributes:
+        definition: what was asked for.
+        macs: convention of the MACs.
+        scores: the vertical axis.
+        panels: the horizontal ones.
+        checkpoints: models of which several checkpoints have such scores, and how many; the newest is drawn.
+    """
 
     definition: FigureDefinition
     macs: Convention
     scores: Chosen
     panels: tuple[PanelData, ...]
+    checkpoints: Mapping[str, int] = field(default_factory=dict)
 
 
 def select(
@@ -101,7 +77,8 @@ def select(
     ``effbench.plot`` documents the options; ``effbench.results.exchange.to_frame`` the columns of ``rows``.
 
     Raises:
-        MissingResults: models of the figure lack scores, parameters or MACs; or there are no such timings.
+        MissingResults: models of the figure lack scores, parameters or MACs; there are no such timings; or
+            the scores are of several data sets, protocols or precisions.
         UsageError: no timings of that device.
     """
     figure, specs, score = definition.published_figure, definition.specs, definition.score
@@ -112,9 +89,15 @@ def select(
         wanted = overlay and chosen.provenance == "measured"
         extra = untimed(rows, panel.published_quantity, specs, "published", figure).values if wanted else {}
         panels.append(PanelData(panel, chosen, extra))
-    require(specs, [scores, *(panel.chosen for panel in panels if panel.chosen.quantity not in TIMED)])
-    _require_one_task(scores)
-    return FigureData(definition, macs, scores, tuple(panels))
+    costs = [panel.chosen for panel in panels]
+    require(specs, [scores, *(axis for axis in costs if axis.quantity not in TIMED)], definition.study)
+    for axis in costs:
+        if not axis.values:
+            message = f"the store holds no measured {axis.quantity} of this figure's models"
+            raise MissingResults(f"{message}; 'effbench profile' measures it")
+    _require_positive(costs)
+    require_comparable([scores, *costs])
+    return FigureData(definition, macs, scores, tuple(panels), checkpoints(rows, scores))
 
 
 def _choose(
@@ -125,61 +108,37 @@ def _choose(
     device: str | None,
     precision: str | None,
 ) -> Chosen:
-    specs = definition.specs
-    if panel.quantity not in TIMED:
-        return untimed(rows, f"macs_{macs}" if panel.quantity == MACS else panel.quantity, specs, "measured")
-    devices = timed_devices(rows, panel.quantity, specs)
+    specs, figure, quantity = definition.specs, definition.published_figure, panel.quantity
+    if quantity not in TIMED:
+        return untimed(
+            rows,
+            f"macs_{macs}" if quantity == MACS else quantity,
+            specs,
+            "measured",
+            conditions=panel.conditions,
+        )
+    devices = timed_devices(rows, quantity, specs)
     if not devices:
-        if device is None and precision is None:
-            return untimed(rows, panel.quantity, specs, "published", definition.published_figure)
-        raise MissingResults(f"the store holds no measured {panel.quantity} of this figure's models")
-    name = devices[0] if device is None else find_device(device, devices)
+        published = untimed(rows, quantity, specs, "published", figure)
+        nobody = device is not None or precision is not None or not published.values
+        return Chosen.of(quantity, rows.iloc[:0], "measured") if nobody else published
+    names = devices if device is None else [find_device(device, devices)]
     conditions = {**panel.conditions, **({} if precision is None else {"precision": precision})}
-    chosen = timed(rows, panel.quantity, specs, name, conditions)
+    found = (timed(rows, quantity, specs, name, conditions) for name in names)
+    chosen = next((timings for timings in found if timings is not None), None)
     if chosen is None:
+        on = " or ".join(f"'{name}'" for name in names)
         under = ", ".join(f"{key} {value}" for key, value in conditions.items())
-        raise MissingResults(f"no {panel.quantity} of this figure's models on '{name}' with {under}")
+        raise MissingResults(f"no {quantity} of this figure's models on {on} with {under}")
     return chosen
 
 
-def _require_one_task(scores: Chosen) -> None:
-    """Measured scores are of one data set, by one protocol: others can't be compared."""
-    for name in SCORED_ON if scores.provenance == "measured" else ():
-        found = sorted({str(row.get(name)) for row in scores.rows["conditions"]})
-        if len(found) > 1:
-            raise MissingResults(
-                f"the newest {scores.quantity} of this figure's models differ in {name}: {', '.join(found)}\n"
-                f"Choose one in the figure's definition: score: {{conditions: {{{name}: {found[0]}}}}}"
-            )
-
-
-def require(specs: Sequence[str], needed: Iterable[Chosen]) -> None:
-    """A ``MissingResults``, with what is lacking and what fills it in, unless every model has everything."""
-    lacking = [(spec, chosen) for chosen in needed for spec in specs if spec not in chosen.values]
-    if not lacking:
-        return
-    models = list(dict.fromkeys(spec for spec, _ in lacking))
-    what = ", ".join(dict.fromkeys(f"{chosen.provenance} {chosen.quantity}" for _, chosen in lacking))
-    more = f" and {len(models) - 6} more" if len(models) > 6 else ""
-    study = "cnn-vs-transformers" if any(spec.startswith(TRANSFORMERS) for spec in models) else "paper"
-    scores = all(c.provenance == "measured" and UNITS.get(c.quantity) == "%" for _, c in lacking)
-    remedy = "'effbench train' or 'effbench evaluate'" if scores else f"'effbench study run {study}'"
-    shown = f"{len(models)} models ({', '.join(models[:6])}{more})"
-    raise MissingResults(f"the store lacks {what} of {shown}; {remedy} fills them in")
-
-
-def untimed(
-    rows: pd.DataFrame,
-    quantity: str,
-    specs: Iterable[str],
-    provenance: str,
-    figure: int | None = None,
-    conditions: Mapping[str, object] | None = None,
-) -> Chosen:
-    """Newest value of each model under some conditions; of the given published figure, where there is one."""
-    found = _under(_of(rows, quantity, specs, provenance), conditions)
-    found = found.assign(_here=found["figure"] == figure).sort_values(["_here", "created"], kind="stable")
-    return _chosen(quantity, found.drop_duplicates("spec", keep="last"), provenance)
+def _require_positive(costs: Iterable[Chosen]) -> None:
+    for chosen in costs:
+        for spec, cost in chosen.values.items():
+            if cost.value <= 0:
+                what = f"{chosen.quantity} of {spec} is {cost.value:g}"
+                raise UndrawableValue(f"{what}: the axis of a cost is logarithmic and shows what is above 0")
 
 
 def timed(
@@ -190,8 +149,8 @@ def timed(
     conditions: Mapping[str, object] | None = None,
 ) -> Chosen | None:
     """Timings on one device in the setting that covers most models, each at its best batch size, if any."""
-    found = _of(rows, quantity, specs, "measured")
-    found = _under(found[found["device"] == device], conditions)
+    found = rows_of(rows, quantity, specs, "measured", conditions)
+    found = found[found["device"] == device]
     if found.empty:
         return None
     settings = ["; ".join(f"{row.get(name)}" for name in SETTING) for row in found["conditions"]]
@@ -200,12 +159,13 @@ def timed(
     found = found[found["_setting"] == best].sort_values("created", kind="stable")
     found = found.drop_duplicates(["spec", "batch_size"], keep="last")
     found = found.sort_values("value", ascending=quantity == "throughput", kind="stable")
-    return _chosen(quantity, found.drop_duplicates("spec", keep="last"), "measured", device)
+    found = found.drop_duplicates("spec", keep="last")
+    return Chosen.of(quantity, found, "measured", device, _setting(found))
 
 
 def timed_devices(rows: pd.DataFrame, quantity: str, specs: Iterable[str]) -> tuple[str, ...]:
     """Devices with timings of these models: the one that covers most comes first, then the newest."""
-    found = _of(rows, quantity, specs, "measured").dropna(subset=["device"])
+    found = rows_of(rows, quantity, specs, "measured").dropna(subset=["device"])
     ranks = {
         str(name): (group["spec"].nunique(), group["created"].max())
         for name, group in found.groupby("device")
@@ -228,37 +188,16 @@ def find_device(name: str, devices: Sequence[str]) -> str:
     raise UsageError(f"{what}\nDevices: {', '.join(matching or devices)}.")
 
 
-def _of(rows: pd.DataFrame, quantity: str, specs: Iterable[str], provenance: str) -> pd.DataFrame:
-    """Rows of a quantity of these models, for one clip of the usual length."""
-    return rows[
-        (rows["quantity"] == quantity)
-        & (rows["provenance"] == provenance)
-        & rows["spec"].isin(list(specs))
-        & (rows["seconds"].isna() | (rows["seconds"] == CLIP_SECONDS))
-    ]
-
-
-def _under(rows: pd.DataFrame, conditions: Mapping[str, object] | None) -> pd.DataFrame:
-    for name, wanted in (conditions or {}).items():
-        rows = rows[[row.get(name) == wanted for row in rows["conditions"]]]
-    return rows
-
-
 def _fitness(group: pd.DataFrame) -> tuple[int, int, str]:
     conditions = group["conditions"].iloc[0]
     preferred = sum(conditions.get(name, value) == value for name, value in PREFERRED.items())
     return group["spec"].nunique(), preferred, group["created"].max()
 
 
-def _chosen(quantity: str, rows: pd.DataFrame, provenance: str, device: str | None = None) -> Chosen:
-    values = {
-        str(spec): Value(float(value), *(None if pd.isna(end) else float(end) for end in (low, high)))
-        for spec, value, low, high in zip(rows["spec"], rows["value"], rows["low"], rows["high"], strict=True)
-    }
-    setting: dict[str, object] = {}
-    if device is not None and len(rows):
-        first, environment = rows["conditions"].iloc[0], rows["environment"].iloc[0] or {}
-        setting = {name: first[name] for name in SETTING if first.get(name) is not None}
-        if environment.get("gpu"):
-            setting.pop("threads", None)  # the processor's: no matter to a GPU
-    return Chosen(quantity, values, provenance, device, setting, rows)
+def _setting(rows: pd.DataFrame) -> dict[str, object]:
+    """Conditions that timings of one setting share, as far as they matter."""
+    first, environment = rows["conditions"].iloc[0], rows["environment"].iloc[0] or {}
+    setting = {name: first[name] for name in SETTING if first.get(name) is not None}
+    if environment.get("gpu"):
+        setting.pop("threads", None)  # the processor's: no matter to a GPU
+    return setting

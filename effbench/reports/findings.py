@@ -12,7 +12,7 @@ import pandas as pd
 from effbench.models import zoo
 from effbench.models.cards import Training
 from effbench.plots.figures import FigureDefinition
-from effbench.plots.select import untimed
+from effbench.plots.values import untimed
 from effbench.reports.comparison import Point
 from effbench.reports.pareto import Tradeoff, dominator, pareto_front
 from effbench.spec import TRANSFORMERS, ModelSpec

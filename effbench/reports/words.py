@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from effbench.plots.select import Value
+from effbench.plots.values import Value
 
 
 def millions(number: float, digits: int = 3) -> str:

@@ -9,9 +9,11 @@ import pytest
 from effbench.errors import UsageError
 from effbench.plots.caption import caption, setting
 from effbench.plots.choices import Convention
-from effbench.plots.figures import load_figure
-from effbench.plots.select import FigureData, MissingResults, PanelData, select
+from effbench.plots.figures import FigureDefinition, Panel, Series, figure_names, load_figure
+from effbench.plots.select import FigureData, PanelData, UndrawableValue, select
+from effbench.plots.values import MissingResults
 from effbench.results.measurement import Measurement
+from effbench.study.definition import load_study
 from tests.rows import complexity, frame, timings
 
 FIRST = load_figure("paper-1")
@@ -159,7 +161,7 @@ def test_missing_counts_are_named_with_the_command_that_fills_them_in() -> None:
 
 
 def test_asking_for_timings_that_do_not_exist_is_an_error() -> None:
-    with pytest.raises(MissingResults, match="no measured throughput"):
+    with pytest.raises(MissingResults, match=r"no measured throughput .* 'effbench profile' measures it"):
         select(frame(complexity()), FIRST, device="H100")
 
 
@@ -168,16 +170,126 @@ def trained(spec: str, value: float, **conditions: object) -> Measurement:
     return Measurement(spec, "psds1", value, provenance="measured", source="effbench", conditions=conditions)
 
 
+def scored_alike(figure: FigureDefinition, **conditions: object) -> list[Measurement]:
+    """One score for each model of the figure that 'quick' trains, under the same conditions."""
+    here = {"recipe": "synthetic-cpu", "data": "a", "split": "eval", "protocol": "paper", **conditions}
+    return [trained(spec, 40.0, **here) for spec in figure.specs]
+
+
+SCORED = load_figure("synthetic-cpu")
+
+
 def test_measured_scores_come_from_one_data_set() -> None:
-    figure = load_figure("synthetic-cpu")
-    here = {"recipe": "synthetic-cpu", "split": "eval", "protocol": "paper", "median_window": 9}
-    rows = [trained(spec, 40.0, data="a", **here) for spec in figure.specs]
-    sizes = complexity()
+    sizes, rows = complexity(), scored_alike(SCORED)
     elsewhere = trained("fmn04", 90.0, data="b", recipe="mine")
-    chosen = select(frame(sizes, rows, [elsewhere]), figure).scores
+    chosen = select(frame(sizes, rows, [elsewhere]), SCORED).scores
     assert {value.value for value in chosen.values.values()} == {40.0}
-    assert caption(select(frame(sizes, rows), figure)).startswith(
+    assert caption(select(frame(sizes, rows), SCORED)).startswith(
         "PSDS1: measured on a eval, protocol paper, effbench."
     )
-    with pytest.raises(MissingResults, match=r"differ in data: a, b"):
-        select(frame(sizes, rows, [trained("fmn04", 50.0, data="b", **here)]), figure)
+    other = scored_alike(SCORED, data="b")[:1]
+    with pytest.raises(MissingResults) as caught:
+        select(frame(sizes, rows, other), SCORED)
+    assert str(caught.value).splitlines() == [
+        "the newest psds1 of this figure's models can't share an axis: they differ in data set",
+        "a eval, without a fingerprint: fmn04+gru-104, fmn04+hybrid-104",
+        "b eval, without a fingerprint: fmn04",
+        'Choose one in the figure\'s definition: score: {conditions: {data: "a", split: "eval"}}',
+    ]
+
+
+def test_a_data_set_is_what_it_holds_not_what_its_folder_is_called() -> None:
+    sizes, rows = complexity(), scored_alike(SCORED, fingerprint="0123456789abcdef")
+    moved = scored_alike(SCORED, data="renamed", fingerprint="0123456789abcdef")[:1]
+    assert "eval (01234567), protocol paper" in caption(select(frame(sizes, rows, moved), SCORED))
+    changed = scored_alike(SCORED, fingerprint="fedcba9876543210")[:1]
+    with pytest.raises(MissingResults) as caught:
+        select(frame(sizes, rows, changed), SCORED)
+    assert str(caught.value).splitlines()[1:] == [
+        "a eval, fingerprint 01234567: fmn04+gru-104, fmn04+hybrid-104",
+        "a eval, fingerprint fedcba98: fmn04",
+        'Choose one in the figure\'s definition: score: {conditions: {fingerprint: "0123456789abcdef"}}',
+    ]
+    before = scored_alike(SCORED)[:1]
+    with pytest.raises(MissingResults, match="a eval, without a fingerprint: fmn04\n"):
+        select(frame(sizes, rows, before), SCORED)
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "named"),
+    [
+        ("precision", ("bf16", "fp16"), r"precision\nbf16: .*\nfp16: fmn04\n"),
+        ("protocol", ("paper", "weak"), r"protocol\npaper: .*\nweak: fmn04\n"),
+        ("median_window", (9, None), r"median window\n9: .*\nunknown: fmn04\n"),
+    ],
+)
+def test_scores_that_were_computed_otherwise_are_refused(
+    condition: str, values: tuple[object, object], named: str
+) -> None:
+    rows, others = (scored_alike(SCORED, **{condition: value}) for value in values)
+    with pytest.raises(MissingResults, match=f"they differ in {named}"):
+        select(frame(complexity(), rows, others[:1]), SCORED)
+
+
+def test_of_several_precisions_single_is_drawn() -> None:
+    rows = scored_alike(SCORED, precision="fp32")
+    half = [
+        replace(row, value=39.0, created="2090-01-01T00:00:00+00:00")
+        for row in scored_alike(SCORED, precision="bf16")
+    ]
+    data = select(frame(complexity(), half, rows), SCORED)
+    assert {value.value for value in data.scores.values.values()} == {40.0}
+    assert "protocol paper, fp32, effbench" in caption(data)
+
+
+def test_the_newest_of_several_checkpoints_is_drawn_and_that_is_said() -> None:
+    rows = scored_alike(SCORED, checkpoint="one")
+    again = trained("fmn04", 50.0, **{**rows[0].conditions, "checkpoint": "two"})
+    data = select(frame(complexity(), rows, [replace(again, created="2090-01-01T00:00:00+00:00")]), SCORED)
+    assert data.scores.values["fmn04"].value == 50.0
+    assert "Of several checkpoints, that of the newest score: fmn04 (2)." in caption(data)
+    assert "several" not in caption(select(frame(complexity(), rows), SCORED))
+
+
+def test_what_is_missing_is_said_with_a_command_only_where_one_fills_it_in() -> None:
+    with pytest.raises(
+        MissingResults, match=r"measured psds1 with recipe synthetic-cpu of 3 .*study run quick'"
+    ):
+        select(frame(complexity()), SCORED)
+    own = SCORED.model_copy(update={"study": None})
+    with pytest.raises(MissingResults, match=r"; 'effbench train' or 'effbench evaluate' fills them in$"):
+        select(frame(complexity()), own)
+    with pytest.raises(MissingResults, match=r"'effbench evaluate' and 'effbench profile' fills them in$"):
+        select(frame([]), own)
+    latency = FIRST.model_copy(update={"panels": (Panel(quantity="latency_p50", label="Latency"),)})
+    with pytest.raises(MissingResults) as caught:
+        select(frame(complexity()), latency)
+    assert str(caught.value) == (
+        "the store holds no measured latency_p50 of this figure's models; 'effbench profile' measures it"
+    )
+    unpublished = Series(label="small", colour="red", marker="o", specs=("fmn04+gru-8",))
+    with pytest.raises(
+        MissingResults, match=r"lacks published psds1 of 1 model \(fmn04\+gru-8\), which nobody"
+    ):
+        select(frame(complexity()), FIRST.model_copy(update={"series": (unpublished,)}))
+
+
+def test_the_study_of_a_shipped_figure_measures_what_it_needs() -> None:
+    for name in figure_names():
+        figure = load_figure(name)
+        assert figure.study is not None
+        study = load_study(figure.study)
+        specs = set(map(str, study.specs()))
+        assert specs.issuperset(figure.specs)
+        assert study.tasks.complexity is not None
+        if figure.score.provenance == "measured":
+            assert study.tasks.train is not None
+            assert figure.score.conditions == {"recipe": study.tasks.train.recipe}
+
+
+def test_a_cost_of_nothing_is_refused() -> None:
+    nothing = [replace(row, value=0) for row in complexity()]
+    with pytest.raises(
+        UndrawableValue, match=r"parameters of fmn\S+ is 0: the axis of a cost is logarithmic"
+    ):
+        select(frame(nothing), FIRST)

@@ -14,7 +14,7 @@ import pytest
 from effbench.errors import EffbenchError, UsageError
 from effbench.machine.description import Cpu, Environment, Gpu, Memory
 from effbench.plots.figures import load_figure
-from effbench.plots.select import MissingResults
+from effbench.plots.values import MissingResults
 from effbench.reports import findings
 from effbench.reports import pages as builder
 from effbench.reports.comparison import Agreement, Point, collect, counts, spreads

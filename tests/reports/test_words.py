@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from effbench.plots.select import Value
+from effbench.plots.values import Value
 from effbench.reports import words
 
 

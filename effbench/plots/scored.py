@@ -1,0 +1,83 @@
+"""Measured scores that share an axis: of one data set, scored alike; others can't be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, rows_of
+from effbench.results.measurement import UNITS
+
+#: Conditions in which scores that share an axis must agree: the fingerprint of a data set's content, or its
+#: names where scores have none, and how they were computed.
+SCORED_ON = (("fingerprint",), ("data", "split"), ("protocol",), ("median_window",), ("precision",))
+
+Conditions = Mapping[str, object]
+
+
+def short_fingerprint(conditions: Conditions) -> str:
+    """First eight digits of the fingerprint of what was scored; empty where there is none."""
+    return str(conditions.get("fingerprint") or "")[:8]
+
+
+def require_comparable(axes: Iterable[Chosen]) -> None:
+    """A ``MissingResults`` that names the data sets and models, if scores on the axes can't be compared."""
+    scores = [axis for axis in axes if axis.provenance == "measured" and UNITS[axis.quantity] in SCORE_UNITS]
+    quantities = ", ".join(axis.quantity for axis in scores)
+    for names in SCORED_ON:
+        groups: dict[tuple[object, ...], dict[str, Conditions]] = {}
+        for axis in scores:
+            for spec, conditions in zip(axis.rows["spec"], axis.rows["conditions"], strict=True):
+                groups.setdefault(_told_apart_by(names, conditions), {})[spec] = conditions
+        if len(groups) > 1:
+            raise MissingResults(_differing(quantities, names, groups))
+
+
+def checkpoints(rows: pd.DataFrame, scores: Chosen) -> dict[str, int]:
+    """Models with comparable scores of several checkpoints (or recipes), and how many; one is drawn."""
+    if scores.provenance != "measured":
+        return {}
+    task = _task(scores.rows["conditions"].iloc[0])
+    found: dict[str, set[object]] = {spec: set() for spec in scores.values}
+    candidates = rows_of(rows, scores.quantity, scores.values, scores.provenance, scores.setting)
+    for spec, conditions in zip(candidates["spec"], candidates["conditions"], strict=True):
+        if _task(conditions) == task:
+            found[spec].add(conditions.get("checkpoint") or conditions.get("recipe"))
+    return {spec: len(several) for spec, several in found.items() if len(several) > 1}
+
+
+def _task(conditions: Conditions) -> tuple[object, ...]:
+    return tuple(value for names in SCORED_ON for value in _told_apart_by(names, conditions))
+
+
+def _told_apart_by(names: tuple[str, ...], conditions: Conditions) -> tuple[object, ...]:
+    if names == ("data", "split") and conditions.get("fingerprint"):
+        return (None, None)
+    return tuple(conditions.get(name) for name in names)
+
+
+def _differing(
+    quantity: str,
+    names: tuple[str, ...],
+    groups: Mapping[tuple[object, ...], Mapping[str, Conditions]],
+) -> str:
+    """What differs, for which models, and how to choose."""
+    of_data = names[0] in ("fingerprint", "data")
+    what = "data set" if of_data else names[0].replace("_", " ")
+    lines = [f"the newest {quantity} of this figure's models can't share an axis: they differ in {what}"]
+    for values, models in sorted(groups.items(), key=lambda group: -len(group[1])):
+        if of_data:
+            conditions = next(iter(models.values()))
+            place = " ".join(str(conditions[name]) for name in ("data", "split") if conditions.get(name))
+            fingerprint = short_fingerprint(conditions)
+            known = f"fingerprint {fingerprint}" if fingerprint else "without a fingerprint"
+            label = f"{place or 'unnamed'}, {known}"
+        else:
+            label = "unknown" if values[0] is None else str(values[0])
+        lines.append(f"{label}: {', '.join(models)}")
+    chosen = max(groups, key=lambda values: (values[0] is not None, len(groups[values])))
+    wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in zip(names, chosen, strict=True))
+    lines.append(f"Choose one in the figure's definition: score: {{conditions: {{{wanted}}}}}")
+    return "\n".join(lines)

@@ -1,0 +1,141 @@
+"""Values of models from rows of the results store: one quantity, one origin, the newest of each model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from effbench.errors import EffbenchError
+from effbench.grid import CLIP_SECONDS
+from effbench.results.measurement import UNITS
+
+#: Units of what is scored, not counted or timed.
+SCORE_UNITS = ("%", "errors/segment", "errors/event")
+
+_SHOWN = 6
+
+
+class MissingResults(EffbenchError):
+    """The rows lack values that a figure or report needs."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One stored number with its 95 % interval, if it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Values of one quantity (a key of ``UNITS``), of one origin.
+
+    Attributes:
+        quantity: a key of ``UNITS``.
+        values: by model; models without a value are absent.
+        provenance: ``measured`` or ``published``.
+        device: what was timed, else ``None``.
+        setting: conditions that all values share: those of timings, or those that were asked for.
+        rows: the rows that the values come from.
+    """
+
+    quantity: str
+    values: Mapping[str, Value]
+    provenance: str
+    device: str | None
+    setting: Mapping[str, object]
+    rows: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        quantity: str,
+        rows: pd.DataFrame,
+        provenance: str,
+        device: str | None = None,
+        setting: Mapping[str, object] | None = None,
+    ) -> Chosen:
+        """The values of rows that hold one for each model."""
+        ends = rows[["value", "low", "high"]].astype(float)
+        values = {
+            str(spec): Value(value, *(None if np.isnan(end) else end for end in interval))
+            for spec, (value, *interval) in zip(rows["spec"], ends.to_numpy().tolist(), strict=True)
+        }
+        return cls(quantity, values, provenance, device, setting or {}, rows)
+
+
+def rows_of(
+    rows: pd.DataFrame,
+    quantity: str,
+    specs: Iterable[str],
+    provenance: str,
+    conditions: Mapping[str, object] | None = None,
+) -> pd.DataFrame:
+    """Rows of a quantity of these models under some conditions, for one clip of the usual length."""
+    found = rows[
+        (rows["quantity"] == quantity)
+        & (rows["provenance"] == provenance)
+        & rows["spec"].isin(list(specs))
+        & (rows["seconds"].isna() | (rows["seconds"] == CLIP_SECONDS))
+        & rows["value"].notna()
+    ]
+    for name, wanted in (conditions or {}).items():
+        found = found[np.array([row.get(name) == wanted for row in found["conditions"]], bool)]
+    return found
+
+
+def untimed(
+    rows: pd.DataFrame,
+    quantity: str,
+    specs: Iterable[str],
+    provenance: str,
+    figure: int | None = None,
+    conditions: Mapping[str, object] | None = None,
+) -> Chosen:
+    """Newest value of each model under some conditions; of the given published figure, where there is one.
+
+    Of values in several precisions, the newest in fp32.
+    """
+    found = rows_of(rows, quantity, specs, provenance, conditions)
+    found = found.assign(_here=found["figure"] == figure, _single=found["precision"] == "fp32")
+    found = found.sort_values(["_here", "_single", "created"], kind="stable")
+    return Chosen.of(quantity, found.drop_duplicates("spec", keep="last"), provenance, setting=conditions)
+
+
+def require(specs: Sequence[str], needed: Iterable[Chosen], study: str | None = None) -> None:
+    """A ``MissingResults``, with what is lacking and what fills it in, unless every model has everything.
+
+    ``study`` is one that measures all of it, if there is one.
+    """
+    lacking = [(spec, chosen) for chosen in needed for spec in specs if spec not in chosen.values]
+    if not lacking:
+        return
+    # What nobody published can't be filled in, so it is said first.
+    lacking = [pair for pair in lacking if pair[1].provenance == "published"] or lacking
+    models = list(dict.fromkeys(spec for spec, _ in lacking))
+    what = ", ".join(dict.fromkeys(_described(chosen) for _, chosen in lacking))
+    more = f" and {len(models) - _SHOWN} more" if len(models) > _SHOWN else ""
+    shown = f"{len(models)} model{'s' * (len(models) > 1)} ({', '.join(models[:_SHOWN])}{more})"
+    remedy = _remedy([chosen for _, chosen in lacking], study)
+    raise MissingResults(f"the store lacks {what} of {shown}{remedy}")
+
+
+def _described(chosen: Chosen) -> str:
+    under = ", ".join(f"{name} {value}" for name, value in chosen.setting.items())
+    return f"{chosen.provenance} {chosen.quantity}{f' with {under}' if under else ''}"
+
+
+def _remedy(lacking: Sequence[Chosen], study: str | None) -> str:
+    if lacking[0].provenance == "published":
+        return ", which nobody published; a figure can show measured values instead"
+    if study is not None:
+        return f"; 'effbench study run {study}' fills them in"
+    scored = {UNITS[chosen.quantity] in SCORE_UNITS for chosen in lacking}
+    commands = ["'effbench train' or 'effbench evaluate'"] if True in scored else []
+    commands += ["'effbench profile'"] if False in scored else []
+    return f"; {' and '.join(commands)} fills them in"
