@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,16 +161,30 @@ class EvaluateJob(Job):
             except EffbenchError:
                 return False
         wanted |= {"protocol": options.protocol, "precision": options.precision}
-        rows = rows_of(measured, self.spec)
-        scored = {
+        newest = self._newest(measured)
+        scored = [
             quantity
+            for quantity, conditions in newest.items()
+            if wanted.items() <= conditions.items() and _is_of(self.checkpoint, conditions.get("checkpoint"))
+        ]
+        asked = options.metrics or newest
+        return bool(scored) and all(any(f"{name}_".startswith(f"{it}_") for name in scored) for it in asked)
+
+    def _newest(self, measured: pd.DataFrame) -> dict[str, Mapping[str, object]]:
+        """Conditions of the last score of every quantity, which tables and figures show."""
+        place = {"data": self.data.name, "protocol": self.options.protocol}
+        if self.options.split is not None:
+            place["split"] = self.options.split
+        rows = rows_of(measured, self.spec)
+        run = None if self.training is None else self.training.plan.name
+        return {
+            quantity: conditions
             for quantity, conditions in zip(rows["quantity"], rows["conditions"], strict=True)
             # What a training noted while it validated says at what epoch.
-            if "epoch" not in conditions
-            and wanted.items() <= conditions.items()
-            and _is_of(self.checkpoint, conditions.get("checkpoint"))
+            if place.items() <= conditions.items()
+            and conditions.get("run") == run
+            and "epoch" not in conditions
         }
-        return bool(scored) and scored.issuperset(options.metrics or ())
 
     def run(self, follower: Follower) -> None:
         from effbench.infer.score_files import OtherScores
