@@ -7,10 +7,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperOption
+from typer.main import get_command
 
+from effbench.cli.output import be_quiet
 from effbench.cli.progress import showing_downloads
 from effbench.errors import EffbenchError, show_warning
 from effbench.version import VERSION
@@ -38,17 +41,18 @@ def _root(
 
 
 def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
-    """The commands; if arguments start with the name of one, that one alone, so that it starts sooner."""
+    """The commands; if the first argument but for options names one, that one alone: it starts sooner."""
     app = typer.Typer(
         name="effbench",
         help="Which audio model is worth its cost? Parameters, MACs, throughput and PSDS1 of detectors.",
         no_args_is_help=True,
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
     app.callback()(_root)
-    for name in set(arguments[:1]).intersection(COMMANDS) or COMMANDS:
+    named = [argument for argument in arguments if not argument.startswith("-")][:1]
+    for name in set(named).intersection(COMMANDS) or COMMANDS:
         module = import_module(f"effbench.cli.{name.replace('-', '_')}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
@@ -57,15 +61,35 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
+def _quiet(_context: object, _option: object, value: bool) -> None:
+    if value:
+        be_quiet()
+        warnings.simplefilter("ignore")
+
+
+def _let_be_quiet(command: Any) -> None:
+    """Give a command of typer, and all below it, the option ``--quiet``: it may stand anywhere."""
+    about = "Neither notes nor progress on stderr; errors stay."
+    quiet = TyperOption(
+        param_decls=["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help=about
+    )
+    command.params.append(quiet)
+    for below in getattr(command, "commands", {}).values():
+        _let_be_quiet(below)
+
+
 def main() -> None:
     """Run the command line; exit code 2 for wrong usage, 1 for a failed job, 130 for an interrupt."""
     warnings.showwarning = show_warning
+    be_quiet(False)
     # Threads that spin while they wait make a busy machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
         with showing_downloads():
-            command_line(sys.argv[1:])()
+            command = get_command(command_line(sys.argv[1:]))
+            _let_be_quiet(command)
+            command()
     except EffbenchError as error:
         first, *rest = str(error).splitlines()
         print("\n".join([f"error: {first}", *(f"       {line}" for line in rest)]), file=sys.stderr)

@@ -41,10 +41,13 @@ Processes = Annotated[
 Seconds = Annotated[float, typer.Option(min=0.05, max=3600, help="Length of the clip, seconds.")]
 
 Store = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Results store; results/effbench.sqlite by default.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Results store; by default $EFFBENCH_STORE, or results/effbench.sqlite."
+    ),
 ]
 Keep = Annotated[bool, typer.Option("--keep/--no-store", help="Keep the results in the store.")]
-OutputFormat = Annotated[Format, typer.Option("--format", help="table, json or csv.")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="table, markdown, json or csv.")]
 DrawnDevice = Annotated[
     str | None,
     typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),

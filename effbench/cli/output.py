@@ -8,20 +8,36 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from effbench.shown import Row, Shown, Table, rendered
+from effbench.shown import Row, Shown, Table, show
 
 
 class Format(StrEnum):
     """How data is printed."""
 
     table = "table"
+    markdown = "markdown"
     json = "json"
     csv = "csv"
 
 
+_quiet = False
+
+
+def be_quiet(quiet: bool = True) -> None:
+    """From now on print neither notes nor progress; errors stay."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether nothing but errors may be on stderr."""
+    return _quiet
+
+
 def note(message: str) -> None:
     """One line of information for the reader, on stderr."""
-    print(message, file=sys.stderr)
+    if not _quiet:
+        print(message, file=sys.stderr)
 
 
 def size(count: int) -> str:
@@ -43,21 +59,28 @@ def write_csv(rows: Sequence[Row]) -> None:
     writer.writerows(rows)
 
 
-def write_sections(sections: Iterable[Table | str]) -> None:
-    """Tables and lines of text on stdout; wide tables are never cut, but run on in a narrow terminal."""
-    from rich.console import Console
-
-    Console(width=10_000).print(rendered(sections))
+def write_sections(sections: Iterable[Table | str], form: Format = Format.table) -> None:
+    """Tables and lines of text on stdout, for the terminal or as Markdown."""
+    if form is Format.markdown:
+        parts = (part if isinstance(part, str) else part.to_markdown() for part in sections)
+        print("\n\n".join(parts))
+    else:
+        show(sections, sys.stdout)
 
 
 def write(rows: Sequence[Row], form: Format, title: str | None = None) -> None:
     """Rows in the form that was asked for; numbers stand right in a table, and ``None`` is left empty."""
+    write_table(Table(rows, title), form)
+
+
+def write_table(table: Table, form: Format) -> None:
+    """The table in the form that was asked for; JSON and CSV have all columns of its rows."""
     if form is Format.json:
-        write_json(list(rows))
+        write_json(list(table.rows))
     elif form is Format.csv:
-        write_csv(rows)
+        write_csv(table.rows)
     else:
-        write_sections([Table(rows, title)])
+        write_sections([table], form)
 
 
 def write_result(result: Shown, form: Format) -> None:
@@ -67,4 +90,4 @@ def write_result(result: Shown, form: Format) -> None:
     elif form is Format.csv:
         write_csv(result.rows())
     else:
-        write_sections(result.sections())
+        write_sections(result.sections(), form)

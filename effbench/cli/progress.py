@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from effbench.cli.output import note
+from effbench.cli.output import is_quiet, note
 from effbench.study.job import Follower
 from effbench.train.progress import Progress
 
@@ -27,7 +27,7 @@ def _bar(*, remaining: bool = True, transient: bool = True) -> Bar:
     console = Console(stderr=True)
     clock = progress.TimeRemainingColumn() if remaining else progress.TimeElapsedColumn()
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
-    disable = not console.is_terminal
+    disable = is_quiet() or not console.is_terminal
     return progress.Progress(*columns, clock, console=console, transient=transient, disable=disable)
 
 
@@ -146,6 +146,8 @@ def showing_downloads() -> Iterator[None]:
     bars: dict[str, Bar] = {}
 
     def show(name: str, done: int, total: int | None) -> None:
+        if is_quiet():
+            return
         if name not in bars:
             bars[name] = _download_bar(name)
         bars[name].update(bars[name].task_ids[0], completed=done, total=total)

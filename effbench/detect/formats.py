@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from effbench.errors import UsageError
+from effbench.shown import show
 
 if TYPE_CHECKING:
     from effbench.detect.detected import DetectedFile, Failure
@@ -63,14 +64,9 @@ def _write_table(files: Sequence[DetectedFile], stream: TextIO) -> None:
     """Nothing where there are no events."""
     if not any(map(len, files)):
         return
-    from rich.console import Console
-
     from effbench.detect.detected import event_table
 
-    table = event_table(files)
-    # Tables are never cut: lines run on.
-    console = Console(file=stream, width=Console(width=10_000).measure(table.__rich__()).maximum)
-    console.print(table)
+    show([event_table(files)], stream)
 
 
 def _write_csv(files: Sequence[DetectedFile], stream: TextIO) -> None:

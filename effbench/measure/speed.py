@@ -21,6 +21,7 @@ from effbench.measure.workload import Inputs, clips_of, is_out_of_memory, make_c
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
+from effbench.shown import significant
 
 PERCENTILES = (50, 90, 99)
 
@@ -106,10 +107,7 @@ class Throughput(Timed):
     quantity, unit = "throughput", "clips/s"
 
     def __str__(self) -> str:
-        rate, low, high = (
-            f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-            for value in (self.rate.value, self.rate.low, self.rate.high)
-        )
+        rate, low, high = (significant(x, 3) for x in (self.rate.value, self.rate.low, self.rate.high))
         return f"{rate} clips/s [{low}, {high}], batch {self.batch_size}, {self.conditions}"
 
     @property
@@ -131,10 +129,10 @@ class Latency(Timed):
     quantity, unit = "latency", "s"
 
     def __str__(self) -> str:
-        median, p90, p99 = map(self.percentile, PERCENTILES)
-        p50, low, high = (f"{1000 * seconds:.3g}" for seconds in (median.value, median.low, median.high))
-        tails = f"p90 {1000 * p90.value:.3g}, p99 {1000 * p99.value:.3g}"
-        return f"{p50} ms [{low}, {high}], {tails}, {self.conditions}"
+        median, *tails = map(self.percentile, PERCENTILES)
+        seconds = (median.value, median.low, median.high, *(tail.value for tail in tails))
+        p50, low, high, p90, p99 = (significant(1000 * x, 3) for x in seconds)
+        return f"{p50} ms [{low}, {high}], p90 {p90}, p99 {p99}, {self.conditions}"
 
     def values(self) -> dict[str, Estimate]:
         return {f"latency_p{percent}": self.percentile(percent) for percent in PERCENTILES}

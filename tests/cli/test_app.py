@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from effbench.cli.app import COMMANDS
 
 
@@ -24,6 +26,33 @@ def test_a_command_that_is_named_is_loaded_alone():
     loaded = loaded_by("from effbench.cli.app import command_line; command_line(['models', 'list'])")
     assert "effbench.cli.models" in loaded
     assert "effbench.cli.train" not in loaded
+
+
+def test_every_command_has_short_options_and_completion_is_offered(effbench):
+    assert "--install-completion" in effbench("-h").stdout
+    shown = effbench("models", "list", "-h")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "-q, --quiet" in shown.stdout
+
+
+def test_a_quiet_command_says_nothing_but_errors(effbench):
+    arguments = ("profile", "--model", "fmn01", "--no-throughput", "--format", "csv")
+    assert effbench(*arguments).stderr
+    for quiet in [("-q", *arguments), (*arguments, "--quiet")]:
+        done = effbench(*quiet)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("spec,")
+    assert "error: unknown model" in effbench("-q", "models", "show", "fmn01+x-1").stderr
+    assert effbench(*arguments).stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_tables_fit_the_terminal(effbench, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for arguments in (["models", "list"], ["profile", "--model", "fmn0?", "--no-throughput", "--no-store"]):
+        out = effbench(*arguments).stdout
+        assert max(map(len, out.splitlines())) <= columns
+        assert "fmn04" in out
 
 
 def test_help_tells_of_every_command_and_a_typing_error_is_understood(effbench):
