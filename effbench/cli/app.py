@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -89,13 +90,21 @@ def main() -> None:
         with showing_downloads():
             command = get_command(command_line(sys.argv[1:]))
             _let_be_quiet(command)
-            command()
+            try:
+                command()
+            finally:
+                sys.stdout.flush()
     except EffbenchError as error:
         first, *rest = str(error).splitlines()
         print("\n".join([f"error: {first}", *(f"       {line}" for line in rest)]), file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        if error.errno == errno.ENOSPC:
+            print("error: what was to be written has no room: the disk is full", file=sys.stderr)
+        # Python writes what is left when it ends, and would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

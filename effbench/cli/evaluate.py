@@ -82,12 +82,12 @@ def evaluate(
         raise UsageError("give --model with --data, or --scores with --ground-truth")
     from effbench.evaluate.api import evaluate as run
     from effbench.evaluate.protocol import EvaluationOptions
-    from effbench.results.store import DEFAULT_STORE
+    from effbench.results.store import default_store
 
     chosen = cast("Engine", engine)
     if plot is not None:
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
-    kept = (store or DEFAULT_STORE) if keep and own else None
+    kept = (store or default_store()) if keep and own else None
     with counting("clips") as progress:
         evaluation = run(
             model,

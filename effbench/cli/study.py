@@ -32,13 +32,13 @@ WorkOption = Annotated[
 
 def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workplace, list[Job]]:
     """Where a study works, and its jobs."""
-    from effbench.results.store import DEFAULT_STORE
+    from effbench.results.store import default_store
     from effbench.study.definition import load_study
     from effbench.study.graph import jobs
     from effbench.study.job import Workplace
 
     definition = load_study(study)
-    place = Workplace(work or Path("results/studies") / Path(study).stem, store or DEFAULT_STORE)
+    place = Workplace(work or Path("results/studies") / Path(study).stem, store or default_store())
     return place, jobs(definition, place)
 
 

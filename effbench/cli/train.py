@@ -96,7 +96,7 @@ def train(
     if devices * nodes > 1:
         # Every process would warn that no parameter was unused; read when torch is loaded.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from effbench.results.store import DEFAULT_STORE
+    from effbench.results.store import default_store
     from effbench.train.api import check_installed
     from effbench.train.runs import Hardware
 
@@ -106,7 +106,7 @@ def train(
     if dry_run:
         _estimate(plan, hardware)
     else:
-        kept = (store or DEFAULT_STORE) if keep else None
+        kept = (store or default_store()) if keep else None
         _train(plan, folder, hardware, resume=resume is not None, store=kept)
 
 

@@ -64,8 +64,8 @@ def import_shipped(store: Store) -> int:
 
 
 def newest_rows(path: Path | str | None = None) -> pd.DataFrame:
-    """Newest rows of an existing store, with everything that ships added to it."""
-    with Store(path) as store:
+    """Newest rows of an existing store, with everything that ships added to it, for this once if need be."""
+    with Store(path, scratch=True) as store:
         import_shipped(store)
         return store.latest()
 

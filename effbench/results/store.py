@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -10,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from effbench.errors import StoreError
-from effbench.results import exchange, migrations
+from effbench.files import reporting_write_errors
+from effbench.results import exchange, migrations, unwritable
 from effbench.results.measurement import Measurement, Provenance
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Where results go by default; its folder is made when needed.
-DEFAULT_STORE = Path("results/effbench.sqlite")
+_DEFAULT = Path("results/effbench.sqlite")
 
 #: Seconds to wait for another process that is writing.
 BUSY_SECONDS = 60.0
@@ -39,8 +40,14 @@ _REASONS = {
     "SQLITE_READONLY": "can't be written: the file or its folder is read-only",
     "SQLITE_CANTOPEN": "can't be opened: check that it is a file in a folder that you may write to",
     "SQLITE_FULL": "can't be written: the disk is full",
+    "SQLITE_IOERR": "can't be read or written: the disk is full or fails",
     "SQLITE_CORRUPT": "is damaged: restore it from a copy, or start a new store",
 }
+
+
+def default_store() -> Path:
+    """Where results go by default: ``$EFFBENCH_STORE``, or a file under the current folder."""
+    return Path(os.environ.get("EFFBENCH_STORE") or _DEFAULT)
 
 
 class Selection(TypedDict, total=False):
@@ -56,28 +63,52 @@ class Store:
     """An open results store; a context manager.
 
     Safe with several processes, each with its own ``Store``: readers never wait, writers take turns.
-    A process that dies leaves either all rows of an ``add`` or none.
+    A process that dies leaves either all rows of an ``add`` or none. A store that can't be written is read as
+    it was when it was opened.
 
     Args:
-        path: the database file; ``results/effbench.sqlite`` under the current folder by default.
-        create: make the file if there is none. The folder of a path other than the default must exist.
+        path: the database file; by default ``$EFFBENCH_STORE``, or ``results/effbench.sqlite`` under the
+            current folder.
+        create: make the file if there is none; it must be one that can be written. The folder of a path
+            other than ``results/effbench.sqlite`` must exist.
+        scratch: let additions to a store that can't be written live until it is closed, instead of refusing
+            them.
 
     Raises:
         StoreError: no such store or folder, no results store, or one of a newer effbench.
     """
 
-    def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
-        self.path = DEFAULT_STORE if path is None else Path(path)
+    def __init__(
+        self, path: Path | str | None = None, *, create: bool = False, scratch: bool = False
+    ) -> None:
+        self.path = default_store() if path is None else Path(path)
         _prepare(self.path, create)
         with self._readable_errors():
-            self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
-                self._connection.row_factory = sqlite3.Row
-                migrations.migrate(self._connection)
-                _write_ahead(self._connection)
-            except BaseException:
-                self._connection.close()
-                raise
+            writable = unwritable.is_writable(self.path)
+            if create and not writable:
+                raise StoreError(_REASONS["SQLITE_READONLY"])
+            self._connection, in_file = self._connect(create=create, in_file=writable)
+            self._accepts = in_file or scratch
+
+    def _connect(self, *, create: bool, in_file: bool) -> tuple[sqlite3.Connection, bool]:
+        """The file, ready to use, or (false) a copy in memory where it can't be written."""
+        connection = (
+            sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            if in_file
+            else unwritable.in_memory(self.path)
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            migrations.migrate(connection)
+            if in_file:
+                _write_ahead(connection)
+        except BaseException as error:
+            connection.close()
+            full = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_IOERR", "SQLITE_FULL"))
+            if in_file and full and not create:
+                return self._connect(create=create, in_file=False)
+            raise
+        return connection, in_file
 
     def add(self, measurements: Iterable[Measurement]) -> int:
         """Keep measurements, all or (on an error) none; returns the number of rows that were new.
@@ -86,6 +117,8 @@ class Store:
             StoreError: a value that can't be stored, or a store that can't be written.
         """
         encoded = [exchange.encode(measurement) for measurement in measurements]
+        if not self._accepts:
+            raise StoreError(f"'{self.path}' {_REASONS['SQLITE_READONLY']}")
         with self._readable_errors(), self._transaction():
             before = self._connection.total_changes
             self._connection.executemany(
@@ -190,14 +223,15 @@ def _prepare(path: Path, create: bool) -> None:
     """Make the default store's folder; refuse what can't become a store."""
     if path.is_dir():
         raise StoreError(
-            f"'{path}' is a folder: give the file of a results store, e.g. {path / DEFAULT_STORE.name}"
+            f"'{path}' is a folder: give the file of a results store, e.g. {path / _DEFAULT.name}"
         )
     if path.is_file():
         return
     if not create:
         raise StoreError(f"there is no results store '{path}'; 'effbench study run paper' fills one")
-    if path == DEFAULT_STORE:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if path == _DEFAULT:
+        with reporting_write_errors(path, StoreError):
+            path.parent.mkdir(parents=True, exist_ok=True)
     elif not path.parent.is_dir():
         raise StoreError(
             f"the folder of the results store '{path}' does not exist: create '{path.parent}' first"
@@ -205,7 +239,7 @@ def _prepare(path: Path, create: bool) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work side by side; a store that can't be written is left as it is.
+    """Let readers and a writer work side by side.
 
     SQLite does not wait for a lock when it changes the journal mode, so the waiting is done here.
     """
@@ -216,8 +250,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname.startswith("SQLITE_READONLY"):
-                return
             if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,20 @@ def test_help_tells_of_every_command_and_a_typing_error_is_understood(effbench):
     wrong = effbench("profil", "--model", "fmn04")
     assert wrong.returncode == 2
     assert "Did you mean 'profile'" in wrong.stderr
+
+
+@pytest.mark.parametrize("arguments", [["models", "list"], ["models", "list", "--format", "csv"], ["-h"]])
+def test_a_full_disk_behind_stdout_is_one_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "effbench", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: what was to be written has no room: the disk is full\n"
+
+
+def test_the_environment_names_the_store_of_every_command(effbench, monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFBENCH_STORE", "mine.sqlite")
+    assert "kept in mine.sqlite" in effbench("profile", "--model", "fmn01", "--no-throughput").stderr
+    (tmp_path / "one.yaml").write_text("title: one\nmodels: [fmn01]\ntasks: {}\n")
+    assert "fmn01" in effbench("study", "show", "one.yaml").stdout
+    assert not (tmp_path / "results").exists()

@@ -8,8 +8,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 from effbench.errors import StoreError
 from effbench.results import exchange, migrations
 from effbench.results.measurement import UNITS, Measurement
+from effbench.results.shipped import newest_rows
 from effbench.results.store import Store
 
 BASE = Measurement(
@@ -402,12 +406,60 @@ def test_the_default_store_makes_its_folder(tmp_path: Path, monkeypatch: pytest.
         assert len(store.read()) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_a_read_only_store_can_be_read(path: Path) -> None:
-    with Store(path, create=True) as store:
+def test_the_environment_names_another_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EFFBENCH_STORE", str(tmp_path / "mine.sqlite"))
+    with Store(create=True) as store:
+        assert repr(store) == f"<Store {tmp_path / 'mine.sqlite'}>"
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "with a write-ahead log"])
+@pytest.mark.parametrize("modes", [(0o444, 0o755), (0o644, 0o555), (0o444, 0o555)])
+def test_a_read_only_store_can_be_read(closed: bool, modes: tuple[int, int]) -> None:
+    with open_folder() as folder, ExitStack() as stack:
+        path = folder / "store.sqlite"
+        store = stack.enter_context(Store(path, create=True))
         store.add([BASE])
-    path.chmod(0o444)
-    with Store(path) as store:
-        assert len(store.read()) == 1
-        with pytest.raises(StoreError, match="read-only"):
-            store.add([replace(BASE, value=1.0)])
+        if closed:
+            store.close()
+        else:  # as a process that died leaves it
+            (folder / "store.sqlite-shm").unlink()
+        for place, mode in zip((path, folder), modes, strict=True):
+            place.chmod(mode)
+        with unprivileged():
+            with Store(path) as read_only:
+                assert len(read_only.read()) == 1
+                with pytest.raises(StoreError, match=r"store\.sqlite' can't be written: .* read-only"):
+                    read_only.add([replace(BASE, value=1.0)])
+            with pytest.raises(StoreError, match="read-only"):
+                Store(path, create=True)
+            assert len(newest_rows(path)) > 1
+        assert sorted(file.name for file in folder.glob("*.sqlite")) == ["store.sqlite"]
+
+
+def test_a_store_that_may_not_be_read_is_one_line() -> None:
+    with open_folder() as folder:
+        Store(folder / "store.sqlite", create=True).close()
+        (folder / "store.sqlite").chmod(0)
+        with unprivileged(), pytest.raises(StoreError, match="can't be read: Permission denied"):
+            Store(folder / "store.sqlite")
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may look into."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+        Path(folder).chmod(0o755)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """The superuser, for whom no file is read-only, becomes nobody inside."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
