@@ -1,21 +1,80 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, under names that every file system takes."""
 
 from __future__ import annotations
 
 import os
+import platform
+import re
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from effbench.errors import EffbenchError
+from effbench.identity import digest
 
 _TEMPORARY = ".effbench-"
+_OWNER = re.compile(re.escape(_TEMPORARY) + r"([0-9a-f]{8})-(\d+)-")
+_ABANDONED_SECONDS = 86_400.0
+#: Bytes of a name that file systems take, less what may still be put between stem and suffix.
+_LONGEST_NAME = 255 - 15
+
+
+def readable(name: str | os.PathLike[str]) -> str:
+    """A file's name in one line of text: line breaks and bytes that are no text as backslash escapes."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def file_name(name: str, suffix: str) -> str:
+    """``name + suffix``, the last part cut to what file systems take and told apart by its digest."""
+    folder, slash, last = name.rpartition("/")
+    if len((last + suffix).encode()) > _LONGEST_NAME:
+        tag = f"~{digest(last)}"
+        room = _LONGEST_NAME - len((tag + suffix).encode())
+        last = last.encode()[:room].decode(errors="ignore") + tag
+    return f"{folder}{slash}{last}{suffix}"
 
 
 def is_temporary(path: Path) -> bool:
     """Whether a file is one that ``replacing`` was writing when its process was killed."""
     return path.name.startswith(_TEMPORARY)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Delete, at any depth, the temporary files of processes that are gone.
+
+    Those of another machine, whose processes can't be seen, are deleted when a day has passed since they were
+    written to.
+    """
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names if name.startswith(_TEMPORARY)):
+            with suppress(OSError):
+                owner = _OWNER.match(path.name)
+                if owner and owner[1] == _machine():
+                    gone = not _is_running(int(owner[2]))
+                else:
+                    gone = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+                if gone:
+                    path.unlink()
+
+
+@cache
+def _machine() -> str:
+    """What tells apart machines, their starts, and containers that number processes on their own."""
+    known: list[object] = [platform.node()]
+    with suppress(OSError):
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        known.append(Path("/proc/self/ns/pid").stat().st_ino)
+    return digest(known)[:8]
+
+
+def _is_running(process: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(process)
 
 
 @contextmanager
@@ -35,7 +94,7 @@ def replacing(
     Raises:
         EffbenchError: of the given type; the folder is missing or full, or can't be written.
     """
-    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
+    temporary = path.with_name(f"{_TEMPORARY}{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
     with reporting_write_errors(path, error):
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,4 +114,4 @@ def reporting_write_errors(path: Path, error: type[EffbenchError] = EffbenchErro
     try:
         yield
     except OSError as reason:
-        raise error(f"'{path}' can't be written: {reason.strerror or reason}") from reason
+        raise error(f"'{readable(path)}' can't be written: {reason.strerror or reason}") from reason

@@ -1,9 +1,10 @@
 """Audio from anywhere as 16 kHz mono float32: whole, or block by block in constant memory.
 
-Decoding is libsndfile's (WAV, FLAC, OGG, MP3, AIFF, …), resampling is soxr's at high quality, channels are
-averaged. An ``AudioError`` of one line names a file that can't be used: missing, empty, not audio, without
-samples, of a sample rate outside 1 kHz to 1 MHz, or with samples that are not finite or beyond ±1e12. A
-truncated or damaged file is decoded up to the damage, and ``on_damage`` called (by default it warns).
+Decoding is libsndfile's (WAV, FLAC, OGG, MP3, AIFF, …), or PyAV's where that is installed (M4A, MP4, WebM,
+WMA, …); resampling is soxr's at high quality, channels are averaged. An ``AudioError`` of one line names a
+file that can't be used: missing, empty, not audio, without samples, of a sample rate outside 1 kHz to 1 MHz,
+or with samples that are not finite or beyond ±1e12. A truncated or damaged file is decoded up to the damage,
+and ``on_damage`` called (by default it warns).
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from effbench.data.media_files import MediaFile
 from effbench.data.sound_files import AudioSource as AudioSource
 from effbench.data.sound_files import Samples as Samples
 from effbench.data.sound_files import can_seek, mono_blocks, open_sound
 from effbench.errors import AudioError, EffbenchWarning
 from effbench.grid import CLIP_SECONDS, SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from effbench.data.sound_files import Sound
 
 _RATES = (1_000, 1_000_000)
 
@@ -33,9 +39,9 @@ class AudioInfo:
     """Samples per second in the file."""
     channels: int
     format: str
-    """libsndfile's names, e.g. ``WAV/PCM_16``."""
+    """Container and coding, e.g. ``WAV/PCM_16`` or ``MOV/AAC``."""
     estimated: bool
-    """Whether the duration is the header's estimate (MP3); ``audio_info(…, count=True)`` counts."""
+    """Whether the duration is the header's estimate (MP3, media); ``audio_info(…, count=True)`` counts."""
 
 
 def _warn(message: str) -> None:
@@ -118,7 +124,7 @@ def audio_info(source: AudioSource, *, count: bool = False, name: str | None = N
     """
     with open_sound(source, name) as (sound, label):
         _check_rate(sound.samplerate, label)
-        known = 0 < sound.frames < 1 << 40
+        known = _states_length(sound)
         frames = sound.frames
         if count or not known:
             frames = sum(len(block) for block in mono_blocks(sound, label, lambda _: None))
@@ -127,8 +133,18 @@ def audio_info(source: AudioSource, *, count: bool = False, name: str | None = N
             rate=sound.samplerate,
             channels=sound.channels,
             format=f"{sound.format}/{sound.subtype}",
-            estimated=known and not count and "MPEG" in sound.subtype,
+            estimated=known and not count and (isinstance(sound, MediaFile) or "MPEG" in sound.subtype),
         )
+
+
+def stated_seconds(source: AudioSource) -> float | None:
+    """Length as the header says it, ``None`` where it does not; nothing is decoded. Raises ``AudioError``."""
+    with open_sound(source) as (sound, _):
+        return sound.frames / sound.samplerate if _states_length(sound) else None
+
+
+def _states_length(sound: Sound) -> bool:
+    return 0 < sound.frames < 1 << 40
 
 
 def _resampled(

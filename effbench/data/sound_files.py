@@ -1,4 +1,4 @@
-"""Decoding with libsndfile: mono blocks at the file's own rate, from any sample to the end or the damage.
+"""Decoding with libsndfile, else PyAV: mono blocks at the file's own rate, up to the end or the damage.
 
 Every source becomes a file descriptor. libsndfile then reads it itself: no Python function is called from C,
 where an error would be printed and lost, and no format is guessed from a file's suffix. So hostile bytes end
@@ -21,10 +21,14 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from effbench.data.media_files import MEDIA_HELP, MEDIA_SUFFIXES, MediaError, MediaFile, can_decode_media
 from effbench.errors import AudioError
+from effbench.files import readable
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
+
+    Sound: TypeAlias = SoundFile | MediaFile
 
 Samples: TypeAlias = NDArray[np.float32]
 AudioSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
@@ -37,8 +41,8 @@ _SEEKABLE = re.compile("PCM_.*|FLOAT|DOUBLE")
 
 
 @contextlib.contextmanager
-def open_sound(source: AudioSource, name: str | None = None) -> Iterator[tuple[SoundFile, str]]:
-    """An open ``SoundFile`` and the source's name for messages.
+def open_sound(source: AudioSource, name: str | None = None) -> Iterator[tuple[Sound, str]]:
+    """An open ``SoundFile`` or ``MediaFile`` and the source's name for messages.
 
     A file object is read from its start if it can seek; one that can't (a pipe, a member of an archive) is
     copied to a temporary file first.
@@ -55,17 +59,34 @@ def open_sound(source: AudioSource, name: str | None = None) -> Iterator[tuple[S
             if not os.lseek(descriptor, 0, os.SEEK_END):
                 raise AudioError(f"{label}: the file is empty")
             os.lseek(descriptor, 0, os.SEEK_SET)
-            sound = stack.enter_context(soundfile.SoundFile(descriptor, closefd=False))
+            sound: Sound = stack.enter_context(soundfile.SoundFile(descriptor, closefd=False))
         except soundfile.SoundFileError as error:
-            raise AudioError(f"{label}: no audio that can be decoded ({_reason(error)})") from error
+            try:
+                sound = _media(descriptor, source, stack)
+            except MediaError as unknown:
+                reason = str(unknown) or _reason(error)
+                raise AudioError(f"{label}: no audio that can be decoded ({reason})") from error
         except OSError as error:
             raise AudioError(f"{label}: {error.strerror or error}") from error
         yield sound, label
 
 
+def _media(descriptor: int, source: AudioSource, stack: contextlib.ExitStack) -> MediaFile:
+    """What libsndfile does not know; ``MediaError`` with a reason where the suffix says that it is media."""
+    named = isinstance(source, (str, os.PathLike)) and Path(source).suffix.lower() in MEDIA_SUFFIXES
+    if not can_decode_media():
+        raise MediaError(MEDIA_HELP if named else "")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    file = stack.enter_context(io.FileIO(descriptor, closefd=False))
+    try:
+        return MediaFile(file, stack)
+    except MediaError as error:
+        raise error if named else MediaError from None
+
+
 def _label(source: object) -> str:
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
+        return readable(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"{len(source):,} bytes"
     name = getattr(source, "name", None)
@@ -97,7 +118,7 @@ def _in_memory() -> BinaryIO:
     return tempfile.TemporaryFile(buffering=0)
 
 
-def can_seek(sound: SoundFile) -> bool:
+def can_seek(sound: Sound) -> bool:
     """Whether decoding from the middle gives the samples that decoding from the start gives there.
 
     True of PCM in any container and of FLAC; not of formats that predict from earlier samples (MP3, OGG).
@@ -106,7 +127,7 @@ def can_seek(sound: SoundFile) -> bool:
 
 
 def mono_blocks(
-    sound: SoundFile,
+    sound: Sound,
     label: str,
     on_damage: Callable[[str], None],
     *,
@@ -151,9 +172,10 @@ def mono_blocks(
         on_damage(f"{label}: damaged after {done / rate:.2f} s ({cause}); the part before it is used")
 
 
-def _seek(sound: SoundFile, first: int, label: str, on_damage: Callable[[str], None]) -> bool:
+def _seek(sound: Sound, first: int, label: str, on_damage: Callable[[str], None]) -> bool:
     import soundfile
 
+    assert not isinstance(sound, MediaFile)
     if first >= sound.frames:
         return False
     try:
@@ -168,10 +190,15 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "error_string", error)).strip().rstrip(".") or "decoder failed"
 
 
-def _read(sound: SoundFile, buffer: Samples, done: int) -> tuple[int, str]:
+def _read(sound: Sound, buffer: Samples, done: int) -> tuple[int, str]:
     """Frames decoded into ``buffer`` after ``done`` others, and what stopped the decoder, if anything did."""
     import soundfile
 
+    if isinstance(sound, MediaFile):
+        try:
+            return sound.read(buffer), ""
+        except MediaError as error:
+            return 0, str(error)
     try:
         return len(sound.read(dtype="float32", always_2d=True, out=buffer)), ""
     except soundfile.SoundFileError as error:
@@ -193,8 +220,11 @@ def _mono(block: Samples, label: str, start: float) -> Samples:
     return mono
 
 
-def _missing(sound: SoundFile, frames: int, done: int) -> int:
+def _missing(sound: Sound, frames: int, done: int) -> int:
     """Frames that the header promises and the file lacks."""
+    if isinstance(sound, MediaFile):
+        # Containers count what encoders put before and after the audio.
+        return frames - done if frames - done > sound.samplerate else 0
     if frames < _UNKNOWN and done < frames:
         return frames - done
     shortened = _TRUNCATED.search(sound.extra_info)
