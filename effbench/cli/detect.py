@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +12,9 @@ import typer
 
 from effbench.cli import options
 from effbench.cli.output import note
-from effbench.cli.progress import status
+from effbench.cli.progress import clock, status
 from effbench.detect.formats import BadDestination, EventFormat, OtherRun
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import EffbenchError, Stopped, UsageError
 from effbench.grid import FRAME_SECONDS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from effbench.detect.event_decoding import Decoding
     from effbench.detect.inputs import Source
     from effbench.detect.outputs import Outputs
+    from effbench.detect.record import Remaining
     from effbench.infer.scorer import FrameScorer
 
 _FRAMES = {"": 1.0, "ms": 1e-3 / FRAME_SECONDS, "s": 1 / FRAME_SECONDS}
@@ -80,15 +81,12 @@ def detect(
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
     from effbench.detect.event_decoding import Decoding, check_thresholds
-    from effbench.detect.inputs import find
+    from effbench.detect.inputs import find, skipped_media
     from effbench.detect.outputs import Destinations, default_format
 
     with naming("--threshold"):
         limits = check_thresholds(threshold or [0.5])
     window = median_frames(median_window)
-    sources = find(audio)
-    with _naming_destinations():
-        places = Destinations(len(sources), form or default_format(out), out, scores, plot)
     import torch
 
     from effbench.detect.run import run_record
@@ -96,6 +94,12 @@ def detect(
     from effbench.models.chosen import choose_model
 
     inference = Inference(device, precision, batch_size, overlap)
+    found = find(audio)
+    sources = found.sources
+    with _naming_destinations():
+        places = Destinations(len(sources), form or default_format(out), out, scores, plot)
+    if found.left_out:
+        note(f"note: {skipped_media(found.left_out)}")
     chosen = choose_model(model, checkpoint)
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
@@ -105,18 +109,30 @@ def detect(
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
     run = run_record(chosen, decoding, inference)
     with _naming_destinations(), places.open(run, decoding.labels, overwrite=overwrite) as outputs:
-        todo = [source for source in sources if not outputs.done(source)]
+        remaining = outputs.remaining(sources)
         if places.folder is not None:
-            note(f"{_files(len(sources))}, {len(sources) - len(todo)} of them done before")
-        failures = _detect(todo, scorer, decoding, outputs, single=len(sources) == 1)
+            _tell_remaining(len(sources), remaining)
+        try:
+            failures = _detect(remaining.sources, scorer, decoding, outputs, single=len(sources) == 1)
+        except KeyboardInterrupt:
+            if places.folder is None:
+                raise
+            raise Stopped("interrupted: the same command does the files that are left") from None
         outputs.finish(failures)
     if places.folder is not None:
         note(f"results in {out}")
+    elif out is not None and outputs.held:
+        note(f"{sum(map(len, outputs.held)):,} events of {_files(len(outputs.held))} in {out}")
     elif places.form is EventFormat.table and outputs.held and not any(map(len, outputs.held)):
         note("no events")
     if failures:
         several = f"{len(failures)} of {_files(len(sources))} could not be used"
         raise EffbenchError(several if len(sources) > 1 else str(failures[0]))
+
+
+def _tell_remaining(count: int, remaining: Remaining) -> None:
+    changed = f"; {_files(remaining.changed)} changed since, done again" if remaining.changed else ""
+    note(f"{_files(count)}, {count - len(remaining.sources)} of them done before{changed}")
 
 
 def _files(count: int) -> str:
@@ -160,7 +176,7 @@ def median_frames(text: str) -> int:
 
 
 def _detect(
-    sources: list[Source], scorer: FrameScorer, decoding: Decoding, outputs: Outputs, *, single: bool
+    sources: Sequence[Source], scorer: FrameScorer, decoding: Decoding, outputs: Outputs, *, single: bool
 ) -> list[Failure]:
     """Keep the events; files that fail are returned, and reported at once unless there is just one."""
     from effbench.detect.detected import Failure
@@ -168,27 +184,31 @@ def _detect(
 
     failures = []
     with status(len(sources)) as bar:
+        seconds: float | None = None
 
-        def at(name: str, seconds: float) -> None:
-            if name != bar.name:
-                bar.start(name)
-            minutes, rest = divmod(int(seconds), 60)
-            bar.bar.update(bar.task, description=f"{name} {minutes}:{rest:02d}")
+        def at(source: Source, done: float) -> None:
+            nonlocal seconds
+            if source.name != bar.name:
+                bar.start(source.name)
+                seconds = source.seconds()
+            length = f" of {clock(seconds)}" if seconds else ""
+            bar.within(f"{clock(done)}{length}", done / seconds if seconds else 0.0)
 
         results = detect_files(
-            sources,
+            outputs.identified(sources),
             scorer,
             decoding,
             listen=outputs.listeners,
             on_damage=lambda message: bar.line(f"note: {message}"),
-            on_seconds=lambda source, seconds: at(source.name, seconds),
+            on_seconds=at,
         )
         with closing(results):
             for result in results:
                 if isinstance(result, Failure):
                     failures.append(result)
                     if not single:
-                        at(result.name, 0)
+                        if result.name != bar.name:
+                            bar.start(result.name)
                         bar.line(f"failed: {result}")
                 else:
                     outputs.keep(result)

@@ -26,7 +26,11 @@ def _bar(*, remaining: bool = True, transient: bool = True) -> Bar:
 
     console = Console(stderr=True)
     clock = progress.TimeRemainingColumn() if remaining else progress.TimeElapsedColumn()
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+    )
     disable = is_quiet() or not console.is_terminal
     return progress.Progress(*columns, clock, console=console, transient=transient, disable=disable)
 
@@ -44,6 +48,7 @@ class Status(Follower):
     def __init__(self, bar: Bar, total: int) -> None:
         self.bar, self.task, self.total = bar, bar.add_task("", total=total), total
         self.started, self.name, self.printed = 0, "", time.monotonic()
+        self.began = time.monotonic()
 
     def start(self, name: str) -> None:
         self.name, self.printed = name, time.monotonic()
@@ -59,11 +64,36 @@ class Status(Follower):
             self.printed = time.monotonic()
             note(f"  {text}")
 
+    def within(self, text: str, fraction: float) -> None:
+        """How far the current job is, in words and from 0 to 1; says how long all of them will still take."""
+        share = (self.started - 1 + min(fraction, 1.0)) / self.total
+        seconds = time.monotonic() - self.began
+        if share > 0 and seconds > 2:
+            text += f", about {_duration(seconds * (1 - share) / share)} left"
+        self.bar.update(self.task, description=f"{self.name} {text}")
+        if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
+            self.printed = time.monotonic()
+            note(f"  {self.name} {text}")
+
     def line(self, text: str) -> None:
         if self.bar.disable:
             note(f"  {text}")
         else:
             self.bar.console.print(f"{self.name}: {text}", markup=False, highlight=False)
+
+
+def clock(seconds: float) -> str:
+    """``2:05`` or ``1:02:05``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _duration(seconds: float) -> str:
+    """Roughly, as people say it: ``40 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Literal
 
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.event_decoding import Decoding
-from effbench.detect.inputs import find
+from effbench.detect.inputs import find, skipped_media
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchWarning, UsageError
 from effbench.infer.scorer import FrameScorer, Inference
@@ -69,7 +69,9 @@ def detect(
     """
     if errors not in ("raise", "warn"):
         raise UsageError(f"errors must be 'raise' or 'warn', not '{errors}'")
-    sources = find([paths] if isinstance(paths, str | os.PathLike) else paths)
+    found = find([paths] if isinstance(paths, str | os.PathLike) else paths)
+    if found.left_out:
+        warnings.warn(skipped_media(found.left_out), EffbenchWarning, stacklevel=2)
     chosen = choose_model(model, checkpoint)
     if chosen.checkpoint is None:
         message = "no checkpoint, so the weights are untrained: the events mean nothing"
@@ -84,7 +86,7 @@ def detect(
     )
     inference = Inference(device, precision, batch_size, overlap)
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
-    results = detect_files(sources, scorer, decoding, keep_scores=keep_scores)
+    results = detect_files(found.sources, scorer, decoding, keep_scores=keep_scores)
     return _files(results, strict=errors == "raise")
 
 

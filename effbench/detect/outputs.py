@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,16 +14,16 @@ from typing import TYPE_CHECKING, TextIO
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.figure import IMAGE_SUFFIXES, draw_file
 from effbench.detect.file_decoder import FrameListener
-from effbench.detect.formats import BadDestination, EventFormat, OtherRun, write_events
+from effbench.detect.formats import BadDestination, EventFormat, write_events
 from effbench.detect.inputs import Source
+from effbench.detect.record import AudioIdentity, FolderRecord, Remaining
 from effbench.detect.score_tables import ScoreListener, open_score_table
 from effbench.errors import EffbenchError
-from effbench.files import replacing
+from effbench.files import file_name, remove_abandoned, replacing
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-MANIFEST = "effbench-detect.json"
 SCORES_SUFFIX = ".parquet"
 #: Formats that a file's suffix means, where none is asked for.
 BY_SUFFIX = {form.suffix: form for form in EventFormat if form is not EventFormat.table}
@@ -48,6 +49,7 @@ class Destinations:
 
     Raises:
         BadDestination: files could not be told apart there, or a suffix means nothing.
+        EffbenchError: a folder is missing, or can't be written.
     """
 
     count: int
@@ -75,6 +77,9 @@ class Destinations:
                 raise BadDestination("plot", message)
             if self.count > 1:
                 raise BadDestination("plot", f"'{plot}' is one file for {self.count} sources: use a folder")
+        for place in (self.out, scores, plot):
+            if place is not None:
+                _check_writable(place)
 
     @property
     def folder(self) -> Path | None:
@@ -94,18 +99,20 @@ class Destinations:
             OtherRun: the folder's results were made in another way.
             EffbenchError: something can't be written.
         """
+        record = None
         if self.folder is not None:
             scores, plot = (path and str(path) for path in (self.scores, self.plot))
             run = {**run, "kept": {"format": self.form.value, "scores": scores, "plot": plot}}
-            _prepare(self.folder, run, overwrite=overwrite)
-        elif self.out is not None and not self.out.parent.is_dir():
-            raise EffbenchError(f"'{self.out}' can't be written: there is no folder '{self.out.parent}'")
+            record = FolderRecord(self.folder, run, overwrite=overwrite)
+        for place in (self.out, self.scores, self.plot):
+            if place is not None and place.is_dir():
+                remove_abandoned(place)
         with ExitStack() as stack:
             writer = None
             if self.scores is not None and not _is_folder(self.scores):
                 opened = open_score_table(self.scores, labels, several=True, about=json.dumps(run))
                 writer = stack.enter_context(opened)
-            yield Outputs(self, run, labels, writer)
+            yield Outputs(self, run, labels, writer, record)
 
 
 @dataclass(frozen=True)
@@ -113,34 +120,42 @@ class Outputs:
     """The opened destinations of a run; ``held`` are files whose events are written at the end.
 
     A folder holds ``<audio file>.<format>`` for each source. It appears when it is complete, after everything
-    else that is kept of the same audio. ``effbench-detect.json`` says how all of them were made.
+    else that is kept of the same audio, and counts when the folder's ``record`` has it.
     """
 
     places: Destinations
     run: Mapping[str, object]
     labels: Sequence[str]
     writer: pq.ParquetWriter | None
+    record: FolderRecord | None
     held: list[DetectedFile] = field(default_factory=list)
+    _audio: dict[str, AudioIdentity] = field(default_factory=dict)
 
-    def done(self, source: Source) -> bool:
-        """Whether an earlier run finished this source, and its audio has not changed since."""
+    def remaining(self, sources: Sequence[Source]) -> Remaining:
+        """Sources whose results are not in the folder yet; raises ``OtherRun`` where others' are."""
+        return Remaining(sources) if self.record is None else self.record.remaining(sources, self._exists)
+
+    def identified(self, sources: Iterable[Source]) -> Iterator[Source]:
+        """The same sources; what their audio is is noted before it is read."""
+        for source in sources:
+            if self.record is not None:
+                with suppress(OSError):
+                    self._audio[source.name] = AudioIdentity.of(source)
+            yield source
+
+    def _exists(self, source: Source) -> bool:
         folder, scores = self.places.folder, self.places.scores
-        if folder is None or isinstance(source.audio, bytes):
-            return False
-        try:
-            # What is older than the manifest was made in another way, and is to be overwritten.
-            newest = max(file.stat().st_mtime_ns for file in (source.audio, folder / MANIFEST))
-            current = newest <= self._result(folder, source.name).stat().st_mtime_ns
-        except OSError:
-            return False
-        return current and (scores is None or _score_table(scores, source).is_file())
+        assert folder is not None
+        return self._result(folder, source.name).is_file() and (
+            scores is None or _score_table(scores, source).is_file()
+        )
 
     def listeners(self, source: Source) -> Iterator[AbstractContextManager[FrameListener]]:
         """What follows the frames of a source."""
         plot, scores = self.places.plot, self.places.scores
         if plot is not None:
             parts = _is_folder(plot)
-            yield draw_file(source, plot / f"{source.name}.png" if parts else plot, parts=parts)
+            yield draw_file(source, plot / file_name(source.name, ".png") if parts else plot, parts=parts)
         if self.writer is not None:
             yield nullcontext(ScoreListener(source.name, self.writer))
         elif scores is not None:
@@ -160,6 +175,8 @@ class Outputs:
         else:
             with _text_file(self._result(folder, file.name), make_folder=True) as stream:
                 write_events([file], self.places.form, stream, run=self.run)
+            if self.record is not None and file.name in self._audio:
+                self.record.add(file.name, self._audio.pop(file.name))
 
     def finish(self, failures: Sequence[Failure]) -> None:
         """Write what was held."""
@@ -170,42 +187,18 @@ class Outputs:
             write_events(self.held, self.places.form, stream, run=self.run, failures=failures)
 
     def _result(self, folder: Path, name: str) -> Path:
-        return folder / f"{name}{self.places.form.suffix}"
+        return folder / file_name(name, self.places.form.suffix)
 
 
-def _prepare(folder: Path, run: Mapping[str, object], *, overwrite: bool) -> None:
-    """Make a folder of results, or see that those in it were made alike."""
-    manifest = folder / MANIFEST
-    try:
-        if manifest.is_file() and not overwrite:
-            _compare(folder, json.loads(manifest.read_text(encoding="utf-8")), run)
-            return
-    except OSError as error:
-        raise EffbenchError(f"'{manifest}' can't be read: {error.strerror or error}") from None
-    except ValueError:
-        raise EffbenchError(f"{manifest} is damaged: use another folder, or overwrite it") from None
-    with _text_file(manifest, make_folder=True) as stream:
-        stream.write(json.dumps(run, indent=2) + "\n")
-
-
-def _compare(folder: Path, earlier: Mapping[str, object], run: Mapping[str, object]) -> None:
-    before, now = _flat(earlier), _flat(json.loads(json.dumps(run)))
-    changed = [
-        f"{key.replace('_', '-')}: {json.dumps(before.get(key))} before, {json.dumps(now.get(key))} now"
-        for key in dict.fromkeys((*before, *now))
-        if before.get(key) != now.get(key)
-    ]
-    if changed:
-        raise OtherRun("\n".join([f"the results in '{folder}' were made in another way", *changed]))
-
-
-def _flat(values: Mapping[str, object]) -> dict[str, object]:
-    """What results depend on: all but the version, since a later one resumes the same run."""
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if key != "effbench":
-            flat |= value if isinstance(value, Mapping) else {key: value}
-    return flat
+def _check_writable(place: Path) -> None:
+    """Raise before work starts what would be lost at its end; what is made later on is checked then."""
+    folder = place if place.is_dir() else place.parent
+    if not folder.is_dir() and not _is_folder(place):
+        raise EffbenchError(f"'{place}' can't be written: there is no folder '{folder}'")
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise EffbenchError(f"'{place}' can't be written: no permission to write in '{folder}'")
+    if place.exists() and not (place.is_dir() or place.is_file()):
+        raise EffbenchError(f"'{place}' can't be written: it is neither a file nor a folder")
 
 
 @contextmanager
@@ -222,4 +215,4 @@ def _is_folder(path: Path) -> bool:
 
 
 def _score_table(folder: Path, source: Source) -> Path:
-    return folder / f"{source.name}{SCORES_SUFFIX}"
+    return folder / file_name(source.name, SCORES_SUFFIX)

@@ -12,6 +12,7 @@ from effbench.detect.event_decoding import Decoding
 from effbench.detect.file_decoder import FileDecoder, FrameListener
 from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
+from effbench.files import readable
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
 from effbench.infer.batches import score_windows
 from effbench.infer.scorer import FrameScorer, Inference
@@ -72,7 +73,7 @@ def _windows(
 ) -> Iterator[tuple[tuple[int, Source], Window | Failure]]:
     """Every window of every source; runs in the decoding thread."""
     for number, source in enumerate(sources):
-        label = source.name if isinstance(source.audio, bytes) else str(source.audio)
+        label = source.name if isinstance(source.audio, bytes) else readable(source.audio)
         try:
             blocks = stream_audio(source.audio, block_seconds=CLIP_SECONDS, name=label, on_damage=on_damage)
             for window in cut(blocks, overlap=scorer.inference.overlap, min_samples=scorer.min_samples):

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from effbench.detect.record import INPUTS
 from tests.command import started
 from tests.detect import heard
 
@@ -114,48 +114,19 @@ def test_scores_of_several_files_in_one_and_in_a_folder(detect, files, tmp_path)
     assert not list(tmp_path.rglob(".*"))
 
 
-def test_folder_of_results_is_continued_not_repeated(detect, files, tmp_path):
-    shutil.copytree(files / "audio", tmp_path / "audio")
-    first = detect("audio", "--out", "results", "--format", "dcase", "--threshold", 0.8)
-    assert first.returncode == 0, first.stderr
-    results = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*.tsv")}
-    assert {path.name for path in results} == {"one.wav.tsv", "two.flac.tsv", "three.mp3.tsv"}
-    (tmp_path / "results" / "sub" / "two.flac.tsv").unlink()
-    later = time.time() + 5
-    os.utime(tmp_path / "audio" / "one.wav", (later, later))
-    again = detect("audio", "--out", "results", "--format", "dcase", "--threshold", 0.8)
-    assert "3 files, 1 of them done before" in again.stderr
-    now = {path: path.stat().st_mtime_ns for path in results}
-    assert [path.name for path in results if now[path] == results[path]] == ["three.mp3.tsv"]
-
-
-def test_other_options_in_a_folder_are_noticed(detect, tmp_path, files):
-    (tmp_path / "audio").mkdir()
-    shutil.copy(files / "audio" / "sub" / "two.flac", tmp_path / "audio")
-    assert detect("audio", "--out", "results").returncode == 0
-    before = (tmp_path / "results" / "two.flac.csv").read_text()
-    other = detect("audio", "--out", "results", "--threshold", 0.9)
-    assert other.returncode == 2
-    assert "thresholds: [0.5] before, [0.9] now" in other.stderr
-    assert (tmp_path / "results" / "two.flac.csv").read_text() == before
-    made = detect("audio", "--out", "results", "--threshold", 0.9, "--overwrite")
-    assert made.returncode == 0, made.stderr
-    assert (tmp_path / "results" / "two.flac.csv").read_text() != before
-    assert "1 of them done before" in detect("audio", "--out", "results", "--threshold", 0.9).stderr
-
-
 def test_killed_run_is_continued(effbench, files, tmp_path):
     for number in range(6):
         heard.write(tmp_path / "audio" / f"{number}.wav", 21, seed=number)
     command = ["detect", "audio", "--model", "fmn04", "--threads", "1", "--threshold", "0.9"]
     command += ["--checkpoint", files / "fmn04.pt", "--out", "results", "--scores", "scores"]
     running = started(tmp_path, *command)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("results/[!.]*.csv")) and time.monotonic() < deadline:
+    deadline, record = time.monotonic() + 60, tmp_path / "results" / INPUTS
+    while not (record.exists() and record.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.005)
     running.send_signal(signal.SIGKILL)
     running.communicate()
-    finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/[!.]*.csv")}
+    names = [json.loads(line)["name"] for line in record.read_text().splitlines()]
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / f"results/{n}.csv" for n in names)}
     assert 1 <= len(finished) < 6
     done = effbench(*command)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,5 @@
 """What the version before has left behind is read, and goes on."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -68,21 +67,19 @@ def test_pseudo_labels_are_read_and_made_alike(data, model, tmp_path):
         np.testing.assert_allclose(again.logits(clip), labels.logits(clip), rtol=1e-3, atol=1e-5)
 
 
-def test_folder_of_events_is_of_the_same_run_and_goes_on(effbench, data, model, tmp_path):
+def test_folder_of_events_has_to_say_which_audio_they_are_of(effbench, data, model, tmp_path):
     events = tmp_path / "events"
     shutil.copytree(BEFORE / "events", events)
-    for path in (events / "effbench-detect.json", *sorted(events.glob("*.csv"))):
-        os.utime(path)
-    missing = events / f"{CLIPS[1]}.flac.csv"
-    missing.unlink()
     audio = data / "audio" / "eval"
     arguments = ("detect", audio, "--model", "fmn01", "--checkpoint", "runs/small", "--out", events)
-    done = effbench(*arguments, "--threshold", 0.1, cwd=BEFORE)
-    assert done.returncode == 0, done.stderr
-    assert "4 files, 3 of them done before" in done.stderr
-    now, then = pd.read_csv(missing), pd.read_csv(BEFORE / "events" / missing.name)
-    pd.testing.assert_frame_equal(now, then, atol=2e-6)
+    refused = effbench(*arguments, "--threshold", 0.1, cwd=BEFORE)
+    assert refused.returncode == 2
+    assert "no record of the audio that its results are of" in refused.stderr
+    assert "--overwrite" in refused.stderr
     other = effbench(*arguments, "--threshold", 0.2, cwd=BEFORE)
-    assert other.returncode == 2
     assert "made in another way" in other.stderr
-    assert "--overwrite" in other.stderr
+    made = effbench(*arguments, "--threshold", 0.1, "--overwrite", cwd=BEFORE)
+    assert made.returncode == 0, made.stderr
+    for clip in CLIPS:
+        now, then = (pd.read_csv(folder / f"{clip}.flac.csv") for folder in (events, BEFORE / "events"))
+        pd.testing.assert_frame_equal(now, then, atol=2e-6)

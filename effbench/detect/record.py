@@ -1,0 +1,194 @@
+"""What a folder of results holds: how all of them are made, and which audio each one is of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from effbench.detect.formats import OtherRun
+from effbench.detect.inputs import Source
+from effbench.errors import EffbenchError
+from effbench.files import replacing, reporting_write_errors
+from effbench.identity import content_digest
+
+#: How the results are made: the same for all of a folder.
+MANIFEST = "effbench-detect.json"
+#: Which audio each result is of: a line of JSON for each, written after the result.
+INPUTS = "effbench-detect.inputs.jsonl"
+
+
+@dataclass(frozen=True)
+class AudioIdentity:
+    """The audio that a result is of.
+
+    Attributes:
+        path: absolute; ``None`` for standard input.
+        size: bytes.
+        modified: nanoseconds since 1970, 0 for standard input.
+        content: digest of the bytes.
+    """
+
+    path: str | None
+    size: int
+    modified: int
+    content: str
+
+    @classmethod
+    def of(cls, source: Source) -> AudioIdentity:
+        """Of a source as it is now; raises ``OSError`` where it can't be read."""
+        if isinstance(source.audio, bytes):
+            return cls(None, len(source.audio), 0, content_digest(source.audio))
+        about = source.audio.stat()
+        place = str(source.audio.parent.resolve() / source.audio.name)
+        return cls(place, about.st_size, about.st_mtime_ns, content_digest(source.audio))
+
+    def compare(self, source: Source) -> Literal["same", "changed", "other"]:
+        """Whether a source has this content, other content in the same place, or is another recording.
+
+        Content is read only where place, size and time do not tell.
+        """
+        try:
+            if isinstance(source.audio, Path):
+                about = source.audio.stat()
+                place = str(source.audio.parent.resolve() / source.audio.name)
+                if (place, about.st_size, about.st_mtime_ns) == (self.path, self.size, self.modified):
+                    return "same"
+            if AudioIdentity.of(source).content == self.content:
+                return "same"
+        except OSError:
+            return "changed"  # reading it again says what is wrong
+        return "changed" if isinstance(source.audio, Path) and place == self.path else "other"
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """Sources that are still to be done; of ``changed``, the folder has results of earlier content."""
+
+    sources: Sequence[Source]
+    changed: int = 0
+
+
+class FolderRecord:
+    """The record of a folder of results, which an interrupted run leaves complete up to its last result.
+
+    Raises:
+        OtherRun: the folder's results were made in another way, or it has no record of their audio.
+        EffbenchError: it can't be read or written.
+    """
+
+    def __init__(self, folder: Path, run: Mapping[str, object], *, overwrite: bool) -> None:
+        self._file = folder / INPUTS
+        self._inputs: dict[str, AudioIdentity | None] = {}
+        manifest = folder / MANIFEST
+        if manifest.is_file() and not overwrite:
+            _compare(folder, _read(manifest), run)
+            self._inputs = dict(self._lines())
+            return
+        with replacing(self._file, make_folder=True):
+            pass
+        with replacing(manifest) as temporary:
+            temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+    def remaining(self, sources: Sequence[Source], exists: Callable[[Source], bool]) -> Remaining:
+        """Which sources are still to be done.
+
+        Args:
+            sources: all of a run.
+            exists: whether the result of a source is in the folder.
+
+        Raises:
+            OtherRun: the folder has results of other recordings with the same names.
+        """
+        todo, changed, others = [], [], []
+        for source in sources:
+            known = self._inputs.get(source.name) if exists(source) else None
+            state = None if known is None else known.compare(source)
+            if state != "same":
+                todo.append(source)
+            if state == "changed":
+                changed.append(source.name)
+            elif known is not None and state == "other":
+                others.append(f"{source.name}: the result is of {known.path or 'other standard input'}")
+        if others:
+            more = [f"and {len(others) - 5:,} more"] if len(others) > 5 else []
+            told = f"'{self._file.parent}' has results of other recordings with the same names"
+            raise OtherRun("\n".join([told, *others[:5], *more]))
+        for name in changed:
+            self.forget(name)
+        return Remaining(todo, len(changed))
+
+    def add(self, name: str, audio: AudioIdentity) -> None:
+        """A result is complete."""
+        self._append(name, asdict(audio))
+        self._inputs[name] = audio
+
+    def forget(self, name: str) -> None:
+        """A result is about to be replaced."""
+        self._append(name, {})
+        self._inputs[name] = None
+
+    def _append(self, name: str, fields: Mapping[str, object]) -> None:
+        line = json.dumps({"name": name, **fields}) + "\n"
+        with reporting_write_errors(self._file), self._file.open("a+b", buffering=0) as file:
+            # A line that a killed run left half written stays alone.
+            if file.tell() and not self._ends_with_newline():
+                line = "\n" + line
+            file.write(line.encode())
+
+    def _ends_with_newline(self) -> bool:
+        with self._file.open("rb") as file:
+            file.seek(-1, 2)
+            return file.read() == b"\n"
+
+    def _lines(self) -> Iterator[tuple[str, AudioIdentity | None]]:
+        """Those that are whole; the last of a name holds."""
+        try:
+            lines = self._file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            raise OtherRun(
+                f"'{self._file.parent}' has no record of the audio that its results are of, "
+                "so they can't be continued"
+            ) from None
+        except OSError as error:
+            raise EffbenchError(f"'{self._file}' can't be read: {error.strerror or error}") from None
+        for line in lines:
+            try:
+                fields = json.loads(line)
+                yield fields.pop("name"), AudioIdentity(**fields) if fields else None
+            except (ValueError, TypeError, AttributeError, KeyError):
+                continue
+
+
+def _read(manifest: Path) -> Mapping[str, object]:
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EffbenchError(f"'{manifest}' can't be read: {error.strerror or error}") from None
+    except ValueError:
+        content = None
+    if not isinstance(content, Mapping):
+        raise OtherRun(f"'{manifest}' is damaged, so its results can't be continued")
+    return content
+
+
+def _compare(folder: Path, earlier: Mapping[str, object], run: Mapping[str, object]) -> None:
+    before, now = _flat(earlier), _flat(json.loads(json.dumps(run)))
+    changed = [
+        f"{key.replace('_', '-')}: {json.dumps(before.get(key))} before, {json.dumps(now.get(key))} now"
+        for key in dict.fromkeys((*before, *now))
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise OtherRun("\n".join([f"the results in '{folder}' were made in another way", *changed]))
+
+
+def _flat(values: Mapping[str, object]) -> dict[str, object]:
+    """What results depend on: all but the version, since a later one resumes the same run."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if key != "effbench":
+            flat |= value if isinstance(value, Mapping) else {key: value}
+    return flat
