@@ -33,7 +33,7 @@ def detect(
         list[str],
         typer.Argument(metavar="AUDIO", help="Files, folders, globs, or - for standard input."),
     ],
-    model: Annotated[str, typer.Option(help="Model spec, e.g. fmn10+hybrid-512.")],
+    model: options.OneModel = None,
     checkpoint: options.Checkpoint = None,
     threshold: Annotated[
         list[float] | None,
@@ -84,6 +84,7 @@ def detect(
     from effbench.detect.inputs import find, skipped_media
     from effbench.detect.outputs import Destinations, default_format
 
+    options.check_model(model, checkpoint)
     with naming("--threshold"):
         limits = check_thresholds(threshold or [0.5])
     window = median_frames(median_window)

@@ -76,10 +76,12 @@ def evaluate(
 
     Example: effbench evaluate --model fmn10 --checkpoint strong --data audioset --split eval
     """
-    own = model is not None and data is not None and scores is None and ground_truth is None
+    own = (model or checkpoint) is not None and data is not None and scores is None and ground_truth is None
     given = scores is not None and ground_truth is not None and model is None and data is None
     if own == given:
-        raise UsageError("give --model with --data, or --scores with --ground-truth")
+        raise UsageError(
+            "give --model, or the --checkpoint of a run, with --data; or --scores with --ground-truth"
+        )
     from effbench.evaluate.api import evaluate as run
     from effbench.evaluate.protocol import EvaluationOptions
     from effbench.results.store import default_store

@@ -8,13 +8,25 @@ from typing import Annotated
 import typer
 
 from effbench.cli.output import Format
+from effbench.errors import UsageError
 
 Models = Annotated[
-    list[str], typer.Option(help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256'. Repeatable.")
+    list[str] | None,
+    typer.Option(help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256'. Repeatable."),
+]
+OneModel = Annotated[
+    str | None, typer.Option(help="Model spec, e.g. fmn10+hybrid-512. A run's --checkpoint knows its own.")
 ]
 Checkpoint = Annotated[
-    str | None, typer.Option(help="Weights: strong, advanced-kd, … or a file. Untrained by default.")
+    str | None, typer.Option(help="Weights: strong, advanced-kd, …, a file or a run. Untrained by default.")
 ]
+
+
+def check_model(model: str | None, checkpoint: str | None) -> None:
+    """Raise ``UsageError`` where neither says which model is wanted."""
+    if model is None and checkpoint is None:
+        raise UsageError("give --model, or the --checkpoint of a run, which knows its model")
+
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data set, or one of its tables.")]
 Layout = Annotated[

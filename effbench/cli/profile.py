@@ -24,7 +24,7 @@ class TimedPart(StrEnum):
 
 
 def profile(
-    model: options.Models,
+    model: options.Models = None,
     throughput: Annotated[
         bool, typer.Option(help="Also measure throughput, latency and memory, or only count, in a second.")
     ] = True,
@@ -63,7 +63,13 @@ def profile(
     from effbench.models import zoo
     from effbench.results.store import Store
 
-    specs = zoo.resolve(model)
+    if model is None:
+        options.check_model(None, checkpoint)
+        from effbench.models.checkpoints import stated_spec
+
+        specs = [stated_spec(checkpoint or "")]
+    else:
+        specs = zoo.resolve(model)
     if checkpoint is not None and len(specs) > 1:
         raise UsageError("--checkpoint is for one model; profile the others without it")
     if throughput:

@@ -14,14 +14,15 @@ from effbench.errors import UsageError
 
 
 def pseudo_labels(
-    model: Annotated[
-        list[str], typer.Option(help="Model spec; repeatable: the logits of several are averaged.")
-    ],
     data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set whose clips are labelled.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The HDF5 file to write.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model spec; repeatable: the logits of several are averaged. Runs know theirs."),
+    ] = None,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option(help="Weights: strong, advanced-kd or a file; one for each --model, in order."),
+        typer.Option(help="Weights: strong, advanced-kd, a file or a run; one for each --model, in order."),
     ] = None,
     split: options.Split = None,
     layout: options.Layout = None,
@@ -37,10 +38,14 @@ def pseudo_labels(
     --out pseudo.h5
     """
     checkpoints: list[str | None] = [*(checkpoint or [])]
-    if checkpoints and len(checkpoints) != len(model):
+    specs: list[str | None] = [*(model or [])]
+    if checkpoints and specs and len(checkpoints) != len(specs):
         raise UsageError(
-            f"{len(model)} --model but {len(checkpoints)} --checkpoint: give one for each, in the same order"
+            f"{len(specs)} --model but {len(checkpoints)} --checkpoint: give one for each, in the same order"
         )
+    if not checkpoints and not specs:
+        options.check_model(None, None)
+    count = max(len(specs), len(checkpoints))
     from effbench.data.datasets import open_dataset
     from effbench.infer.pseudo_labels import write_pseudo_labels
     from effbench.infer.scorer import Inference
@@ -48,7 +53,8 @@ def pseudo_labels(
 
     inference = Inference(device, precision, batch_size)
     dataset = open_dataset(data, layout, split=split, audio=audio)
-    models = [choose_model(m, c) for m, c in zip(model, checkpoints or [None] * len(model), strict=True)]
+    pairs = zip(specs or [None] * count, checkpoints or [None] * count, strict=True)
+    models = [choose_model(spec, weights) for spec, weights in pairs]
     for chosen in models:
         if chosen.checkpoint is None:
             note(f"note: no --checkpoint, so {chosen.spec} has untrained weights: its labels mean nothing")

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Literal
+from typing import Literal, get_args
 
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.event_decoding import Decoding
@@ -14,6 +14,7 @@ from effbench.detect.inputs import find, skipped_media
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchWarning, UsageError
 from effbench.infer.scorer import FrameScorer, Inference
+from effbench.models.cards import Training
 from effbench.models.chosen import choose_model
 from effbench.models.detector import SoundEventDetector
 
@@ -23,7 +24,7 @@ AudioPath = str | os.PathLike[str]
 def detect(
     paths: AudioPath | Iterable[AudioPath],
     *,
-    model: str | SoundEventDetector = "fmn10",
+    model: str | SoundEventDetector | None = None,
     checkpoint: AudioPath | None = None,
     thresholds: float | Sequence[float] = 0.5,
     median_window: int = 9,
@@ -48,8 +49,8 @@ def detect(
 
     Args:
         paths: files, folders (searched recursively) and globs: one, or several.
-        model: spec, or a detector in eval mode, whose classes are numbered where they are not the 447 of
-            AudioSet-strong.
+        model: spec, or a detector in eval mode, whose classes are numbered where it does not know them; by
+            default the one that the checkpoint states, else ``fmn10``.
         checkpoint: ``strong``, ``advanced-kd``, a file or a run folder; without, the weights are untrained.
         thresholds: probabilities that events exceed; every event carries its own.
         median_window: frames of the median filter, 40 ms each; 1 for none.
@@ -72,6 +73,8 @@ def detect(
     found = find([paths] if isinstance(paths, str | os.PathLike) else paths)
     if found.left_out:
         warnings.warn(skipped_media(found.left_out), EffbenchWarning, stacklevel=2)
+    if model is None and (checkpoint is None or str(checkpoint) in get_args(Training)):
+        model = "fmn10"
     chosen = choose_model(model, checkpoint)
     if chosen.checkpoint is None:
         message = "no checkpoint, so the weights are untrained: the events mean nothing"

@@ -23,6 +23,7 @@ from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, inf
 from effbench.infer.score_files import SCORES, ScoreSet, last_times, read_scores
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
+from effbench.models.checkpoints import stated_spec
 from effbench.models.chosen import ChosenModel, choose_model
 from effbench.models.detector import SoundEventDetector
 from effbench.results.store import Store
@@ -90,6 +91,8 @@ def evaluate(
         UsageError: arguments that don't go together, or that name nothing known.
         EffbenchError: data, weights or scores that can't be read, or files that can't be written.
     """
+    if model is None and checkpoint is not None and data is not None:
+        model = stated_spec(checkpoint)
     own, given = model is not None and data is not None, scores is not None and ground_truth is not None
     if own == given or (model is None) != (data is None) or (scores is None) != (ground_truth is None):
         raise UsageError("an evaluation is of a model on a data set, or of scores against ground truth")

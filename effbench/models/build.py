@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from effbench.data.vocabulary import strong_classes
 from effbench.errors import UsageError
 from effbench.grid import CLIP_FRAMES
 from effbench.models import zoo
@@ -20,15 +21,13 @@ from effbench.models.backbones.beats import Beats
 from effbench.models.backbones.fmn import FrameMobileNet
 from effbench.models.backbones.fpasst import FramePasst
 from effbench.models.backbones.m2d import M2d
-from effbench.models.checkpoints import Checkpoint, load_state, locate_checkpoint, read_checkpoint
+from effbench.models.checkpoints import Checkpoint, load_state, open_checkpoint
 from effbench.models.detector import SoundEventDetector
 from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
 from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
-
-N_CLASSES = 447
 
 
 def _paired(frontend: Callable[[int], Frontend], backbone: Backbone) -> tuple[Frontend, Backbone]:
@@ -55,7 +54,7 @@ def build_model(
     n_weak_classes: int | None = None,
     frames: Literal["audio", "published"] = "audio",
 ) -> SoundEventDetector:
-    """Detector of a spec in eval mode, with fresh or loaded weights.
+    """Detector of a spec in eval mode, with fresh or loaded weights; it knows its classes where those do.
 
     Args:
         spec: e.g. ``fmn10+hybrid-512``.
@@ -82,18 +81,18 @@ def build_model(
     options = zoo.sequence_options(spec)
     stored: Checkpoint | None = None
     if checkpoint is not None:
-        if not isinstance(checkpoint, Checkpoint):
-            checkpoint = read_checkpoint(locate_checkpoint(spec, checkpoint))
-        stored = checkpoint
+        stored = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(spec, checkpoint)
         stored.check_fits(spec)
         options |= stored.sequence.options if stored.sequence else {}
         n_weak_classes = n_weak_classes or n_classes or stored.outputs("weak_head")
         n_classes = n_classes or stored.outputs("strong_head")
-    n_classes = n_classes or N_CLASSES
+    n_classes = n_classes or len(strong_classes())
     with nullcontext() if seed is None else torch.random.fork_rng():
         if seed is not None:
             torch.manual_seed(seed)
         detector = _assemble(spec, options, n_classes, n_weak_classes or n_classes, frames)
+    if n_classes == len(strong_classes()):
+        detector.classes = strong_classes().names
     if stored is not None:
         load_state(detector, stored)
     return detector.eval()

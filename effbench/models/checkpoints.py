@@ -13,15 +13,20 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from effbench.errors import CheckpointError, EffbenchWarning
+from effbench.data.vocabulary import strong_classes
+from effbench.errors import CheckpointError, EffbenchWarning, UsageError
 from effbench.files import replacing
 from effbench.models import zoo
 from effbench.models.cards import Training
 from effbench.models.checkpoint_keys import OPTIONAL, SequencePart, backbone_names, own_key, sequence_part
+from effbench.models.detector import SoundEventDetector
 from effbench.models.download import cached_file
 from effbench.spec import ModelSpec
 
 HEADS = ("strong_head", "weak_head")
+
+#: Trainings that give weights of all parts, for the classes of AudioSet-strong.
+_ON_EVENTS = ("strong", "advanced-kd")
 
 #: The weights that a run's folder stands for.
 BEST = "best.pt"
@@ -112,14 +117,7 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
         CheckpointError: no such file, no such published file, or it can't be downloaded.
     """
     if str(checkpoint) not in get_args(Training):
-        path = Path(checkpoint).expanduser()
-        path = path / BEST if (path / BEST).is_file() else path
-        if not path.is_file():
-            known = ", ".join(sorted(get_args(Training)))
-            raise CheckpointError(
-                f"no checkpoint file at '{checkpoint}' (nor a training of that name: {known})"
-            )
-        return path
+        return _own_file(checkpoint)
     training = cast("Training", str(checkpoint))
     model = zoo.models().get(ModelSpec(spec.backbone) if training in ("weak", "ssl") else spec)
     if model is None or training not in model.card.checkpoint:
@@ -128,6 +126,54 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
         )
     file = model.card.checkpoint[training]
     return cached_file(f"{model.release}/{file}", file, model.card.sha256.get(training))
+
+
+def _own_file(checkpoint: str | Path) -> Path:
+    path = Path(checkpoint).expanduser()
+    path = path / BEST if (path / BEST).is_file() else path
+    if not path.is_file():
+        known = ", ".join(sorted(get_args(Training)))
+        raise CheckpointError(f"no checkpoint file at '{checkpoint}' (nor a training of that name: {known})")
+    return path
+
+
+def open_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Checkpoint:
+    """Contents of what ``locate_checkpoint`` finds.
+
+    Raises:
+        CheckpointError: as there; or it can't be read, or is not the published file that it is called.
+    """
+    stored = read_checkpoint(locate_checkpoint(spec, checkpoint))
+    if str(checkpoint) in _ON_EVENTS:
+        stored.check_fits(spec)
+        problems = []
+        outputs = stored.outputs(HEADS[0]) or 0
+        if outputs != len(strong_classes()):
+            problems.append(f"{outputs:,} classes of events instead of {len(strong_classes())}")
+        if spec.sequence and not stored.has_sequence:
+            problems.append("no sequence model")
+        if problems:
+            raise CheckpointError(
+                f"{stored.path} is not the published '{checkpoint}' checkpoint of {spec}: it has "
+                f"{' and '.join(problems)}; remove it, so that it is downloaded"
+            )
+    return stored
+
+
+def stated_spec(checkpoint: str | Path) -> ModelSpec:
+    """The model that a file of ours, or a run, is of.
+
+    Raises:
+        UsageError: the name of a training, which many models have.
+        CheckpointError: no such file, it can't be read, or it does not say.
+    """
+    if str(checkpoint) in get_args(Training):
+        raise UsageError(f"'{checkpoint}' checkpoints are published for many models: say of which model")
+    path = _own_file(checkpoint)
+    spec = read_checkpoint(path).spec
+    if spec is None:
+        raise CheckpointError(f"{path} does not say which model it is of: name the model")
+    return spec
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -203,6 +249,8 @@ def load_state(detector: nn.Module, checkpoint: Checkpoint) -> LoadReport:
     if missing or unexpected or shapes:
         raise CheckpointError(_misfit(checkpoint, missing, unexpected, shapes))
     detector.load_state_dict(state, strict=False)
+    if checkpoint.classes and HEADS[0] not in fresh and isinstance(detector, SoundEventDetector):
+        detector.classes = checkpoint.classes
     if fresh:
         warnings.warn(_describe_fresh(checkpoint, fresh, dropped), EffbenchWarning, stacklevel=3)
     return LoadReport(checkpoint.path, len(state), tuple(dropped), tuple(fresh))

@@ -7,10 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from effbench.data.vocabulary import strong_classes
-from effbench.errors import UsageError
+from effbench.errors import CheckpointError, UsageError
 from effbench.models.build import build_model
-from effbench.models.checkpoints import locate_checkpoint, read_checkpoint
+from effbench.models.checkpoints import open_checkpoint, stated_spec
 from effbench.models.detector import SoundEventDetector
 from effbench.spec import ModelSpec
 
@@ -26,13 +25,17 @@ class ChosenModel:
         spec: its canonical name.
         checkpoint: ``strong`` or the file's name, with its SHA-256; ``None`` for untrained weights. Those
             of a detector that was built elsewhere are ``in memory``.
-        classes: names of the strong head's outputs; empty where they are not known.
     """
 
     detector: SoundEventDetector
     spec: str
     checkpoint: str | None
-    classes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the strong head's outputs; empty where they are not known."""
+        names = self.detector.classes
+        return names if len(names) == self.detector.strong_head.out_features else ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -46,36 +49,33 @@ class ChosenModel:
 
 
 def choose_model(
-    model: str | ModelSpec | SoundEventDetector, checkpoint: str | os.PathLike[str] | None = None
+    model: str | ModelSpec | SoundEventDetector | None, checkpoint: str | os.PathLike[str] | None = None
 ) -> ChosenModel:
     """Detector of a spec with a checkpoint's weights, or with untrained ones that are the same every time.
 
-    A detector that was built elsewhere is taken as it is.
+    A detector that was built elsewhere is taken as it is. Without a model, the checkpoint's own is built.
 
     Raises:
-        UnknownModel, CheckpointError: as ``build_model``.
-        UsageError: a checkpoint for a detector.
+        UnknownModel, CheckpointError: as ``build_model``; or the checkpoint is of another model.
+        UsageError: a checkpoint for a detector; or neither a model nor a checkpoint that knows its own.
     """
     if isinstance(model, SoundEventDetector):
         if checkpoint is not None:
             raise UsageError("a detector has its weights already: a checkpoint is for a spec")
-        return ChosenModel(model, type(model).__name__, "in memory", _published_classes(model))
-    parsed = ModelSpec.parse(str(model))
+        return ChosenModel(model, type(model).__name__, "in memory")
     if checkpoint is None:
-        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, strong_classes().names)
+        if model is None:
+            raise UsageError("no model is named, nor a checkpoint of a run, which knows its model")
+        parsed = ModelSpec.parse(str(model))
+        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None)
     checkpoint = os.fspath(checkpoint)
-    path = locate_checkpoint(parsed, checkpoint)
-    stored = read_checkpoint(path)
+    parsed = stated_spec(checkpoint) if model is None else ModelSpec.parse(str(model))
+    stored = open_checkpoint(parsed, checkpoint)
+    if stored.spec not in (None, parsed):
+        raise CheckpointError(f"{stored.path} is a checkpoint of {stored.spec}, not of {parsed}")
     detector = build_model(parsed, checkpoint=stored)
-    classes = stored.classes or _published_classes(detector)
-    name = path.name if Path(checkpoint).name == path.name else checkpoint
-    return ChosenModel(detector, str(parsed), stamped(path, name), classes)
-
-
-def _published_classes(detector: SoundEventDetector) -> tuple[str, ...]:
-    """The AudioSet-strong classes, where there are as many outputs."""
-    published = strong_classes().names
-    return published if len(published) == detector.strong_head.out_features else ()
+    name = stored.path.name if Path(checkpoint).name == stored.path.name else checkpoint
+    return ChosenModel(detector, str(parsed), stamped(stored.path, name))
 
 
 def stamped(path: Path, name: str | None = None) -> str:

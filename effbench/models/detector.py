@@ -36,9 +36,12 @@ class SoundEventDetector(nn.Module):
 
     Shape:
         (batch, 1, mels, feature frames) -> strong (batch, n_classes, frames), weak (batch, n_weak_classes)
+    Attributes:
+        classes: names of the strong head's outputs, in order; empty where they are not known.
     """
 
     backbone: Backbone
+    classes: tuple[str, ...] = ()
     sample_rate = SAMPLE_RATE
     frame_seconds = FRAME_SECONDS
 

@@ -89,13 +89,15 @@ def _logger(name: str, plan: Plan, folder: Path) -> Logger:
 def build_detector(plan: Plan, data: TrainingData, begin: Path | None = None) -> SoundEventDetector:
     """The student, with the weights of the file ``begin``, or as the recipe says."""
     start = begin or plan.recipe.initialise
-    return build_model(
+    detector = build_model(
         plan.spec,
         n_classes=len(data.classes),
         n_weak_classes=len(data.weak_classes),
         checkpoint=None if start == "scratch" else start,
         seed=plan.recipe.seed,
     )
+    detector.classes = data.classes
+    return detector
 
 
 def build_teacher(plan: Plan, data: TrainingData) -> SoundEventDetector | None:
