@@ -47,7 +47,9 @@ def evaluate(
             help="psds1, psds2, pauroc, event_f1, onset_f1, … Repeatable; the protocol's by default."
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="effbench, or reference (sed_scores_eval).")] = "effbench",
+    engine: Annotated[
+        str, typer.Option(help="effbench, or reference (sed_scores_eval, sed_eval).")
+    ] = "effbench",
     median_window: Annotated[
         int | None, typer.Option(min=1, help="Frames of the median filter, instead of the protocol's.")
     ] = None,

@@ -73,7 +73,7 @@ def evaluate(
         durations: table of their clips' seconds; by default, clips end where their scores do.
         protocol: ``paper`` or ``dcase2016``.
         metrics: ``psds1``, ``psds2``, ``pauroc``, ``event_f1``, …; the protocol's own by default.
-        engine: ``reference`` has sed_scores_eval compute PSDS and pAUROC, without intervals.
+        engine: ``reference`` has sed_scores_eval and sed_eval compute the scores, without intervals.
         median_window: frames of the median filter, instead of the protocol's.
         threshold: for scores of events, on the scale of the scores, instead of the protocol's.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.

@@ -18,7 +18,7 @@ class Evaluation(Shown):
 
     Attributes:
         protocol: that was followed.
-        engine: that computed PSDS and pAUROC.
+        engine: that computed the scores.
         clips, classes: how many were scored.
         events: number of ground-truth events, after merging.
         values: quantity -> value and 95 % bootstrap interval (NaN where none was asked for), as fractions.

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.f_score import Counts, DetectionInputs, FScore, error_interval, ratio
+from effbench.evaluate.reference import score_by_sed_eval
 from effbench.evaluate.scoring import Metric, Scoring
 from effbench.evaluate.scoring_inputs import Events, GroundTruth, indices
 from effbench.results.intervals import Estimate
@@ -114,6 +115,8 @@ class EventCollars:
 
     def metric(self, scoring: Scoring) -> Metric[FScore]:
         """The score of the events that the scores are decoded to, in the making."""
+        if scoring.engine == "reference":
+            return Metric(scoring.decoded, lambda: self._by_reference(scoring.detections))
         return Metric(scoring.decoded, lambda: self.score(scoring.detections, scoring.bootstrap))
 
     def score(self, inputs: DetectionInputs, bootstrap: ClipBootstrap) -> FScore:
@@ -132,6 +135,19 @@ class EventCollars:
         score = counts.f_score(self.name, inputs.classes, bootstrap)
         interval = error_interval(error_rate, errors, counts.truth.sum(axis=1), bootstrap)
         return replace(score, error_rate=error_rate, intervals={**score.intervals, **interval})
+
+    def _by_reference(self, inputs: DetectionInputs) -> FScore:
+        """The score by sed_eval, which has one collar for onsets and offsets."""
+        assert self.offset in (None, self.onset)
+        score, errors = score_by_sed_eval(
+            "EventBasedMetrics",
+            self.name,
+            inputs,
+            t_collar=self.onset,
+            percentage_of_length=self.offset_ratio,
+            evaluate_offset=self.offset is not None,
+        )
+        return replace(score, error_rate=errors["error_rate"])
 
     def _matched(self, truth: Events, detected: Events, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Events with a partner in the largest matching; each may have those from ``first`` to ``stop``."""
@@ -159,6 +175,8 @@ class SegmentParameters:
 
     def metric(self, scoring: Scoring) -> Metric[SegmentScore]:
         """The score of the events that the scores are decoded to, in the making."""
+        if scoring.engine == "reference":
+            return Metric(scoring.decoded, lambda: self._by_reference(scoring.detections))
         return Metric(scoring.decoded, lambda: self.score(scoring.detections, scoring.bootstrap))
 
     def score(self, inputs: DetectionInputs, bootstrap: ClipBootstrap) -> SegmentScore:
@@ -177,6 +195,19 @@ class SegmentParameters:
             deletions=deletions,
             insertions=insertions,
             intervals=error_interval(error_rate, errors.sum(axis=1), counts.truth.sum(axis=1), bootstrap),
+        )
+
+    def _by_reference(self, inputs: DetectionInputs) -> SegmentScore:
+        """The score by sed_eval."""
+        score, errors = score_by_sed_eval(
+            "SegmentBasedMetrics", "segment_f1", inputs, time_resolution=self.seconds
+        )
+        return SegmentScore(
+            f1=score,
+            error_rate=errors["error_rate"],
+            substitutions=errors["substitution_rate"],
+            deletions=errors["deletion_rate"],
+            insertions=errors["insertion_rate"],
         )
 
     def _active(self, events: Events) -> np.ndarray:

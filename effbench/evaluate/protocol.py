@@ -82,6 +82,7 @@ class EvaluationOptions:
 
     Raises:
         UsageError: when it is made; an unknown protocol, metric or engine, or an impossible window.
+        EffbenchError: the reference is asked for and not installed.
     """
 
     protocol: str = "paper"
@@ -154,8 +155,8 @@ def evaluate_scores(
         classes: names of the scores' columns.
         protocol: key of ``PROTOCOLS``.
         metrics: keys of ``METRICS``; the protocol's own by default.
-        engine: ``reference`` has sed_scores_eval compute PSDS and pAUROC, without intervals, and with 0 for
-            the segments without frames of probabilities, too.
+        engine: ``reference`` has sed_scores_eval and, for decoded events, sed_eval compute the scores,
+            without intervals, and with 0 for the segments without frames of probabilities, too.
         probabilities: whether scores are probabilities rather than logits. It matters to thresholds and to
             the segments without frames in pAUROC, which have a logit of 0 in published values.
         frame_seconds: length of a frame.

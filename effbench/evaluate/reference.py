@@ -1,8 +1,10 @@
-"""The field's reference scorer, sed_scores_eval, behind our inputs."""
+"""The field's reference scorers, sed_scores_eval and (of decoded events) sed_eval, behind our inputs."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from effbench.errors import EffbenchError
+from effbench.evaluate.f_score import DetectionInputs, FScore
 from effbench.evaluate.scoring_inputs import ScoringInputs
 
 
@@ -21,7 +24,7 @@ class ReferenceScorer:
         self.scored = np.flatnonzero(inputs.event_counts).tolist()
         #: Our name of each of the reference's classes: it refuses some names, such as those with a backslash.
         self.names = {f"class {index}": inputs.classes[index] for index in self.scored}
-        self._make_table = _module("base_modules.scores").create_score_dataframe
+        self._make_table = _module("sed_scores_eval.base_modules.scores").create_score_dataframe
         self._tables: dict[str, object] = {}
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
@@ -33,27 +36,87 @@ class ReferenceScorer:
 
     def call(self, module: str, function: str, **options: object) -> Any:
         """What a function of sed_scores_eval makes of the clips; an ``EffbenchError`` where it fails."""
-        score = getattr(_module(module), function)
+        score = getattr(_module(f"sed_scores_eval.{module}"), function)
         inputs, events = self.inputs, self.inputs.events
         truth: dict[str, list[tuple[float, float, str]]] = {clip: [] for clip in inputs.clips}
         columns = (events.clip, events.class_index, events.onset, events.offset)
         for clip, index, onset, offset in zip(*(column.tolist() for column in columns), strict=True):
             truth[inputs.clips[clip]].append((onset, offset, f"class {index}"))
         seconds = dict(zip(inputs.clips, inputs.seconds.tolist(), strict=True))
-        try:
+        with _reporting_failures():
             return score(scores=self._tables, ground_truth=truth, audio_durations=seconds, **options)
-        except (AssertionError, IndexError, TypeError, ValueError) as error:
-            # For one, it fails where a class has neither a true nor a false positive at any threshold.
-            raise EffbenchError(
-                f"the reference scorer failed ({error}): it does not define every score that effbench does"
-            ) from error
+
+
+def score_by_sed_eval(
+    kind: str, name: str, inputs: DetectionInputs, **options: object
+) -> tuple[FScore, Mapping[str, float]]:
+    """F-score and error rates of detected events by one of sed_eval's classes, without intervals.
+
+    Args:
+        kind: the class, ``EventBasedMetrics`` or ``SegmentBasedMetrics``.
+        name: of the score's quantity.
+        inputs: detected events and ground truth.
+        options: of the class.
+
+    Returns:
+        The F-score, and ``error_rate`` with its parts, ``substitution_rate`` and so on.
+
+    Raises:
+        EffbenchError: sed_eval is not installed, or fails.
+    """
+    labels = [f"class {index}" for index in range(len(inputs.classes))]
+    label_of = dict(zip(inputs.classes, labels, strict=True))
+    with _reporting_failures(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # means of nothing
+        metric = getattr(_module("sed_eval.sound_event"), kind)(labels, **options)
+        for clip, truth in inputs.ground_truth.items():
+            metric.evaluate(
+                *(_listed(events, label_of) for events in (truth, inputs.estimated.get(clip, ())))
+            )
+        results = metric.results()
+    overall, per_class = results["overall"], results["class_wise"]
+    score = FScore(
+        name=name,
+        micro=overall["f_measure"]["f_measure"],
+        macro=results["class_wise_average"]["f_measure"]["f_measure"],
+        precision=overall["f_measure"]["precision"],
+        recall=overall["f_measure"]["recall"],
+        per_class={cls: per_class[label]["f_measure"]["f_measure"] for cls, label in label_of.items()},
+    )
+    return score, overall["error_rate"]
+
+
+def _listed(
+    events: Iterable[tuple[float, float, str]], label_of: Mapping[str, str]
+) -> list[dict[str, float | str]]:
+    """Events as sed_eval takes them."""
+    return [
+        {"event_onset": onset, "event_offset": offset, "event_label": label_of[name]}
+        for onset, offset, name in events
+    ]
+
+
+@contextmanager
+def _reporting_failures() -> Iterator[None]:
+    try:
+        yield
+    except (AssertionError, IndexError, TypeError, ValueError) as error:
+        # sed_scores_eval does where a class has neither a true nor a false positive at any threshold.
+        raise EffbenchError(
+            f"the reference scorer failed ({error}): it does not define every score that effbench does"
+        ) from error
+
+
+def require_reference() -> None:
+    """An ``EffbenchError`` unless the reference scorers are installed."""
+    _module("sed_scores_eval.base_modules.scores")
 
 
 def _module(name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return import_module(f"sed_scores_eval.{name}")
+            return import_module(name)
         except ImportError as error:
             raise EffbenchError(
                 f"the reference scorer can't be used ({error}): pip install 'effbench[reference]'"

@@ -13,7 +13,7 @@ from effbench.data.labels import event_frames
 from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import ClipBootstrap
 from effbench.evaluate.f_score import DetectionInputs
-from effbench.evaluate.reference import ReferenceScorer
+from effbench.evaluate.reference import ReferenceScorer, require_reference
 from effbench.evaluate.scoring_inputs import ScoringInputs, rounded
 from effbench.results.intervals import Estimate
 
@@ -70,13 +70,14 @@ class Scoring:
 
     Attributes:
         inputs: scores, events and durations.
-        engine: of PSDS and pAUROC; ``reference`` is sed_scores_eval, which gives no intervals.
+        engine: ``reference`` is sed_scores_eval and, of decoded events, sed_eval; they give no intervals.
         bootstrap: of the intervals.
         missing: score of segments without frames, for pAUROC; the reference has 0 and no other.
         decoding: for the metrics of decoded events.
 
     Raises:
         UsageError: an unknown engine.
+        EffbenchError: the reference is not installed.
     """
 
     inputs: ScoringInputs
@@ -116,9 +117,11 @@ class Scoring:
 
 
 def check_engine(engine: str) -> None:
-    """A ``UsageError`` unless there is such an engine."""
+    """A ``UsageError`` unless there is such an engine, an ``EffbenchError`` unless it is installed."""
     if engine not in get_args(Engine):
         raise UsageError(f"unknown engine '{engine}'; expected {' or '.join(get_args(Engine))}")
+    if engine == "reference":
+        require_reference()
 
 
 class DecodedEvents:

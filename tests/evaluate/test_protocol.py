@@ -63,8 +63,33 @@ def test_the_reference_engine_gives_the_same():
     ours = job.score(evaluate_scores, metrics=metrics, resamples=0)
     theirs = job.score(evaluate_scores, metrics=metrics, engine="reference", resamples=0)
     assert list(ours.values) == list(theirs.values)
+    assert all(math.isnan(estimate.low) for estimate in theirs.values.values())
     for name, estimate in ours.values.items():
         assert estimate.value == pytest.approx(theirs.values[name].value, abs=1e-9)
+    # Where nothing is detected sed_eval has no F1.
+    nothing = {"metrics": metrics[3:], "threshold": 1e3}
+    assert job.score(evaluate_scores, **nothing).values["event_f1"].value == 0
+    silent = job.score(evaluate_scores, engine="reference", **nothing)
+    assert math.isnan(silent.values["event_f1"].value)
+    assert math.isnan(silent.values["segment_f1"].value)
+    assert silent.values["segment_error_rate"].value == pytest.approx(1)
+
+
+def test_the_reference_engine_scores_clips_without_events_and_names_that_sed_eval_would_change():
+    pytest.importorskip("sed_eval", reason="the extra 'reference' is not installed")
+    job = random_job(5, clips=4, classes=3, frames=1000, density=1.0, strength=2.0)
+    names = {"class 0": "Bell, church", "class 1": "a\\b", "class 2": " 3 "}
+    job.classes = [names[name] for name in job.classes]
+    job.ground_truth = {
+        clip: merge_events(Event(onset, offset, names[name]) for onset, offset, name in events)
+        for clip, events in job.ground_truth.items()
+    }
+    job.ground_truth[min(job.ground_truth)] = []
+    ours = job.score(evaluate_scores, protocol="dcase2016")
+    theirs = job.score(evaluate_scores, protocol="dcase2016", engine="reference")
+    for name in ("onset_f1", "onset_f1_macro", "onset_f1_50ms", "segment_f1", "segment_error_rate"):
+        assert 0 < ours.values[name].value == pytest.approx(theirs.values[name].value)
+    assert ours.per_class["segment"] == pytest.approx(theirs.per_class["segment"])
 
 
 def test_probabilities_score_as_their_logits_do():
