@@ -9,11 +9,9 @@ from itertools import groupby
 from queue import SimpleQueue
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
 from effbench.errors import EffbenchError
 from effbench.infer.scorer import FrameScorer
-from effbench.infer.windows import Blend, Floats, Window, cut, frames_of
+from effbench.infer.windows import Floats, Window, clip_windows, join_windows
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -42,19 +40,20 @@ def clip_scores(
 
     def windows() -> Iterator[tuple[str, Window]]:
         for name, samples in clips:
-            padded = np.pad(samples, (0, max(0, pad_to - len(samples))))
-            for window in cut([padded], overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
+            for window in clip_windows(
+                samples, overlap=scorer.inference.overlap, pad_to=pad_to, min_samples=scorer.min_samples
+            ):
                 yield name, window
 
     with closing(score_windows(windows(), scorer)) as scored:
         for name, steps in groupby(scored, key=lambda step: step[0]):
-            blend, parts, total = Blend(), list[Floats](), 0
-            for _, step in steps:
-                if isinstance(step, EffbenchError):
-                    raise step
-                parts.append(blend.add(*step))
-                total = step.window.total_samples or 0
-            yield name, np.concatenate(parts)[: frames_of(total)]
+            yield name, join_windows(_checked(step) for _, step in steps)
+
+
+def _checked(step: ScoredWindow | EffbenchError) -> ScoredWindow:
+    if isinstance(step, EffbenchError):
+        raise step
+    return step
 
 
 def score_windows(

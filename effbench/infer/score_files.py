@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.floating]
+#: Logits as ``pack`` makes them.
+Packed = Mapping[str, Array | NDArray[np.uint16]]
 TABLES = (".parquet", ".tsv", ".csv")
 #: Where the logits of models are kept by default, a folder for each model and data set.
 SCORES = Path("results/scores")
@@ -80,7 +82,7 @@ def last_times(given: ScoreSet) -> dict[str, float]:
     return {clip: len(scores) * FRAME_SECONDS for clip, scores in given.scores.items()}
 
 
-def pack(logits: Array) -> dict[str, Array | NDArray[np.uint16]]:
+def pack(logits: Array) -> Packed:
     """Logits (frames, classes) in 16 bits each: steps between the lowest and the highest of every class.
 
     They are off by at most 1/131,070 of that range, where half-precision numbers would be by up to 30 times
@@ -96,7 +98,7 @@ def pack(logits: Array) -> dict[str, Array | NDArray[np.uint16]]:
     return {"codes": codes, "low": low, "step": step}
 
 
-def unpack(kept: Mapping[str, Array | NDArray[np.uint16]]) -> NDArray[np.float32]:
+def unpack(kept: Packed) -> NDArray[np.float32]:
     """The logits of ``pack``, or single ones as they are."""
     if "logits" in kept:
         return np.asarray(kept["logits"], np.float32)

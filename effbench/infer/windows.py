@@ -70,6 +70,14 @@ def cut(blocks: Iterable[Floats], *, overlap: bool = True, min_samples: int = 1)
         yield _last(np.concatenate(held), begin, start, overlap, min_samples)
 
 
+def clip_windows(
+    samples: Floats, *, overlap: bool, pad_to: int = 0, min_samples: int = 1
+) -> Iterator[Window]:
+    """``cut`` for a whole clip, (samples,), padded with zeros to ``pad_to`` samples where it is shorter."""
+    padded = np.pad(samples, (0, max(0, pad_to - len(samples))))
+    return cut([padded], overlap=overlap, min_samples=min_samples)
+
+
 def _last(audio: Floats, begin: int, start: int, overlap: bool, min_samples: int) -> Window:
     """The window that ends the audio, of which the part from frame ``begin`` is given."""
     total = begin * FRAME_SAMPLES + len(audio)
@@ -107,3 +115,12 @@ class Blend:
             return np.concatenate([done, scores]) if len(done) else scores
         self._held, self._begin = scores, window.start
         return done
+
+
+def join_windows(scored: Iterable[tuple[Window, Floats]]) -> Floats:
+    """Scores (frames, classes) of a whole clip, from all of its windows in order, each with its scores."""
+    blend, parts, total = Blend(), list[Floats](), 0
+    for window, scores in scored:
+        parts.append(blend.add(window, scores))
+        total = window.total_samples or 0
+    return np.concatenate(parts)[: frames_of(total)]

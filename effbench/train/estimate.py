@@ -129,7 +129,8 @@ def _time_validation(fit: Fit) -> float:
     began, done = time.perf_counter(), min(VALIDATION_BATCHES, len(loader))
     with torch.inference_mode():
         for packed in islice(loader, done):
-            fit.model(fit.module.detector.frontend(packed.to(fit.fabric.device).waveform))
+            for waveform in packed.to(fit.fabric.device).waveform.split(fit.recipe.validation.batch_size):
+                fit.model(fit.module.detector.frontend(waveform))
     synchronise(fit.fabric.device)
     return (time.perf_counter() - began) * len(loader) / max(1, done)
 

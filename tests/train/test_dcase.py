@@ -8,12 +8,10 @@ from effbench import build_model
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
-from effbench.evaluate.protocol import PROTOCOLS, evaluate_scores
+from effbench.evaluate.protocol import PROTOCOLS
 from effbench.infer.batches import clip_scores
-from effbench.infer.dataset import dataset_scores
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.checkpoints import read_checkpoint
-from effbench.models.chosen import choose_model
 from effbench.train.feed.samplers import Draw
 from effbench.train.feed.training_data import open_data
 from effbench.train.module import DetectorTraining
@@ -68,9 +66,10 @@ def test_items_are_crops_with_labels_at_frame_centres_of_the_set_s_own_classes(h
 def test_twelve_pieces_of_ten_seconds_make_a_file_of_two_minutes(tmp_path):
     synthesise(tmp_path / "hear", clips=1, eval_clips=1, layout="hear")
     data = open_data(planned(RECIPE, tmp_path / "hear"))
-    assert data.sampler().epoch_items == len(data.validation_items) == 12
-    assert {item.waveform.size for item in data.validation_items} == {160_000}
-    assert [item.start for item in data.validation_items] == [250 * piece for piece in range(12)]
+    windows = data.validation_items.pieces(Draw(0, 0))
+    assert data.sampler().epoch_items == len(windows) == 12
+    assert {window.waveform.size for window in windows} == {160_000}
+    assert [window.start for window in windows] == [250 * number for number in range(12)]
 
 
 def test_scores_for_the_protocol_come_from_pieces_that_know_nothing_of_each_other(hear):
@@ -85,21 +84,6 @@ def test_scores_for_the_protocol_come_from_pieces_that_know_nothing_of_each_othe
     np.testing.assert_allclose(logits, expected[:625], atol=1e-5)
     assert not PROTOCOLS["dcase2016"].overlap
     assert PROTOCOLS["paper"].overlap
-
-
-def test_validation_scores_whole_files_as_evaluate_does(tuned, hear):
-    dataset = open_dataset(hear, split="valid")
-    chosen = choose_model("fmn01", str(tuned.run.best))
-    assert chosen.classes == dataset.classes.names
-    scorer = FrameScorer(chosen.detector, Inference(overlap=False))
-    scores = dict(dataset_scores(dataset, dataset.ids, scorer))
-    found = evaluate_scores(
-        scores, dataset.ground_truth(), dataset.durations(), classes=chosen.classes, protocol="dcase2016"
-    )
-    best = next(row for row in tuned.run.rows() if row["epoch"] == tuned.position.best_epoch)
-    for name in ("onset_f1", "onset_f1_50ms", "segment_f1"):
-        assert best[name] == pytest.approx(100 * found.values[name].value, abs=1e-3)
-    assert best["segment_error_rate"] == pytest.approx(found.values["segment_error_rate"].value)
 
 
 def test_error_rates_are_no_percentages_in_a_run(tuned):

@@ -1,11 +1,23 @@
-"""Validation scores the weights of the training by a faster copy, and leaves them as they are."""
+"""Validation scores the weights of the training as ``evaluate`` would, and leaves them as they are."""
 
+import math
+from pathlib import Path
+
+import numpy as np
 import pytest
+import soundfile
 import torch
 from torch.nn import functional as F
 
+import effbench
 from effbench.data.synth import synthesise
+from effbench.errors import EffbenchError
+from effbench.results.measurement import in_unit
+from effbench.train.validation_logits import writing_logits
 from tests.train.small import trained
+
+#: Clips by their seconds: of one window, of several, of windows that overlap by much, and of an odd length.
+LENGTHS = {"short": 4.0, "ten": 10.0, "long": 13.3, "longer": 25.0, "odd": 12.0 + 1 / 16_000, "wrong": 11.0}
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +46,54 @@ def test_loss_is_that_of_the_weights_which_stay_as_they_are(data, task, tmp_path
             total += float(F.binary_cross_entropy_with_logits(logits, labels)) * len(batch)
             count += len(batch)
     assert scored.loss == pytest.approx(total / count, abs=1e-5)
+
+
+def bursts(folder):
+    """Noise and tones in clips of many lengths; the table is wrong about one of them by 30 ms."""
+    rng = np.random.default_rng(0)
+    rows, durations = ["filename\tonset\toffset\tevent_label"], ["filename\tduration"]
+    (folder / "bursts").mkdir(parents=True)
+    for name, seconds in LENGTHS.items():
+        samples = 0.01 * rng.standard_normal(round(seconds * 16_000))
+        for onset in np.arange(0.5, seconds - 1, 2.0):
+            offset = onset + rng.uniform(0.3, 1.2)
+            part = slice(round(onset * 16_000), round(offset * 16_000))
+            label = rng.choice(["hiss", "tone"])
+            count = len(samples[part])
+            tone = np.sin(2 * np.pi * 1000 * np.arange(count) / 16_000)
+            samples[part] += 0.02 * (tone if label == "tone" else rng.standard_normal(count).clip(-2, 2))
+            rows.append(f"{name}.wav\t{onset:.3f}\t{offset:.3f}\t{label}")
+        soundfile.write(folder / "bursts" / f"{name}.wav", samples, 16_000)
+        durations.append(f"{name}.wav\t{seconds + 0.03 * (name == 'wrong')}")
+    (folder / "bursts.tsv").write_text("\n".join(rows) + "\n")
+    (folder / "bursts_durations.tsv").write_text("\n".join(durations) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(("protocol", "metric"), [("paper", "psds1"), ("dcase2016", "onset_f1_50ms")])
+def test_validation_and_evaluation_have_the_same_values(tmp_path, protocol, metric):
+    place = bursts(tmp_path / "set")
+    splits = ("data.train_split=bursts", "data.validation_split=bursts", "data.crop_seconds=2")
+    validation = (f"validation.protocol={protocol}", f"validation.metric={metric}", "validation.every=5")
+    run = trained(
+        tmp_path / "run", "synthetic-cpu", place, *splits, *validation, "epochs=5", "batch.effective=4"
+    ).run
+    *_, best = run.rows()
+    found = effbench.evaluate(
+        run.plan.spec, data=place, checkpoint=run.best, protocol=protocol, keep_scores="no"
+    )
+    assert 10 < best[metric] < 100
+    for name, score in found.values.items():
+        expected = in_unit(name, score).value
+        assert best[name] == pytest.approx(expected, abs=1e-6, nan_ok=True) or math.isnan(expected)
+
+
+def test_a_full_disk_is_said(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("no device that is always full")
+    (tmp_path / "0.zip").symlink_to("/dev/full")
+    with (
+        pytest.raises(EffbenchError, match=r"0\.zip' can't be written: No space left on device"),
+        writing_logits(tmp_path, 0) as writer,
+    ):
+        writer.add(0, {"logits": np.zeros((250, 447), np.float32)})

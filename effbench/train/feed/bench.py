@@ -20,7 +20,7 @@ from effbench.machine.environment import environment
 from effbench.results.intervals import bootstrap
 from effbench.shown import Row, Shown, Table
 from effbench.train.feed.loader import PackedBatch, collate, make_loader
-from effbench.train.feed.pieces import ClipPieces, Item, TrainingItems
+from effbench.train.feed.pieces import Item, TrainingItems
 from effbench.train.feed.samplers import EpochBatches
 
 STAGES = ("read", "decode", "resample", "labels", "collate")
@@ -166,13 +166,13 @@ def benchmark_loader(
     )
 
 
-def _sampler(items: ClipPieces, batch_size: int) -> EpochBatches:
+def _sampler(items: TrainingItems, batch_size: int) -> EpochBatches:
     """Batches in random order, as training draws them."""
     return EpochBatches(len(items), batch_size=batch_size, seed=0, epoch_items=_ENDLESS)
 
 
 def measure_loader(
-    items: ClipPieces,
+    items: TrainingItems,
     *,
     workers: int,
     batch_size: int,
@@ -227,7 +227,9 @@ def _run(batches: Iterator[PackedBatch], seconds: float) -> float:
             return count / elapsed
 
 
-def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> tuple[tuple[Stage, ...], float]:
+def profile_loading(
+    items: TrainingItems, *, batch_size: int, seconds: float
+) -> tuple[tuple[Stage, ...], float]:
     """Time of every step in this process, over random items for about ``seconds``; encoded bytes of a clip.
 
     Decoding is measured by decoding alone, and resampling is what ``read_audio`` takes beyond it. Files are
@@ -250,7 +252,7 @@ def profile_loading(items: ClipPieces, *, batch_size: int, seconds: float) -> tu
     return stages, encoded / clips
 
 
-def _time_item(items: ClipPieces, item: Item, spent: dict[str, float]) -> int:
+def _time_item(items: TrainingItems, item: Item, spent: dict[str, float]) -> int:
     """Add the steps of one item; its encoded size in bytes."""
     clip, name = items.dataset.clip(item.clip), item.clip
     offset, length = item.start * FRAME_SECONDS, items.piece_seconds

@@ -133,7 +133,7 @@ class _Batches(Dataset["PackedBatch | _Failure"]):
 
     def __getitems__(self, draws: Sequence[Draw]) -> PackedBatch | _Failure:
         try:
-            return collate([self.items[draw] for draw in draws])
+            return collate([piece for draw in draws for piece in self.items.pieces(draw)])
         except EffbenchError as error:
             return _Failure(error)
 

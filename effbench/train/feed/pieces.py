@@ -20,15 +20,14 @@ from effbench.data.clips import Clip, DataSet, FileAudio
 from effbench.data.labels import FrameRule
 from effbench.data.pseudo_label_files import Logits
 from effbench.errors import DataError, UsageError
-from effbench.grid import CLIP_SECONDS, FRAME_SAMPLES, FRAME_SECONDS
+from effbench.grid import CLIP_FRAMES, CLIP_SAMPLES, CLIP_SECONDS, FRAME_SAMPLES, FRAME_SECONDS, SAMPLE_RATE
+from effbench.infer.windows import HOP_FRAMES, clip_windows, frames_of
 from effbench.train.feed.targets import END_TOLERANCE, check_pseudo_labels, targets_of
 
 if TYPE_CHECKING:
     from effbench.train.feed.samplers import Draw
 
 
-# A clip of several pieces is kept decoded while its pieces are read, unless it is longer, in seconds.
-_KEPT_SECONDS = 600.0
 _ROUNDING = 1e-6
 
 
@@ -70,8 +69,8 @@ def clip_seconds(dataset: DataSet) -> NDArray[np.float64]:
     return np.array([length(clip) for clip in dataset], np.float64)
 
 
-class ClipPieces(Dataset[Item]):
-    """Pieces of the clips of a data set, by number: ``TrainingItems`` or ``ValidationItems``.
+class ClipPieces:
+    """Pieces of the clips of a data set: ``TrainingItems`` or ``ValidationItems``.
 
     Args:
         dataset: the clips, with pseudo labels if ``Item.pseudo`` is wanted.
@@ -112,7 +111,7 @@ class ClipPieces(Dataset[Item]):
         )
         check_pseudo_labels(dataset, len(classes), self.seconds)
         self.clips = np.repeat(np.arange(len(dataset)), self._counts())
-        """(items,) position in ``dataset.ids`` of the clip that every item is a piece of."""
+        """(items,) position in ``dataset.ids`` of every item's clip."""
 
     def _counts(self) -> NDArray[np.int64]:
         """(clips,) number of items of every clip."""
@@ -121,22 +120,13 @@ class ClipPieces(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def _cut(self, clip: Clip, start: int, seed: int, whole: Samples | None = None) -> Item:
-        """The piece from frame ``start`` on; ``whole`` is the clip's audio if it is decoded already."""
-        samples, frames = self.piece_frames * FRAME_SAMPLES, self.piece_frames
-        source, offset = clip.audio, start * FRAME_SECONDS
-        if whole is None:
-            audio = read_audio(source.source(), offset=offset, seconds=self.piece_seconds, name=source.name)
-        else:
-            audio = whole[start * FRAME_SAMPLES : start * FRAME_SAMPLES + samples]
-        if not len(audio):
-            raise DataError(
-                f"{source.name}: the audio ends before {offset:g} s\n"
-                "Find all such clips: effbench data check DATA"
-            )
-        with_audio = -(-len(audio) // FRAME_SAMPLES)
-        if len(audio) < samples:
-            audio = np.pad(audio, (0, samples - len(audio)))
+    def pieces(self, draw: Draw) -> list[Item]:
+        """The pieces of one item."""
+        raise NotImplementedError
+
+    def _piece(self, clip: Clip, start: int, audio: Samples, with_audio: int, seed: int) -> Item:
+        """The piece of a clip from frame ``start`` on, which ``audio`` fills; with its labels."""
+        frames = self.piece_frames
         return Item(
             clip.id,
             start,
@@ -149,7 +139,7 @@ class ClipPieces(Dataset[Item]):
         )
 
 
-class TrainingItems(ClipPieces):
+class TrainingItems(ClipPieces, Dataset[Item]):
     """Pieces to train on, by ``Draw``: whole clips, or random cuts of clips that are longer than a piece.
 
     A clip that fits into a piece (with 50 ms to spare) is one item, from its start. A longer one is
@@ -162,7 +152,19 @@ class TrainingItems(ClipPieces):
         if self.seconds[position] > self.piece_seconds + END_TOLERANCE:
             last = int(self.seconds[position] / FRAME_SECONDS + _ROUNDING) - self.piece_frames
             start = int(np.random.default_rng(draw.seed).integers(last + 1))
-        return self._cut(self.dataset[position], start, draw.seed)
+        clip, offset = self.dataset[position], start * FRAME_SECONDS
+        source = clip.audio
+        audio = read_audio(source.source(), offset=offset, seconds=self.piece_seconds, name=source.name)
+        if not len(audio):
+            raise DataError(
+                f"{source.name}: the audio ends before {offset:g} s\n"
+                "Find all such clips: effbench data check DATA"
+            )
+        silence = self.piece_frames * FRAME_SAMPLES - len(audio)
+        return self._piece(clip, start, np.pad(audio, (0, silence)), frames_of(len(audio)), draw.seed)
+
+    def pieces(self, draw: Draw) -> list[Item]:
+        return [self[draw]]
 
     def _counts(self) -> NDArray[np.int64]:
         labelled = self.targets.strong or self.targets.weak_classes or self.dataset.pseudo
@@ -172,31 +174,45 @@ class TrainingItems(ClipPieces):
 
 
 class ValidationItems(ClipPieces):
-    """Consecutive pieces of every clip, in order, by number or ``Draw``; the last one is filled with silence.
+    """Whole clips, each in the windows of ``effbench evaluate``: of 10 s, with silence after a shorter clip.
 
-    Joined in order, the first ``Item.frames`` frames of each piece are the frames of the clip. 50 ms after
-    the last whole piece make none of their own.
+    Here that silence counts as audio (``Item.frames``).
+
+    Args:
+        dataset, classes, weak_classes, rule: as of ``ClipPieces``.
+        overlap: whether neighbouring windows overlap, or follow each other.
+        tail_seconds: what is left after the last whole window makes none of its own if it is no longer.
     """
 
-    def __getitem__(self, draw: Draw | int) -> Item:
-        index, seed = (draw, 0) if isinstance(draw, int) else draw
-        position = int(self.clips[index])
-        number = index - int(self.firsts[position])
-        clip = self.dataset[position]
-        return self._cut(clip, number * self.piece_frames, seed, self._decoded(clip, position))
+    def __init__(
+        self,
+        dataset: DataSet,
+        *,
+        classes: Sequence[str],
+        weak_classes: Sequence[str] | None = None,
+        rule: FrameRule = "cover",
+        overlap: bool = True,
+        tail_seconds: float = 0.0,
+    ) -> None:
+        super().__init__(dataset, classes=classes, weak_classes=weak_classes, rule=rule)
+        self.overlap, self.tail_samples = overlap, round(tail_seconds * SAMPLE_RATE)
+        hop_seconds = (HOP_FRAMES if overlap else CLIP_FRAMES) * FRAME_SECONDS
+        further = np.ceil((self.seconds - CLIP_SECONDS) / hop_seconds)
+        self.mean_windows = 1 + float(further.clip(min=0).mean())
+        """Windows of a clip, about: the tables' durations may be a little wrong."""
+
+    def pieces(self, draw: Draw) -> list[Item]:
+        """The windows of a clip, in order."""
+        clip = self.dataset[draw.index]
+        audio = clip.waveform()
+        rest = len(audio) % CLIP_SAMPLES
+        if len(audio) > CLIP_SAMPLES and rest <= self.tail_samples:
+            audio = audio[: len(audio) - rest]
+        end = max(CLIP_FRAMES, frames_of(len(audio)))
+        return [
+            self._piece(clip, window.start, window.samples, min(CLIP_FRAMES, end - window.start), draw.seed)
+            for window in clip_windows(audio, overlap=self.overlap, pad_to=CLIP_SAMPLES)
+        ]
 
     def _counts(self) -> NDArray[np.int64]:
-        counts = np.maximum(1, np.ceil((self.seconds - END_TOLERANCE) / self.piece_seconds)).astype(np.int64)
-        self.firsts = np.cumsum(counts) - counts
-        """(clips,) number of every clip's first piece."""
-        self._several = counts > 1
-        self._kept: tuple[int, Samples] | None = None
-        return counts
-
-    def _decoded(self, clip: Clip, position: int) -> Samples | None:
-        """All samples of a clip of several pieces, which are asked for one after another."""
-        if not self._several[position] or self.seconds[position] > _KEPT_SECONDS:
-            return None
-        if self._kept is None or self._kept[0] != position:
-            self._kept = position, clip.waveform()
-        return self._kept[1]
+        return np.ones(len(self.dataset), np.int64)

@@ -13,9 +13,11 @@ from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import DataError, UsageError
+from effbench.evaluate.protocol import PROTOCOLS
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
+from effbench.train.feed.targets import END_TOLERANCE
 from effbench.train.recipe.recipe import Recipe
 from effbench.train.runs import Plan
 
@@ -63,9 +65,16 @@ class TrainingData:
 
     @cached_property
     def validation_items(self) -> ValidationItems:
-        """Consecutive pieces of 10 s of the clips to score on."""
+        """The clips to score on."""
+        # Clip labels are scored by no protocol of evaluations: their windows follow each other.
+        plan = PROTOCOLS.get(self.recipe.validation.protocol)
         return ValidationItems(
-            self.validation, classes=self.classes, weak_classes=self._weak(), rule=self.recipe.data.labels
+            self.validation,
+            classes=self.classes,
+            weak_classes=self._weak(),
+            rule=self.recipe.data.labels,
+            overlap=plan is not None and plan.overlap,
+            tail_seconds=END_TOLERANCE if plan is None else 0.0,
         )
 
     def _weak(self) -> tuple[str, ...]:
@@ -88,9 +97,20 @@ class TrainingData:
         )
 
     def validation_loader(self, *, rank: int, world: int, workers: int, pinned: bool) -> Loader:
-        """Loader of this process's share of the validation pieces, each once, in order."""
-        items, size = self.validation_items, self.recipe.validation.batch_size
-        sampler = EpochBatches(len(items), batch_size=size, seed=0, shuffle=False, rank=rank, world=world)
+        """Loader of this process's share of the validation clips, each once, in order.
+
+        A batch has about as many windows as the recipe says. More processes than clips score some twice.
+        """
+        items = self.validation_items
+        sampler = EpochBatches(
+            len(items),
+            batch_size=max(1, int(self.recipe.validation.batch_size / items.mean_windows)),
+            seed=0,
+            epoch_items=max(len(items), world),
+            shuffle=False,
+            rank=rank,
+            world=world,
+        )
         return make_loader(items, sampler, workers=workers, pin_memory=pinned)
 
 

@@ -152,26 +152,42 @@ def test_hear_clips_of_two_minutes(tmp_path):
         item = items[Draw(seed, seed)]
         np.testing.assert_array_equal(item.labels, whole[:, item.start : item.start + 250])
         np.testing.assert_array_equal(item.waveform, audio[item.start * 640 :][:160_000])
-    pieces = ValidationItems(dataset, classes=("Bell", "Rain"), rule="centre")
-    assert len(pieces) == 12
-    np.testing.assert_array_equal(np.concatenate([pieces[i].waveform for i in range(12)]), audio)
-    np.testing.assert_array_equal(np.concatenate([pieces[i].labels for i in range(12)], axis=1), whole)
-    assert [pieces[i].start for i in range(12)] == list(range(0, 3000, 250))
+    items = ValidationItems(dataset, classes=("Bell", "Rain"), rule="centre", overlap=False)
+    pieces = items.pieces(Draw(0, 0))
+    assert (len(items), len(pieces), items.mean_windows) == (1, 12, 12)
+    np.testing.assert_array_equal(np.concatenate([piece.waveform for piece in pieces]), audio)
+    np.testing.assert_array_equal(np.concatenate([piece.labels for piece in pieces], axis=1), whole)
+    assert [piece.start for piece in pieces] == list(range(0, 3000, 250))
 
 
 @pytest.mark.parametrize(
-    ("length", "expected"), [(25.0, [250, 250, 125]), (20.04, [250, 250]), (20.1, [250, 250, 3]), (3.0, [75])]
+    ("length", "tail", "expected"),
+    [
+        (25.0, 0.05, [250, 250, 125]),
+        (20.04, 0.05, [250, 250]),
+        (20.04, 0.0, [250, 250, 1]),
+        (20.1, 0.05, [250, 250, 3]),
+        (3.0, 0.05, [250]),
+    ],
 )
-def test_validation_pieces_follow_each_other_and_the_last_is_filled(tmp_path, length, expected):
+def test_windows_follow_each_other_and_the_last_is_filled(tmp_path, length, tail, expected):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, round(length * RATE)).astype(np.float32)
     dataset = write_hear(tmp_path, [("a", samples, [("bump", 0, 1000)]), ("b", samples, [])])
-    items = ValidationItems(dataset, classes=CLASSES)
-    assert [items[index].frames for index in range(len(items))] == expected * 2
-    assert [items[Draw(index, 1)].clip for index in range(len(items))] == sorted(["a", "b"] * len(expected))
-    joined = np.concatenate([items[index].waveform for index in range(len(expected))])
+    items = ValidationItems(dataset, classes=CLASSES, overlap=False, tail_seconds=tail)
+    for number, clip in enumerate("ab"):
+        pieces = items.pieces(Draw(number, 1))
+        assert [(piece.clip, piece.frames) for piece in pieces] == [(clip, frames) for frames in expected]
+    joined = np.concatenate([piece.waveform for piece in pieces])
     kept = min(len(samples), len(joined))
-    np.testing.assert_array_equal(joined[:kept], dataset[0].waveform()[:kept])
+    np.testing.assert_array_equal(joined[:kept], dataset[1].waveform()[:kept])
     assert not joined[kept:].any()
+
+
+def test_overlapping_windows_end_with_the_audio_and_have_the_labels_of_their_frames(clicking):
+    pieces = ValidationItems(clicking, classes=CLASSES).pieces(Draw(0, 0))
+    assert [piece.start for piece in pieces] == [0, 200, 400, 600, 800, 1000, 1200, 1250]
+    for piece in pieces:
+        np.testing.assert_array_equal(heard(piece.waveform), piece.labels[1].astype(bool))
 
 
 def with_pseudo(dataset, path, classes=2, frames=1500, names=None):
@@ -276,8 +292,6 @@ def test_pieces_behind_the_end_of_the_audio_are_errors(tmp_path):
     items = TrainingItems(dataset, classes=("click",))
     with pytest.raises(DataError, match=r"a\.wav: the audio ends before \d+"):
         [items[Draw(0, seed)] for seed in range(20)]
-    with pytest.raises(DataError, match=r"a\.wav: the audio ends before 10 s"):
-        ValidationItems(dataset, classes=("click",))[1]
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 0.05, 1.001])
