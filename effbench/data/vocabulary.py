@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+
+from effbench.errors import DataError
 
 _FOLDER = Path(__file__).with_name("classes")
 
@@ -76,3 +79,21 @@ def _class_list(file: str) -> ClassList:
         raise ValueError(f"{file}: rows are not in index order")
     scored = frozenset(row["name"] for row in rows if row.get("scored", "1") == "1")
     return ClassList(tuple(row["name"] for row in rows), tuple(row["mid"] for row in rows), scored)
+
+
+def require_shared(present: Iterable[str], classes: Sequence[str], what: str) -> None:
+    """Raise ``DataError`` unless a model's ``classes`` have one of those ``present`` in data.
+
+    ``what`` has these classes and where they are, to begin the message: ``FOLDER: none of its events``.
+    """
+    labels = sorted(set(present))
+    if not set(classes).intersection(labels):
+        raise DataError(
+            f"{what} is of a class that the model has\nData: {some_of(labels)}\nModel: {some_of(classes)}"
+        )
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, and how many there are."""
+    shown = "; ".join(names[:4])
+    return f"{shown}; … ({len(names)})" if len(names) > 4 else shown

@@ -14,12 +14,14 @@ from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
 from effbench.data.ground_truth import read_ground_truth
 from effbench.data.tables import read_durations
-from effbench.errors import EffbenchWarning, UsageError
+from effbench.data.vocabulary import require_shared, some_of
+from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
+from effbench.evaluate.protocol import EvaluationOptions, Protocol, evaluate_scores
 from effbench.evaluate.scoring import Engine
+from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
-from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer
+from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer, output_classes
 from effbench.infer.score_files import SCORES, ScoreSet, last_times, read_scores
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
@@ -121,8 +123,9 @@ def evaluate(
             else:
                 folder = Path(work or _default_folder(chosen, where, dataset.split, inference, kept))
                 origin["scores"] = str(folder)
-            given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
             truth = dataset.ground_truth()
+            _check_classes(dataset, truth, output_classes(chosen, dataset), plan)
+            given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
         else:
             assert scores is not None
@@ -173,6 +176,20 @@ def _infer(
     scores = infer(dataset, chosen, folder, inference, audio=audio, kept=kept, progress=progress)
     seconds = dataset.durations()
     return scores, seconds, dataset.fingerprint(audio, seconds)
+
+
+def _check_classes(dataset: DataSet, truth: GroundTruth, classes: tuple[str, ...], plan: Protocol) -> None:
+    """Raise ``DataError`` where scores of these classes would not do for the events."""
+    labels = sorted({label for events in truth.values() for *_, label in events})
+    if not labels:
+        raise DataError(f"{dataset.path}: '{dataset.split}' has no events to score with")
+    require_shared(labels, classes, f"{dataset.path}: none of its events ('{dataset.split}')")
+    unknown = [label for label in labels if label not in classes]
+    if unknown and not plan.scored_only:
+        raise DataError(
+            f"{dataset.path}: '{dataset.split}' has events that the model has no class for "
+            f"({some_of(unknown)}), and this protocol leaves none out"
+        )
 
 
 def _default_folder(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from effbench.data.labels import Event, merge_events
+from effbench.data.vocabulary import some_of
 from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
@@ -172,6 +173,7 @@ def evaluate_scores(
     options = EvaluationOptions(protocol, metrics, engine, median_window, threshold)
     bootstrap, decoding = ClipBootstrap(resamples, seed), options.decoding(probabilities)
     view = _FilteredScores(scores, sorted(scores), tuple(classes), np.arange(len(classes)), options.window)
+    named = {event[2] for events in ground_truth.values() for event in events}
     if options.plan.scored_only:
         view, ground_truth = view.scored(ground_truth)
     inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
@@ -195,11 +197,14 @@ def evaluate_scores(
         values={name: value for result in computed for name, value in result.values().items()},
         results=dict(zip(options.metric_names, computed, strict=True)),
         conditions=conditions,
-        notes=tuple(_notes(options.plan, inputs, len(scores))),
+        notes=tuple(_notes(options.plan, inputs, len(scores), sorted(named.difference(classes)))),
     )
 
 
-def _notes(plan: Protocol, inputs: ScoringInputs, given: int) -> Iterator[str]:
+def _notes(plan: Protocol, inputs: ScoringInputs, given: int, unknown: Sequence[str]) -> Iterator[str]:
+    if unknown:
+        count = "1 class" if len(unknown) == 1 else f"{len(unknown)} classes"
+        yield f"events of {count} without scores were left out: {some_of(unknown)}"
     if left_out := given - len(inputs.clips):
         yield f"{left_out} of {given} clips have no event of a scored class and were left out"
     if plan.expected_classes not in (None, len(inputs.classes)):

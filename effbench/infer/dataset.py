@@ -71,7 +71,7 @@ def infer(
         "data": str(dataset.path.resolve()),
         "split": dataset.split,
     }
-    scores = ScoreFolder.create(folder, _classes_of(chosen, dataset), made_by)
+    scores = ScoreFolder.create(folder, output_classes(chosen, dataset), made_by)
     before = scores.keep_only(audio)
     todo = [name for name in dataset.ids if name not in before]
     done = len(dataset) - len(todo)
@@ -99,8 +99,11 @@ def computed_by(
     }
 
 
-def _classes_of(chosen: ChosenModel, dataset: DataSet) -> tuple[str, ...]:
-    """Names of a detector's outputs: its own where they are known, else the data's where they are as many."""
+def output_classes(chosen: ChosenModel, dataset: DataSet) -> tuple[str, ...]:
+    """Names of a detector's outputs: its own where they are known, else the data's where they are as many.
+
+    Raises ``EffbenchError`` where they are neither.
+    """
     outputs = chosen.detector.strong_head.out_features
     if chosen.classes or len(dataset.classes) == outputs:
         return chosen.classes or dataset.classes.names

@@ -9,11 +9,12 @@ import pytest
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
-from effbench.errors import EffbenchWarning, UsageError
+from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.api import evaluate
 from effbench.infer.score_files import ScoreFolder
 from effbench.models.build import build_model
 from effbench.results.store import Store
+from tests.train.small import save_model
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +138,25 @@ def test_what_can_t_be_done_is_said_before_any_work(files, data, tmp_path, argum
         evaluate(**given)
     assert not (tmp_path / "results").exists()
     assert not (tmp_path / "store.sqlite").exists()
+
+
+def test_classes_that_a_model_and_data_do_not_share_are_said_before_the_first_clip(data, tmp_path):
+    def told(done, total):
+        raise AssertionError("a clip was scored")
+
+    dataset = open_dataset(data, split="eval")
+    present = sorted({event.label for clip in dataset for event in clip.events})
+    others = save_model(tmp_path / "others.pt", ("Kazoo", "Spoons"))
+    with pytest.raises(DataError) as caught:
+        evaluate("fmn01", data=dataset, checkpoint=others, progress=told)
+    first, theirs, own = str(caught.value).splitlines()
+    assert first == f"{data}: none of its events ('eval') is of a class that the model has"
+    assert theirs.startswith(f"Data: {present[0]}; ")
+    assert own == "Model: Kazoo; Spoons"
+
+    some = save_model(tmp_path / "some.pt", ("Kazoo", *present[1:]))
+    assert f"events of 1 class without scores were left out: {present[0]}" in (
+        evaluate("fmn01", data=dataset, checkpoint=some).notes
+    )
+    with pytest.raises(DataError, match=f"events that the model has no class for .{present[0]}"):
+        evaluate("fmn01", data=dataset, checkpoint=some, protocol="dcase2016", progress=told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from effbench.data.clips import Clip, DataSet
 from effbench.data.labels import FrameRule, encode_events
 from effbench.data.pseudo_label_files import Logits, PseudoLabels
+from effbench.data.vocabulary import require_shared
 from effbench.errors import DataError
 from effbench.grid import FRAME_SECONDS
 
@@ -84,31 +85,21 @@ def targets_of(
     """
     strong = len(dataset.events) > 0 and len(classes) > 0
     if strong:
-        _check_shared(dataset, classes, dataset.events.labels, "events")
+        require_shared(dataset.events.labels, classes, _none_of(dataset, "events"))
     if weak_classes is None:
         weak_classes = dataset.classes.names if dataset.weak else ()
     if weak_classes and dataset.weak:
         present = {label for labels in dataset.weak.values() for label in labels}
-        _check_shared(dataset, weak_classes, present, "weak labels")
+        require_shared(present, weak_classes, _none_of(dataset, "weak labels"))
     elif weak_classes and strong:
-        _check_shared(dataset, weak_classes, dataset.events.labels, "events")
+        require_shared(dataset.events.labels, weak_classes, _none_of(dataset, "events"))
     elif weak_classes:
         raise DataError(f"{dataset.path}: no weak labels, and no events to make them from")
     return Targets(tuple(classes), tuple(weak_classes), strong, rule, float32_times)
 
 
-def _check_shared(dataset: DataSet, classes: Sequence[str], present: Iterable[str], what: str) -> None:
-    labels = sorted(present)
-    if not set(classes).intersection(labels):
-        raise DataError(
-            f"{dataset.path}: none of its {what} ('{dataset.split}') is of a class that the model has\n"
-            f"Data: {_some(labels)}\nModel: {_some(classes)}"
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = "; ".join(names[:4])
-    return f"{shown}; … ({len(names)})" if len(names) > 4 else shown
+def _none_of(dataset: DataSet, what: str) -> str:
+    return f"{dataset.path}: none of its {what} ('{dataset.split}')"
 
 
 def check_pseudo_labels(dataset: DataSet, n_classes: int, seconds: NDArray[np.float64]) -> None:
