@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 #: Hexadecimal digits of a digest: 64 bits, enough to tell any number of files of one person apart.
@@ -25,3 +26,12 @@ def content_digest(source: Path | bytes) -> str:
         return hashlib.sha256(source).hexdigest()[:DIGITS]
     with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """What differs between two records of what made a result, in words; empty where they are equal."""
+    return "; ".join(
+        f"{name} {before.get(name)!r}, now {now.get(name)!r}"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    )

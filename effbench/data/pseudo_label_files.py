@@ -1,13 +1,15 @@
 """Pseudo labels in an HDF5 file: frame logits of an ensemble, looked up by the clip's file name.
 
 Datasets, one row a clip: ``filenames`` (bytes, with or without suffix) and ``strong_logits``
-(classes, frames), half precision, 40 ms a frame.
+(classes, frames), half precision, 40 ms a frame. Files of ours also have ``audio``, a digest of the clip's
+audio, and an attribute ``made_by``: the models and what else the logits depend on, as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +21,9 @@ from numpy.typing import NDArray
 from effbench.data.packs import open_hdf5
 from effbench.data.tables import stem
 from effbench.errors import DataError, EffbenchError
+from effbench.files import replacing, reporting_write_errors
 from effbench.grid import CLIP_FRAMES
+from effbench.identity import DIGITS, differences
 
 if TYPE_CHECKING:
     import h5py
@@ -50,7 +54,7 @@ class PseudoLabels:
     @cached_property
     def _rows(self) -> dict[str, int]:
         names = self._file()["filenames"][:].tolist()
-        return {stem(name.decode("utf-8", "replace")): row for row, name in enumerate(names)}
+        return {stem(name.decode("utf-8", "surrogateescape")): row for row, name in enumerate(names)}
 
     def __contains__(self, clip: object) -> bool:
         return clip in self._rows
@@ -79,8 +83,8 @@ class PseudoLabels:
 class PseudoLabelWriter:
     """A pseudo-label file in the making; a context manager.
 
-    Rows are added in the order of ``names``. An interrupted run resumes where it was last flushed; ``finish``
-    gives the file its final name.
+    A row is done once the digest of the audio that its logits are of stands beside them. An interrupted run
+    goes on with the other rows; ``finish`` gives the file its final name.
 
     Args:
         path: the finished file; while rows are missing, they are kept in ``<path>.part``.
@@ -92,41 +96,65 @@ class PseudoLabelWriter:
         EffbenchError: the file exists, an unfinished one is of another job, or it can't be written.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], n_classes: int, made_by: str) -> None:
+    def __init__(
+        self, path: Path, names: Sequence[str], n_classes: int, made_by: Mapping[str, object]
+    ) -> None:
         if path.exists():
             raise EffbenchError(f"{path} exists: remove it, or write another file")
         self.path, self.part = path, path.with_name(path.name + ".part")
-        self._file: h5py.File = open_hdf5(self.part, "a")
-        if "strong_logits" not in self._file:
-            shape, chunks = (len(names), n_classes, CLIP_FRAMES), (1, n_classes, CLIP_FRAMES)
-            self._file.create_dataset("filenames", data=np.array([name.encode() for name in names]))
-            self._file.create_dataset("strong_logits", shape, "f2", chunks=chunks, fillvalue=np.nan)
-            self._file.attrs["made_by"], self._file.attrs["done"] = made_by, 0
-        same_clips = [name.decode() for name in self._file["filenames"][:]] == list(names)
-        made_before_by = self._file.attrs["made_by"]
-        if not same_clips or made_before_by != made_by:
+        encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+        if not self.part.exists():
+            with replacing(self.part) as temporary, open_hdf5(temporary, "w") as file:
+                _lay_out(file, encoded, n_classes, json.dumps(made_by))
+        self._file: h5py.File = open_hdf5(self.part, "r+")
+        if problem := self._other_job(encoded, n_classes, made_by):
             self._file.close()
-            raise EffbenchError(
-                f"{self.part} belongs to other clips or models ({made_before_by}): "
-                "remove it, or write another file"
-            )
+            raise EffbenchError(f"{self.part} {problem}: remove it, or write another file")
+        self._unsaved: dict[int, str] = {}
 
-    @property
-    def done(self) -> int:
-        """Number of rows that are complete."""
-        return int(self._file.attrs["done"])
+    def _other_job(self, names: Sequence[bytes], n_classes: int, made_by: Mapping[str, object]) -> str:
+        """Why an unfinished file can't be gone on with; empty where it can."""
+        if "audio" not in self._file:
+            return "was begun by an earlier version"
+        if self._file["filenames"][:].tolist() != list(names):
+            return "belongs to other clips"
+        # As JSON has it: lists for tuples.
+        differing = differences(json.loads(self._file.attrs["made_by"]), json.loads(json.dumps(made_by)))
+        if differing or self._file["strong_logits"].shape[1] != n_classes:
+            return f"belongs to other logits ({differing or 'other classes'})"
+        return ""
 
-    def add(self, logits: Logits) -> None:
-        """The next row, (at least 250 frames, classes); what is beyond 10 s is cut."""
-        limits, done = np.finfo(np.float16), self.done
-        self._file["strong_logits"][done] = np.clip(logits[:CLIP_FRAMES].T, limits.min, limits.max)
-        self._file.attrs["done"] = done + 1
-        if done % _FLUSH_ROWS == 0:
+    def keep_only(self, is_current: Callable[[int, str], bool]) -> list[int]:
+        """The rows that are to do: those that are missing, or that ``is_current`` (row, digest) denies."""
+        audio = [digest.decode() for digest in self._file["audio"][:].tolist()]
+        todo = [row for row, digest in enumerate(audio) if not (digest and is_current(row, digest))]
+        for row in todo:
+            if audio[row]:
+                self._file["audio"][row] = b""
+        self._file.flush()
+        return todo
+
+    def add(self, row: int, logits: Logits, audio: str) -> None:
+        """A row's logits, (at least 250 frames, classes), and the digest of their audio; cut after 10 s."""
+        limits = np.finfo(np.float16)
+        with reporting_write_errors(self.part):
+            self._file["strong_logits"][row] = np.clip(logits[:CLIP_FRAMES].T, limits.min, limits.max)
+        self._unsaved[row] = audio
+        if len(self._unsaved) >= _FLUSH_ROWS:
+            self._save()
+
+    def _save(self) -> None:
+        """Logits first: a process can be killed at any time, and a digest says that they are there."""
+        with reporting_write_errors(self.part):
             self._file.flush()
+            for row, audio in self._unsaved.items():
+                self._file["audio"][row] = audio.encode()
+            self._file.flush()
+        self._unsaved.clear()
 
     def finish(self) -> None:
         """Give the complete file its name."""
-        del self._file.attrs["done"]
+        self._save()
         self._file.close()
         self.part.replace(self.path)
 
@@ -137,4 +165,23 @@ class PseudoLabelWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file:
-            self._file.close()
+            try:
+                self._save()
+            finally:
+                self._file.close()
+
+
+def _lay_out(file: h5py.File, names: Sequence[bytes], n_classes: int, made_by: str) -> None:
+    """All that the file has but its values, which have their places from the start.
+
+    So nothing but values is written later, and the file of a process that was killed can be opened.
+    """
+    import h5py
+
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    file.create_dataset("filenames", data=np.array(names))
+    file.create_dataset("strong_logits", (len(names), n_classes, CLIP_FRAMES), "f2", dcpl=early)
+    file.create_dataset("audio", data=np.zeros(len(names), f"S{DIGITS}"))
+    file.attrs["made_by"] = made_by

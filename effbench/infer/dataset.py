@@ -87,15 +87,18 @@ def computed_by(
     chosen: ChosenModel, inference: Inference, kept: KeptPrecision
 ) -> dict[str, str | int | None]:
     """All that the kept logits of some audio depend on; where two are equal, so are the logits."""
+    return {**chosen.record(), **computed_with(inference), "kept": kept}
+
+
+def computed_with(inference: Inference) -> dict[str, str | int | None]:
+    """The same of any model, in full precision."""
     return {
-        **chosen.record(),
         "effbench": VERSION,
         "torch": str(torch.__version__),
         "device": torch.device(inference.device).type,
         "precision": inference.precision,
         "arrangement": inference.arrangement,
         "windows": "cross-faded" if inference.overlap else "apart",
-        "kept": kept,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from effbench.data.clips import DataSet
 from effbench.data.pseudo_label_files import PseudoLabelWriter
-from effbench.infer.dataset import ClipProgress, dataset_scores
+from effbench.infer.dataset import ClipProgress, computed_with, dataset_scores
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.chosen import ChosenModel
 
@@ -23,7 +23,8 @@ def write_pseudo_labels(
 ) -> None:
     """Write an HDF5 file with the mean logits of the models for every clip's first 10 s.
 
-    The file appears when it is complete; an interrupted run resumes.
+    The file appears when it is complete; an interrupted run resumes, and scores clips again whose audio has
+    changed since.
 
     Args:
         dataset: the clips.
@@ -39,12 +40,15 @@ def write_pseudo_labels(
         UsageError: the models differ in their number of classes.
     """
     scorer = FrameScorer([model.detector for model in models], inference)
-    made_by = "; ".join(f"{model.spec} {model.checkpoint or 'untrained'}" for model in models)
+    made_by = {"models": [model.record() for model in models], **computed_with(scorer.inference)}
     names = [f"{clip}{suffix}" for clip in dataset.ids]
     outputs = models[0].detector.strong_head.out_features
     with PseudoLabelWriter(path, names, outputs, made_by) as file:
-        progress(file.done, len(names))
-        for _, logits in dataset_scores(dataset, dataset.ids[file.done :], scorer):
-            file.add(logits)
-            progress(file.done, len(names))
+        todo = file.keep_only(lambda row, audio: dataset[row].audio_identity() == audio)
+        done = len(names) - len(todo)
+        progress(done, len(names))
+        scored = dataset_scores(dataset, [dataset.ids[row] for row in todo], scorer)
+        for number, (row, (clip, logits)) in enumerate(zip(todo, scored, strict=True), done + 1):
+            file.add(row, logits, dataset.clip(clip).audio_identity())
+            progress(number, len(names))
         file.finish()

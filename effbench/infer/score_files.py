@@ -21,6 +21,7 @@ from effbench.data.tables import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import is_temporary, replacing, reporting_write_errors
 from effbench.grid import FRAME_SECONDS
+from effbench.identity import differences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,13 +135,9 @@ class ScoreFolder(Mapping[str, Array]):
         folder = cls(path, classes, made_by)
         if (path / ABOUT).exists():
             begun = cls.open(path)
-            differing = [
-                f"{name} {before!r}, now {now!r}"
-                for name in dict.fromkeys([*begun.made_by, *folder.made_by])
-                if (before := begun.made_by.get(name)) != (now := folder.made_by.get(name))
-            ]
+            differing = differences(begun.made_by, folder.made_by)
             if differing or begun.classes != folder.classes:
-                what = "; ".join(differing) or "other classes"
+                what = differing or "other classes"
                 raise OtherScores(f"{path} holds other scores ({what}): give another folder, or remove it")
             return begun
         with replacing(path / ABOUT, make_folder=True) as temporary:

@@ -52,9 +52,9 @@ def distilled(effbench, data, tmp_path):
 
     def run(clips, n_classes):
         names = [f"{clip}.mp3" for clip in clips]
-        with PseudoLabelWriter(tmp_path / "pseudo.h5", names, n_classes, "nobody") as file:
-            for _ in names:
-                file.add(np.zeros((250, n_classes), np.float32))
+        with PseudoLabelWriter(tmp_path / "pseudo.h5", names, n_classes, {}) as file:
+            for row in range(len(names)):
+                file.add(row, np.zeros((250, n_classes), np.float32), "audio")
             file.finish()
         options = ("--pseudo-labels", "pseudo.h5", "--set", "distillation=0.5", "--name", "a", "--no-store")
         code, out, err = effbench("train", *COMMAND, "--data", data, *options)

@@ -30,9 +30,9 @@ def folder(tmp_path_factory):
     synthesise(folder, clips=10, eval_clips=3, seconds=4)
     ids = open_dataset(folder, split="train").ids
     path = folder.with_name("pseudo.hdf5")
-    with PseudoLabelWriter(path, [f"{name}.flac" for name in ids], len(CLASSES), "test") as file:
+    with PseudoLabelWriter(path, [f"{name}.flac" for name in ids], len(CLASSES), {}) as file:
         for seed in range(len(ids)):
-            file.add(np.random.default_rng(seed).normal(size=(250, len(CLASSES))))
+            file.add(seed, np.random.default_rng(seed).normal(size=(250, len(CLASSES))), "audio")
         file.finish()
     return folder
 
