@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
 from effbench.plots.figures import ReferenceModel
+from effbench.plots.lettering import fitted, make_legible
 from effbench.plots.select import FigureData, PanelData
 from effbench.spec import ModelSpec
 
@@ -82,9 +83,12 @@ def _name_line(
     axes: Axes, reference: ReferenceModel, score: float, obstacles: list[Box], lines: list[Segment]
 ) -> Box:
     """Write a reference's name above or below its dashed line, at the end where it covers least."""
-    text = _text(axes, reference.label, reference.colour)
+    frame = _frame(axes)
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # an axes is made by its figure
+    text = _text(axes, fitted(figure, reference.label, frame.width / 2, _SIZE), reference.colour)
     width, height = _extent(text)
-    frame, gap = _frame(axes), 1.5 * _pixels_per_point(axes)
+    gap = 1.5 * _pixels_per_point(axes)
     line = _dashed(axes, score)[0][1]
     candidates = [
         Box(frame.x + side * (frame.width - width) / 2, line + up * (gap + height / 2), width, height)
@@ -110,9 +114,11 @@ def _width(spec: str) -> str:
 
 def _text(axes: Axes, content: str, colour: str) -> Text:
     dark = tuple(_DARKER * part for part in to_rgb(colour))
-    return axes.text(
+    text = axes.text(
         0, 0, content, transform=axes.transAxes, size=_SIZE, color=dark, ha="center", va="center", zorder=3
     )
+    make_legible([text])
+    return text
 
 
 def _move(axes: Axes, text: Text, box: Box) -> None:

@@ -1,4 +1,4 @@
-"""Readable logarithmic axes, with ticks at 1, 2, 5, 10 … and k, M and G; and the size of markers."""
+"""Readable logarithmic axes, with ticks at 1, 2, 5, 10 … in fitting units; and the size of markers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _SIZES = {"P": 1.3, "*": 1.6, "^": 1.15, "v": 1.15, "p": 1.2, "h": 1.15, "D": 0.
 
 _STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9))
 _FEWEST = 4
-_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+#: From which value on a prefix stands before a unit, the prefix, and what it is worth.
+_PREFIXES = ((1e12, "T", 1e12), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e4, "k", 1e3))
+_BYTES = (*_PREFIXES[:3], (1e3, "k", 1e3))
+_SECONDS = ((1.0, "", 1.0), (1e-3, "m", 1e-3), (0.0, "µ", 1e-6))
 
 
 def log_limits(low: float, high: float, margin: float = 0.06) -> tuple[float, float]:
@@ -51,12 +54,11 @@ def _even_ticks(low: float, high: float) -> list[float]:
     return [round(index * step, 9 - power) for index in range(first, last + 1)]
 
 
-def short(value: float) -> str:
-    """Number with three significant digits at most, and k, M, G or T: ``1500000`` is ``1.5 M``."""
-    for size, prefix in _PREFIXES:
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}"
-    return f"{value:.3g}"
+def tick_label(value: float, unit: str = "") -> str:
+    """A round number as a tick shows it: ``1.5 M``, ``1,250``; ``500 MB`` of bytes, ``20 ms`` of s."""
+    steps, symbol = {"bytes": (_BYTES, "B"), "s": (_SECONDS, "s")}.get(unit, (_PREFIXES, ""))
+    prefix, worth = next(((prefix, worth) for size, prefix, worth in steps if value >= size), ("", 1.0))
+    return f"{value / worth:,.10g} {prefix}{symbol}".rstrip()
 
 
 def marker_size(look: Series | ReferenceModel) -> float:

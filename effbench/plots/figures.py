@@ -117,7 +117,8 @@ class Panel(Strict):
 
 
 class FigureDefinition(Strict):
-    """A trade-off figure: stacked panels with one score on the vertical axis; width and height in inches.
+    """A trade-off figure: stacked panels with one score on the vertical axis; width and height in inches (by
+    default, what the panels need).
 
     Published values are those of the published figure, where it has a number. ``study`` measures all that the
     figure needs, if one does.
@@ -127,7 +128,7 @@ class FigureDefinition(Strict):
     study: str | None = None
     published_figure: int | None = None
     width: float = Field(6.6, gt=2, lt=30)
-    height: float = Field(9.2, gt=2, lt=30)
+    height: float | None = Field(None, gt=2, lt=60)
     score: Score
     panels: tuple[Panel, ...] = Field(min_length=1)
     series: tuple[Series, ...] = Field(min_length=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Literal
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from effbench.errors import UsageError
 from effbench.files import replacing
 from effbench.plots.choices import ImageFormat
+from effbench.plots.lettering import make_legible
 from effbench.resources import share
 
 STYLE = "plots/effbench.mplstyle"
@@ -31,8 +34,14 @@ METADATA: dict[ImageFormat, dict[str, None]] = {
 def style() -> Iterator[None]:
     """Effbench's own matplotlib settings, whatever the user's are; used to draw and to save alike."""
     settings = mpl.rc_params_from_file(share(STYLE), use_default_template=True)
-    with mpl.rc_context({key: value for key, value in settings.items() if not key.startswith("backend")}):
-        yield
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)  # a fallback font without bold is drawn as it is, without a word
+    try:
+        with mpl.rc_context({key: value for key, value in settings.items() if not key.startswith("backend")}):
+            yield
+    finally:
+        fonts.setLevel(level)
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = None) -> Figure:
@@ -46,6 +55,7 @@ def render(figure: Figure, form: ImageFormat) -> bytes:
     """The figure as a file of this format; equal figures give equal bytes."""
     buffer = io.BytesIO()
     with style():
+        make_legible(figure.findobj(Text))
         figure.savefig(buffer, format=form.value, metadata=METADATA[form])
     return buffer.getvalue()
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from effbench.plots.lettering import set_heading
 from effbench.plots.save import new_figure, save, style
 
 Rows = Sequence[Mapping[str, float | None]]
@@ -39,7 +40,7 @@ def save_curves(rows: Rows, path: Path, *, title: str) -> None:
         _draw(losses, rows, _LOSSES, "Loss")
         known = {name for row in rows for name in row}
         _draw(scores, rows, [name for name in LABELS if name in known - set(_LOSSES)], "Score (%)")
-        figure.suptitle(title)
+        set_heading(figure, title)
         save(figure, path)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effbench.plots.annotate import Box, place
-from effbench.plots.axes import log_limits, log_ticks, short
+from effbench.plots.axes import log_limits, log_ticks, tick_label
 
 FRAME = Box(200, 150, 400, 300)
 positions = st.tuples(st.floats(0, 400), st.floats(0, 300))
@@ -83,8 +83,22 @@ def test_limits_hold_their_values_and_some_ticks(low: float, ratio: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
-    [(1.5e6, "1.5 M"), (1e9, "1 G"), (2e10, "20 G"), (900, "900"), (1200, "1.2 k"), (0.5, "0.5")],
+    ("number", "unit", "text"),
+    [
+        (1.5e6, "MACs/clip", "1.5 M"),
+        (1e9, "parameters", "1 G"),
+        (2e10, "", "20 G"),
+        (900, "clips/s", "900"),
+        (1250, "clips/s", "1,250"),
+        (1232.5, "clips/s", "1,232.5"),
+        (20_000, "clips/s", "20 k"),
+        (0.5, "", "0.5"),
+        (5e5, "bytes", "500 kB"),
+        (2e9, "bytes", "2 GB"),
+        (2.0, "s", "2 s"),
+        (0.02, "s", "20 ms"),
+        (5e-5, "s", "50 µs"),
+    ],
 )
-def test_numbers_are_short(number: float, text: str) -> None:
-    assert short(number) == text
+def test_ticks_are_in_units_of_a_fitting_size(number: float, unit: str, text: str) -> None:
+    assert tick_label(number, unit) == text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,7 +20,7 @@ from effbench.errors import EffbenchError
 from effbench.plots.caption import caption
 from effbench.plots.choices import Convention, ImageFormat
 from effbench.plots.draw import draw
-from effbench.plots.figures import load_figure
+from effbench.plots.figures import Panel, load_figure
 from effbench.plots.save import render, save_formats
 from effbench.plots.select import select
 from tests.rows import complexity, frame, timings
@@ -126,6 +127,36 @@ def test_every_axis_has_enough_ticks() -> None:
     for name in ("paper-1", "paper-2"):
         for axes in drawn(name).axes:
             assert len(axes.get_xticks()) >= 4
+
+
+def test_a_figure_is_as_high_as_its_panels_need() -> None:
+    first = load_figure("paper-1")
+    panels = first.panels
+    heights = [
+        draw(select(rows_of("a GPU"), first.model_copy(update={"panels": panels[:count]}))).get_figheight()
+        for count in (1, 2, 3)
+    ]
+    assert heights == pytest.approx([4.0, 6.6, 9.2])
+
+
+def test_memory_has_its_unit_on_the_axis() -> None:
+    memory = [
+        replace(row, quantity="memory_peak", value=row.value * 2e6, low=None, high=None)
+        for row in timings("GPU")
+    ]
+    panel = Panel(quantity="memory_peak", label="Peak memory")
+    figure = load_figure("paper-2").model_copy(update={"panels": (panel,)})
+    (axes,) = draw(select(frame(complexity(), memory), figure)).axes
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert "500 MB" in shown
+    assert "1 GB" in shown
+
+
+def test_one_model_is_a_figure() -> None:
+    first = load_figure("paper-1")
+    alone = {"series": (first.series[0].model_copy(update={"specs": ("fmn10",)}),), "references": ()}
+    figure = draw(select(rows_of("a GPU"), first.model_copy(update=alone)))
+    assert [numbers_on(axes) for axes in figure.axes] == [["fmn10"]] * 3
 
 
 def test_the_caption_tells_measured_from_published() -> None:
