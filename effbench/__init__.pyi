@@ -12,8 +12,8 @@ from .evaluate.psds.score import psds1 as psds1
 from .evaluate.psds.score import psds2 as psds2
 from .measure.macs import MacReport as MacReport
 from .measure.macs import count_macs as count_macs
-from .measure.profile import Profile as Profile
 from .measure.profile import profile as profile
+from .measure.profiles import Profile as Profile
 from .models.build import build_model as build_model
 from .models.checkpoints import load_checkpoint as load_checkpoint
 from .models.detector import Predictions as Predictions

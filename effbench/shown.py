@@ -22,7 +22,7 @@ Row = Mapping[str, object]
 _NAMES = frozenset({"seed", "figure"})
 
 #: Words stay whole, and texts of several are not wrapped to less than this.
-_NARROWEST = 12
+_NARROWEST = 16
 
 
 @dataclass(frozen=True)

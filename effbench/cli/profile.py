@@ -58,8 +58,8 @@ def profile(
     """
     from effbench.machine.concerns import concerns
     from effbench.measure.conditions import Conditions
-    from effbench.measure.profile import Profiles
     from effbench.measure.profile import profile as profile_model
+    from effbench.measure.profiles import Profiles
     from effbench.models import zoo
     from effbench.results.store import Store
 

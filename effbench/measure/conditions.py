@@ -15,7 +15,7 @@ from effbench.models.sequence.mamba import KERNELS
 PARTS = ("network", "frontend", "both")
 
 TORCH_KERNELS = "torch"  # the default, which stored conditions do not name
-_WORDS = {"network": (), "frontend": ("front-end",), "both": ("front-end and network",)}
+_WORDS = {"network": "network", "frontend": "front-end", "both": "front-end and network"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Conditions:
         length = [] if self.clip_seconds == CLIP_SECONDS else [f"{self.clip_seconds:g} s clips"]
         kernels = [f"kernels {name}" for name in self._kernels().values()]
         return ", ".join(
-            [*_WORDS[self.part], self.precision, *["compiled"] * self.compiled, *kernels, where, *length]
+            [_WORDS[self.part], self.precision, *["compiled"] * self.compiled, *kernels, where, *length]
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from effbench.errors import EffbenchError
@@ -20,7 +21,7 @@ from effbench.machine.description import Environment
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 from effbench.measure.conditions import Conditions
 from effbench.measure.timing import synchronise
-from effbench.measure.workload import is_out_of_memory, make_call, prepared
+from effbench.measure.workload import is_out_of_memory, make_inputs, part_call, prepared
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import Measurement
@@ -34,11 +35,11 @@ _SMALLEST = "fmn01+gru-16"
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """Bytes that a model takes for one forward pass.
+    """Bytes that a part of a model takes for one forward pass.
 
     Attributes:
-        peak_bytes: the most that is held because of the model: weights, inputs, activations, outputs.
-        model_bytes: what is held with the model loaded, before it runs.
+        peak_bytes: the most that is held because of the part: weights, inputs, activations, outputs.
+        model_bytes: what is held with the weights loaded, before anything runs.
         total_bytes: the most that the process (CPU) or the allocator with its reserve (CUDA) holds.
         method: ``resident set of a child process`` or ``CUDA allocator``.
     """
@@ -74,7 +75,9 @@ class PeakMemory:
 
 
 def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: int = 1) -> PeakMemory:
-    """Peak memory of a model, built for the purpose.
+    """Peak memory of a part of a model, built for the purpose.
+
+    The front-end is measured without the network; what makes the network's inputs is not counted.
 
     On the CPU, a child process measures its own resident set: with torch loaded and warm, with the model,
     and at its highest while the model runs. On CUDA, the caching allocator keeps the books.
@@ -113,12 +116,15 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(conditions.threads)
     _touch_torch()
     baseline = _settled()
-    detector = build_model(request["spec"], seed=0)
+    detector = _built(request["spec"], conditions)
     model = _settled()
     _forbid_more_than_is_free()
     try:
-        with ResidentPeak() as resident:
-            _run(detector, conditions, request["batch_size"])
+        with prepared(detector, conditions):
+            inputs = make_inputs(detector, conditions, request["batch_size"])
+            _settled()
+            with ResidentPeak() as resident:
+                _run(detector, inputs, conditions)
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             sys.exit(_NO_ROOM)
@@ -133,16 +139,19 @@ def main(arguments: list[str]) -> None:
 
 def _cuda(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
     device = conditions.torch_device
-    detector = build_model(spec, seed=0)
+    detector = _built(spec, conditions)
     gc.collect()
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
     baseline = torch.cuda.memory_allocated(device)
     detector.to(device)
     model = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
     try:
-        _run(detector, conditions, batch_size)
+        with prepared(detector, conditions):
+            inputs = make_inputs(detector, conditions, batch_size)
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
+            _run(detector, inputs, conditions)
         peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
     except RuntimeError as error:
         if is_out_of_memory(error):
@@ -158,12 +167,21 @@ def _too_large(spec: str, batch_size: int) -> EffbenchError:
     return EffbenchError(f"{spec} at batch {batch_size} does not fit into the device's memory")
 
 
-def _run(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> None:
-    with prepared(detector, conditions):
-        call, _ = make_call(detector, conditions, batch_size)
-        for _ in range(_CALLS):
-            call()
-        synchronise(conditions.torch_device)
+def _built(spec: str, conditions: Conditions) -> SoundEventDetector:
+    """The model, without the network where only the front-end runs."""
+    detector = build_model(spec, seed=0)
+    if conditions.part == "frontend":
+        for name, _ in list(detector.named_children()):
+            if name != "frontend":
+                setattr(detector, name, nn.Identity())
+    return detector
+
+
+def _run(detector: SoundEventDetector, inputs: Tensor, conditions: Conditions) -> None:
+    call, _ = part_call(detector, inputs, conditions)
+    for _ in range(_CALLS):
+        call()
+    synchronise(conditions.torch_device)
 
 
 def _touch_torch() -> None:

@@ -78,7 +78,13 @@ def make_call(
 
     Use inside ``prepared``. Raises ``EffbenchError`` where ``torch.compile`` fails.
     """
-    inputs = make_inputs(detector, conditions, batch_size)
+    return part_call(detector, make_inputs(detector, conditions, batch_size), conditions)
+
+
+def part_call(
+    detector: SoundEventDetector, inputs: Tensor, conditions: Conditions
+) -> tuple[Call, float | None]:
+    """As ``make_call``, on inputs of ``make_inputs``."""
     return _call(detector_part(detector, conditions), (inputs,), conditions)
 
 

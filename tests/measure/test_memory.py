@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -52,8 +53,19 @@ def test_the_peak_holds_the_model_and_grows_with_the_batch(
     assert eight.model_bytes == pytest.approx(one.model_bytes, abs=4 * MIB)
 
 
+def test_every_part_has_its_own_memory(eight: PeakMemory) -> None:
+    front, both = (
+        peak_memory("fmn04", replace(ONE_THREAD, part=p), batch_size=8) for p in ("frontend", "both")
+    )
+    assert front.model_bytes < 1 * MIB
+    assert 0 < front.peak_bytes < min(eight.peak_bytes, both.peak_bytes)
+    assert {row.conditions["part"] for row in both.measurements("fmn04", Environment(device="cpu"))} == {
+        "both"
+    }
+
+
 def test_memory_renders_itself_survives_json_and_becomes_a_row(one: PeakMemory) -> None:
-    assert "MiB at batch 1, fp32, 1 thread" in str(one)
+    assert "MiB at batch 1, network, fp32, 1 thread" in str(one)
     assert json.loads(json.dumps(one.to_dict())) == one.to_dict()
     (row,) = one.measurements("fmn04", Environment(device="cpu"))
     assert (row.quantity, row.value, row.unit) == ("memory_peak", one.peak_bytes, "bytes")

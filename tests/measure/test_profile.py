@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import effbench
 from effbench.errors import EffbenchWarning, UsageError
-from effbench.measure.profile import Profiles
+from effbench.measure.profiles import Profiles
 from effbench.measure.timing import Budget
 from effbench.shown import Table
 from tests.measure.detectors import tiny_detector
@@ -123,8 +123,36 @@ def test_profiles_show_themselves() -> None:
     (row,) = profile.rows()
     assert row["throughput"] == profile.throughput[0].rate.value
     assert row["latency_p99"] == profile.to_dict()["latency"]["p99"]
-    both = Profiles((profile, profile))
-    assert len(both.to_frame()) == 2
-    (table,) = both.sections()
+    assert (row["part"], row["batch_size"], row["seconds"]) == ("network", 1, 1)
+    several = Profiles((profile, profile))
+    assert len(several.to_frame()) == 2
+    (table,) = several.sections()
     assert isinstance(table, Table)
-    assert table.rows[0]["batch"] == 1
+    columns, said = table.shown()
+    assert "part" not in columns
+    assert said is not None
+    assert said.startswith("all rows: part network, batch 1, ")
+
+
+def test_every_part_that_is_asked_for_is_measured_and_labelled() -> None:
+    profile = effbench.profile(
+        tiny_detector(), batch_sizes=[1], parts=["frontend", "both"], clip_seconds=1, budget=BRIEF
+    )
+    assert [row["part"] for row in profile.rows()] == ["frontend", "both"]
+    assert [row["latency_p50"] for row in profile.rows()] == [
+        latency.percentile(50).value for latency in profile.latencies
+    ]
+    assert profile.latency is profile.latencies[0]
+    assert profile.to_dict()["latency"]["part"] == "frontend"
+    kept = {(row.quantity, row.conditions["part"]) for row in profile.timings()}
+    assert kept >= {("latency_p50", "frontend"), ("latency_p50", "both"), ("throughput", "both")}
+    (table,) = Profiles((profile,)).sections()
+    assert isinstance(table, Table)
+    assert [row["part"] for row in table.rows] == ["frontend", "both"]
+
+
+def test_the_published_score_stands_beside_the_cost() -> None:
+    profile = effbench.profile("fmn04", throughput=False)
+    assert profile.rows()[0]["psds1_published"] == 39.52
+    assert profile.compared()[0]["published PSDS1 (%)"] == 39.52
+    assert effbench.profile("fmn05", throughput=False).rows()[0]["psds1_published"] is None

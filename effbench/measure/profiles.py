@@ -1,0 +1,235 @@
+"""All that was measured of one model, and of several side by side, and how it shows itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from effbench.machine.description import Environment
+from effbench.measure.complexity import Complexity
+from effbench.measure.memory import PeakMemory
+from effbench.measure.speed import Latency, Throughput, Timed
+from effbench.models import zoo
+from effbench.results.measurement import Measurement
+from effbench.shown import Row, Shown, Table, cell, significant
+
+_MILLION, _BILLION, _MIB = 1e6, 1e9, 2**20
+
+#: Columns of a comparison that are said once where all models agree, and those that give way to the others.
+_SETTING = ("part", "batch", "precision", "compiled", "kernels", "threads", "seconds", "device")
+_MINOR = ("95 % interval", "MACs paper (G)")
+
+Result = TypeVar("Result", Throughput, Latency, PeakMemory)
+
+
+@dataclass(frozen=True, repr=False)
+class Profile(Shown):
+    """All measurements of one model.
+
+    Attributes:
+        complexity: parameters and MACs.
+        environment: where it was measured.
+        throughput: one entry for each part and batch size that was timed.
+        latencies: of single clips, one entry for each part that was timed.
+        memories: at each part's fastest batch size; none for a module passed in.
+    """
+
+    complexity: Complexity
+    environment: Environment
+    throughput: tuple[Throughput, ...] = ()
+    latencies: tuple[Latency, ...] = ()
+    memories: tuple[PeakMemory, ...] = ()
+
+    @property
+    def spec(self) -> str:
+        """Canonical spec, or the class name of a module that was passed in."""
+        return self.complexity.spec
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that were timed: ``network``, ``frontend``, ``both``."""
+        return tuple(dict.fromkeys(run.conditions.part for run in self.throughput))
+
+    @property
+    def best_throughput(self) -> Throughput | None:
+        """The fastest batch size of the network, or of the first part where that was not timed."""
+        return _of_part([run for run in self.throughput if run.best], self._main)
+
+    @property
+    def latency(self) -> Latency | None:
+        """Of single clips, for the same part."""
+        return _of_part(self.latencies, self._main)
+
+    @property
+    def memory(self) -> PeakMemory | None:
+        """At the fastest batch size, for the same part."""
+        return _of_part(self.memories, self._main)
+
+    @property
+    def published_psds1(self) -> float | None:
+        """PSDS1 of the model's card, per cent."""
+        known = {str(spec): card["psds1"] for spec, card in zoo.summaries().items()}
+        return cast("float | None", known.get(self.spec))
+
+    @property
+    def _main(self) -> str | None:
+        return "network" if "network" in self.parts else next(iter(self.parts), None)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, filter(None, (self.complexity, self.best_throughput))))
+
+    def sections(self) -> Iterator[Table | str]:
+        yield from self.complexity.sections()
+        if not self.throughput:
+            return
+        yield Table([_throughput_row(run) for run in self.throughput], "Throughput")
+        clips = {latency.batch_size for latency in self.latencies}
+        yield Table(
+            [_latency_row(latency) for latency in self.latencies],
+            f"Latency of one {'clip' if clips == {1} else 'call'}, ms",
+        )
+        if self.memories:
+            yield Table([_memory_row(memory) for memory in self.memories], "Memory, MiB")
+        here, setting = self.environment, _setting(self.throughput[0])
+        under = ", ".join(f"{name} {cell(value)}" for name, value in setting.items())
+        yield (
+            f"Measured on {here.device_name} ({under}), torch {here.software.torch}, effbench"
+            f" {here.software.effbench}, load average {here.load.average_1m}."
+        )
+
+    def rows(self) -> list[Row]:
+        """One row for each part that was timed, or one; parameters and MACs are those of the whole model."""
+        (counts,) = self.complexity.rows()
+        counted: dict[str, object] = {**counts, "psds1_published": self.published_psds1}
+        return [counted | self._timed(part) for part in self.parts] or [counted]
+
+    def compared(self) -> list[Row]:
+        """The model's lines in a comparison, in units for reading: one for each part that was timed."""
+        complexity = self.complexity
+        row: dict[str, object] = {"model": self.spec}
+        if self.published_psds1 is not None:
+            row["published PSDS1 (%)"] = self.published_psds1
+        row |= {
+            "parameters (M)": f"{complexity.parameters.total / _MILLION:.4f}",
+            "MACs exact (G)": f"{complexity.macs.exact / _BILLION:.4f}",
+            "MACs paper (G)": f"{complexity.macs.paper / _BILLION:.4f}",
+        }
+        for name, check in complexity.counters.items():
+            row[f"{name} (G)"] = "failed" if check.macs is None else f"{check.macs / _BILLION:.4f}"
+        return [{**row, **_for_reading(self._timed(part))} for part in self.parts] or [row]
+
+    def _timed(self, part: str) -> dict[str, object]:
+        """Figures of one part, at its best batch size, in base units, and their conditions."""
+        best = _of_part([run for run in self.throughput if run.best], part)
+        latency, memory = _of_part(self.latencies, part), _of_part(self.memories, part)
+        assert best is not None
+        figures: dict[str, object] = {"part": part}
+        for quantity, estimate in {**best.values(), **(latency.values() if latency else {})}.items():
+            ends = {f"{quantity}_low": estimate.low, f"{quantity}_high": estimate.high}
+            figures |= {quantity: estimate.value, **ends}
+        if memory:
+            figures["memory_peak"] = memory.peak_bytes
+        return figures | best.conditions.stored(best.batch_size) | {"device": best.conditions.device_name}
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON: counts in parameters and MACs per clip, times in seconds, sizes in bytes.
+
+        ``latency`` and ``memory`` are those of the properties; the lists hold every part.
+        """
+        return {
+            **self.complexity.to_dict(),
+            "psds1_published": self.published_psds1,
+            "throughput": [run.to_dict() for run in self.throughput],
+            "latency": self.latency.to_dict() if self.latency else None,
+            "latencies": [latency.to_dict() for latency in self.latencies],
+            "memory": self.memory.to_dict() if self.memory else None,
+            "memories": [memory.to_dict() for memory in self.memories],
+            "environment": self.environment.to_dict(),
+        }
+
+    def measurements(self) -> list[Measurement]:
+        """All rows for the results store."""
+        return self.complexity.measurements(self.environment) + self.timings()
+
+    def timings(self) -> list[Measurement]:
+        """Rows of throughput, latency and memory."""
+        results: Sequence[Timed | PeakMemory] = (*self.throughput, *self.latencies, *self.memories)
+        return [row for result in results for row in result.measurements(self.spec, self.environment)]
+
+
+@dataclass(frozen=True, repr=False)
+class Profiles(Shown):
+    """Several models, one line for each, or for each part that was timed."""
+
+    profiles: tuple[Profile, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(profile.spec for profile in self.profiles)
+
+    def sections(self) -> list[Table | str]:
+        rows = [row for profile in self.profiles for row in profile.compared()]
+        return [Table(rows, shared=_SETTING, minor=_MINOR)]
+
+    def rows(self) -> list[Row]:
+        return [row for profile in self.profiles for row in profile.rows()]
+
+    def to_dict(self) -> dict[str, object]:
+        return {profile.spec: profile.to_dict() for profile in self.profiles}
+
+
+def _of_part(results: Sequence[Result], part: str | None) -> Result | None:
+    return next((result for result in results if result.conditions.part == part), None)
+
+
+def _setting(run: Throughput) -> Row:
+    """The conditions that all runs of a profile share."""
+    conditions = run.conditions.stored(run.batch_size)
+    return {name: value for name, value in conditions.items() if name in _SETTING[3:]}
+
+
+def _throughput_row(run: Throughput) -> Row:
+    return {
+        "part": run.conditions.part,
+        "precision": run.conditions.precision,
+        "batch": run.batch_size,
+        "clips/s": f"{run.rate.value:,.1f}",
+        "95 % interval": f"{run.rate.low:,.1f} – {run.rate.high:,.1f}",
+        "× real time": f"{run.audio_seconds_per_second:,.0f}",
+        "": "best" if run.best else "",
+    }
+
+
+def _latency_row(latency: Latency) -> Row:
+    median, p90, p99 = (estimate.map(lambda x: 1000 * x) for estimate in latency.values().values())
+    return {
+        "part": latency.conditions.part,
+        "precision": latency.conditions.precision,
+        "p50": median.value,
+        "95 % interval": f"{significant(median.low)} – {significant(median.high)}",
+        "p90": p90.value,
+        "p99": p99.value,
+    }
+
+
+def _memory_row(memory: PeakMemory) -> Row:
+    sizes = {"peak": memory.peak_bytes, "of it weights": memory.model_bytes, "in all": memory.total_bytes}
+    return {
+        "part": memory.conditions.part,
+        "precision": memory.conditions.precision,
+        "batch": memory.batch_size,
+        **{name: round(size / _MIB) for name, size in sizes.items()},
+    }
+
+
+def _for_reading(figures: Mapping[str, object]) -> Row:
+    """Figures of ``_timed`` as a comparison shows them: milliseconds, MiB, and the conditions."""
+    numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
+    row: dict[str, object] = {"part": figures["part"], "clips/s": numbers["throughput"]}
+    ends = (significant(numbers[f"throughput_{end}"]) for end in ("low", "high"))
+    row |= {"95 % interval": " – ".join(ends), "batch": figures["batch_size"]}
+    if "latency_p50" in numbers:
+        row["latency p50 (ms)"] = 1000 * numbers["latency_p50"]
+    if isinstance(size := figures.get("memory_peak"), int):
+        row["memory (MiB)"] = round(size / _MIB)
+    return row | {name: figures[name] for name in _SETTING if name in figures}
