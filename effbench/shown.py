@@ -218,6 +218,11 @@ def cell(value: object, column: str = "") -> str:
     return significant(value) if isinstance(value, float) else str(value)
 
 
+def takes_unicode(stream: TextIO) -> bool:
+    """Whether any character can be written to a stream as it is."""
+    return (stream.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+
+
 def significant(value: float, digits: int = 4) -> str:
     """A number to so many digits, and all of those before the point: ``1,250``, ``48.9``, ``0.0123``."""
     if not math.isfinite(value) or not 1e-6 <= abs(value) < 1e15:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -83,6 +84,10 @@ def main() -> None:
     """Run the command line; exit code 2 for wrong usage, 1 for a failed job, 130 for an interrupt."""
     warnings.showwarning = show_warning
     be_quiet(False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal of another encoding has no sign for is shown by its number.
+            stream.reconfigure(errors="backslashreplace")
     # Threads that spin while they wait make a busy machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")

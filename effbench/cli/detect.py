@@ -123,7 +123,7 @@ def detect(
     if places.folder is not None:
         note(f"results in {out}")
     elif out is not None and outputs.held:
-        note(f"{sum(map(len, outputs.held)):,} events of {_files(len(outputs.held))} in {out}")
+        note(f"{_count(sum(map(len, outputs.held)), 'event')} of {_files(len(outputs.held))} in {out}")
     elif places.form is EventFormat.table and outputs.held and not any(map(len, outputs.held)):
         note("no events")
     if failures:
@@ -137,7 +137,11 @@ def _tell_remaining(count: int, remaining: Remaining) -> None:
 
 
 def _files(count: int) -> str:
-    return f"{count:,} file{'s' * (count != 1)}"
+    return _count(count, "file")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 @contextmanager
@@ -210,7 +214,7 @@ def _detect(
                     if not single:
                         if result.name != bar.name:
                             bar.start(result.name)
-                        bar.line(f"failed: {result}")
+                        bar.failed(str(result))
                 else:
                     outputs.keep(result)
     return failures

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from effbench.shown import Row, Shown, Table, show
+from effbench.shown import Row, Shown, Table, show, takes_unicode
 
 
 class Format(StrEnum):
@@ -49,7 +49,7 @@ def size(count: int) -> str:
 
 def write_json(data: object) -> None:
     """One JSON document on stdout; numbers that are not finite are refused."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(data, indent=2, ensure_ascii=not takes_unicode(sys.stdout), allow_nan=False))
 
 
 def write_csv(rows: Sequence[Row]) -> None:

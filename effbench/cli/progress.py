@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,6 +75,13 @@ class Status(Follower):
         if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
             note(f"  {self.name} {text}")
+
+    def failed(self, text: str) -> None:
+        """One of the jobs failed; said however quiet the rest is."""
+        if is_quiet():
+            print(f"failed: {text}", file=sys.stderr)
+        else:
+            self.line(f"failed: {text}")
 
     def line(self, text: str) -> None:
         if self.bar.disable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -16,6 +16,7 @@ from effbench.detect.detected import DetectedFile
 from effbench.detect.file_decoder import FrameListener
 from effbench.detect.formats import BadDestination
 from effbench.detect.inputs import Source
+from effbench.files import reporting_write_errors
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.infer.windows import Floats
 
@@ -51,8 +52,15 @@ def draw_file(source: Source, path: Path, *, parts: bool) -> Iterator[FrameListe
         EffbenchError: an image can't be written.
     """
     # On disk, so that memory does not grow with the audio.
-    with tempfile.TemporaryFile() as frames:
+    with ExitStack() as opened:
+        # A buffer would fail once more when it is closed.
+        with _writing_temporary_files():
+            frames = opened.enter_context(tempfile.TemporaryFile(buffering=0))
         yield FigureListener(source, path, frames, parts=parts)
+
+
+def _writing_temporary_files() -> AbstractContextManager[None]:
+    return reporting_write_errors(Path(tempfile.gettempdir()))
 
 
 class FigureListener(FrameListener):
@@ -64,7 +72,10 @@ class FigureListener(FrameListener):
         self._check(audio_info(source.audio, name=source.name).duration)
 
     def on_filtered(self, scores: Floats) -> None:
-        self._frames.write(np.ascontiguousarray(scores).data)
+        with _writing_temporary_files():
+            left = np.ascontiguousarray(scores).data.cast("B")
+            while left:
+                left = left[self._frames.write(left) :]
         self._count += len(scores)
         # The length in a header may be wrong.
         self._check(self._count / FRAMES_PER_SECOND)

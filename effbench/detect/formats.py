@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from effbench.errors import UsageError
-from effbench.shown import show
+from effbench.shown import show, takes_unicode
 
 if TYPE_CHECKING:
     from effbench.detect.detected import DetectedFile, Failure
@@ -54,7 +54,7 @@ def write_events(
     if form is EventFormat.json:
         failed = [{"filename": failure.name, "error": str(failure)} for failure in failures]
         document = {**run, "files": [file.to_dict() for file in files], "failed": failed}
-        json.dump(document, stream, indent=2, ensure_ascii=False)
+        json.dump(document, stream, indent=2, ensure_ascii=not takes_unicode(stream))
         stream.write("\n")
     else:
         _WRITERS[form](files, stream)

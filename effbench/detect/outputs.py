@@ -205,7 +205,7 @@ def _check_writable(place: Path) -> None:
 def _text_file(path: Path, *, make_folder: bool = False) -> Iterator[TextIO]:
     with (
         replacing(path, make_folder=make_folder) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as stream,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
     ):
         yield stream
 

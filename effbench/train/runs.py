@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from effbench.config import load
 from effbench.errors import EffbenchError, UsageError
-from effbench.files import replacing, reporting_write_errors
+from effbench.files import remove_abandoned, replacing, reporting_write_errors
 from effbench.models import zoo
 from effbench.train.recipe.library import load_recipe
 from effbench.train.recipe.recipe import Recipe
@@ -210,9 +210,7 @@ class Run:
         """Delete what a process that was killed has left half written."""
         for folder in self.folder.glob(f"{LOGITS}*"):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.best, self.last, self.metrics):
-            for unfinished in self.folder.glob(f".{file.stem}-*{file.suffix}"):
-                unfinished.unlink(missing_ok=True)
+        remove_abandoned(self.folder)
 
     @contextmanager
     def owned(self) -> Iterator[None]:

@@ -1,8 +1,10 @@
 """Progress without a terminal: lines in a log, neither too many nor none."""
 
+import time
+
 import pytest
 
-from effbench.cli.progress import counting
+from effbench.cli.progress import clock, counting, status
 
 
 @pytest.mark.parametrize(
@@ -14,3 +16,18 @@ def test_without_a_terminal_each_tenth_of_a_hundred_clips_and_more_is_a_line(tot
         for done in range(1, total + 1):
             progress(done, total)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_within_a_long_file_a_line_every_ten_seconds_says_what_is_left(capsys, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with status(2) as bar:
+        bar.start("long.wav")
+        for minute in range(1, 61):
+            now += 3.0
+            bar.within(f"{clock(60 * minute)} of {clock(3600)}", minute / 60)
+        bar.start("short.wav")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["[1/2] long.wav", "  long.wav 4:00 of 1:00:00, about 6 min left"]
+    assert lines[-2:] == ["  long.wav 1:00:00 of 1:00:00, about 3 min left", "[2/2] short.wav"]
+    assert len(lines) == 2 + 15

@@ -1,5 +1,7 @@
 """Run folders: never overwritten, tidied, and owned by one process."""
 
+import os
+
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
@@ -73,8 +75,9 @@ def test_metrics_come_back_as_they_were_written(run):
 
 def test_what_was_half_written_is_tidied_and_nothing_else(run):
     kept = {path.name for path in run.folder.iterdir()} | {".notes", "last.pt"}
-    for name in (".notes", "last.pt", ".last-0123456789ab.pt", ".best-0123456789ab.pt", ".metrics-ab.csv"):
+    for name in (".notes", "last.pt", ".effbench-0.pt", ".effbench-00000000-1-0.csv"):
         (run.folder / name).write_text("x")
+        os.utime(run.folder / name, (0, 0))
     (run.folder / ".validation-x").mkdir()
     (run.folder / ".validation-x" / "logits.npy").write_text("x")
     run.tidy()

@@ -54,7 +54,8 @@ def weak_splits(folder: Path) -> dict[str, Path]:
     if folder.is_file():
         return {pack_split(folder): folder} if _is_weak(folder) else {}
     packs = packs_in(folder)
-    tables = [path for path in sorted(folder.glob("*.csv")) if path.is_file() and _is_segments(path)]
+    found = (path for path in sorted(folder.glob("[!.]*.csv")) if path.is_file())
+    tables = [path for path in found if _is_segments(path)]
     return {pack_split(path): path for path in (packs or tables)}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from effbench.data.synth.scene import Scene, plan_scene, render_scene
 from effbench.data.synth.sounds import SOUNDS
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import UsageError, nearest
-from effbench.files import replacing, reporting_write_errors
+from effbench.files import remove_abandoned, replacing, reporting_write_errors
 from effbench.grid import SAMPLE_RATE
 
 _BATCH = 8
@@ -149,7 +148,6 @@ def synthesise(
     """
     folder = Path(folder)
     options = make_options(layout, clips, eval_clips, classes, seconds, snr, seed)
-    begun = time.time()
     claim(folder, options)
     planned = list(plan(options))
     for split in options.splits:
@@ -165,7 +163,7 @@ def synthesise(
     write_labels = _write_hear if options.layout == "hear" else _write_audioset
     write_labels(folder, options, planned)
     for split in options.splits:
-        _remove_leftovers(audio_folder(folder, options, split), begun)
+        remove_abandoned(audio_folder(folder, options, split))
     return folder
 
 
@@ -203,13 +201,6 @@ def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[PlannedCli
         with replacing(audio_file(folder, options, clip)) as temporary:
             soundfile.write(temporary, render_scene(clip.scene), SAMPLE_RATE, subtype="PCM_16")
     return len(clips)
-
-
-def _remove_leftovers(folder: Path, begun: float) -> None:
-    """Remove what a killed run was writing; what is newer than this run may be another's."""
-    for path in folder.glob(".*.*"):
-        if path.stat().st_mtime < begun:
-            path.unlink(missing_ok=True)
 
 
 def _write_audioset(folder: Path, options: SynthOptions, clips: Sequence[PlannedClip]) -> None:
