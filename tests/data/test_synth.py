@@ -86,7 +86,7 @@ def test_a_stopped_run_continues_and_makes_nothing_twice(tmp_path):
         synthesise(tmp_path / "cut", progress=stop_after_four, **SMALL)
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*.flac")}
     assert len(made) == 4
-    half_written = tmp_path / "cut" / "audio" / "train" / ".Ytrain000005-123456.flac"
+    half_written = tmp_path / "cut" / "audio" / "train" / ".effbench-00000000-1-ab.flac"
     half_written.touch()
     os.utime(half_written, (0, 0))
     calls = []
