@@ -43,7 +43,7 @@ def test_files_are_written_where_asked(store: Path, tmp_path: Path) -> None:
     written = plot("paper-2", store=store, out=tmp_path / "here", formats=["svg", "png", "svg"])
     assert written.paths == (tmp_path / "here" / "paper-2.svg", tmp_path / "here" / "paper-2.png")
     assert written.paths[0].read_bytes() == written.image("svg")
-    assert repr(written).endswith(f"20 models: {written.paths[0]}, {written.paths[1]}>")
+    assert str(written).endswith(f"20 models: {written.paths[0]}, {written.paths[1]}")
 
 
 def test_its_points_are_rows(drawn: TradeoffFigure) -> None:
