@@ -77,6 +77,19 @@ def _is_running(process: int) -> bool:
     return psutil.pid_exists(process)
 
 
+def require_folder(folder: Path, error: type[EffbenchError] = EffbenchError) -> None:
+    """Raise before work starts, and make nothing, where a folder can't be written, or made if it is missing.
+
+    Raises:
+        EffbenchError: of the given type; a file is in its place, or writing is not allowed.
+    """
+    place = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise error(f"'{readable(folder)}' can't be written: '{readable(place)}' is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise error(f"'{readable(folder)}' can't be written: no permission to write in '{readable(place)}'")
+
+
 @contextmanager
 def replacing(
     path: Path, error: type[EffbenchError] = EffbenchError, *, make_folder: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import sys
 import warnings
@@ -88,6 +89,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal of another encoding has no sign for is shown by its number.
             stream.reconfigure(errors="backslashreplace")
+    # Matplotlib would say at length that it keeps its fonts elsewhere, where HOME is read-only.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # Threads that spin while they wait make a busy machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from matplotlib.figure import Figure
 
 from effbench.errors import UsageError, nearest
+from effbench.files import require_folder
 from effbench.plots.caption import caption
 from effbench.plots.choices import Convention, ImageFormat
 from effbench.plots.draw import draw
@@ -119,6 +120,8 @@ def plot(
         EffbenchError: the store can't be read, or the files can't be written.
     """
     wanted = [_choice(ImageFormat, form) for form in formats]
+    if out is not None:
+        require_folder(Path(out))
     definition, convention = load_figure(str(figure)), _choice(Convention, macs)
     data = select(
         newest_rows(store), definition, macs=convention, device=device, precision=precision, overlay=overlay

@@ -11,7 +11,7 @@ import markdown
 import pandas as pd
 
 from effbench.errors import UsageError, nearest
-from effbench.files import replacing
+from effbench.files import replacing, require_folder
 from effbench.plots.caption import caption
 from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import draw
@@ -36,8 +36,10 @@ def report(
 
     Raises:
         StoreError: no such store, or one that can't be read.
+        EffbenchError: the folder can't be written; said before the store is read.
     """
     _require(study)
+    require_folder(Path(out))
     return build(study, newest_rows(store), Path(out), device=device)
 
 

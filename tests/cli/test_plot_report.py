@@ -76,7 +76,8 @@ def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path
         (("plot", "paper-1", "--device", "H100"), 2, "no timings on 'H100'"),
         (("plot", "paper-1", "--precision", "int8"), 1, "with part network, precision int8"),
         (("plot", "mine.yaml"), 2, "figure mine.yaml can't be read"),
-        (("report", "paper", "--out", "results/effbench.sqlite"), 1, "can't be written"),
+        (("plot", "paper-1", "--out", "results/effbench.sqlite/x", "--store", "no"), 1, "is not a folder"),
+        (("report", "paper", "--out", "results/effbench.sqlite", "--store", "no"), 1, "is not a folder"),
     ],
 )
 def test_bad_input_is_one_clear_error(

@@ -197,6 +197,19 @@ def test_files_are_written_whole_and_nothing_else(tmp_path: Path) -> None:
     assert written[2].read_bytes().startswith(b"%PDF")
 
 
+def test_a_full_disk_is_reported_and_the_earlier_file_stays(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+    (tmp_path / "x.png").write_text("earlier")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(EffbenchError, match=r"x\.png' can't be written: File too large"):
+            save_formats(drawn("paper-2"), tmp_path, "x", [ImageFormat.png])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["earlier"]
+
+
 def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(EffbenchError, match="can't be written"):
