@@ -21,7 +21,7 @@ Row = Mapping[str, object]
 #: Integers in these columns are names, not counts.
 _NAMES = frozenset({"seed", "figure"})
 
-#: Words stay whole, and texts of several are not wrapped to less than this.
+#: Single words stay whole, and texts of several are not wrapped to less than this.
 _NARROWEST = 16
 
 
@@ -95,8 +95,8 @@ class Table:
         widths = {}
         for column, (head, *texts) in cells.items():
             words = [len(word) for text in (head, *texts) for word in text.split()]
-            least = _NARROWEST if any(" " in text for text in texts) else 1
-            widths[column] = min(natural[column], max([least, *words]))
+            least = _NARROWEST if any(" " in text for text in texts) else max(words, default=1)
+            widths[column] = min(natural[column], max([least, *map(len, head.split())]))
         minor = [column for column in self.minor if column in widths]
         for column in [*minor, *(column for column in reversed(columns[1:]) if column not in minor)]:
             if sum(widths.values()) + 2 * len(widths) <= room:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write
+from effbench.cli.output import Format, note, write, write_sections, write_table
 from effbench.cli.progress import status as running_status
-from effbench.errors import EffbenchError, Stopped
+from effbench.errors import EffbenchError, Stopped, UsageError
+from effbench.shown import Table
 
 if TYPE_CHECKING:
     from effbench.study.job import Job, Workplace
@@ -123,22 +124,34 @@ def show(
         Path | None,
         typer.Option(help="Write full rows, with samples and environment, to this .csv or .parquet."),
     ] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="One row a model and setting, one column a quantity.")
+    ] = False,
     form: options.OutputFormat = Format.table,
 ) -> None:
-    """The newest measurements of a study's models.
+    """The newest measurements of a study's models, in the units of the store.
 
-    Example: effbench study show paper --format csv
+    Example: effbench study show paper --wide --format csv
     """
+    from effbench.results.overview import conditions_of, for_reading, tidy
+    from effbench.results.overview import wide as widened
     from effbench.results.store import Store
     from effbench.study.definition import load_study
 
+    if wide and out is not None:
+        raise UsageError("--out writes full rows: give one of --wide and --out")
     specs = load_study(study).specs()
     with Store(store) as results:
         if out is not None:
             note(f"{results.export(out, specs=specs)} rows written to {out}")
             return
         frame = results.latest(specs=specs)
-    columns = ("spec", "quantity", "value", "low", "high", "unit", "provenance", "device")
-    conditions = ("precision", "batch_size", "part", "threads")
-    records = frame[[*columns, *conditions]].to_dict("records")
-    write([{str(k): None if v != v else v for k, v in record.items()} for record in records], form)
+    if frame.empty:
+        raise EffbenchError(f"the store holds nothing of these models; 'effbench study run {study}' fills it")
+    rows = widened(frame) if wide else tidy(frame)
+    if wide or form in (Format.json, Format.csv):
+        ends = [name for row in rows[:1] for name in row if name.endswith(("_low", "_high"))]
+        write_table(Table(rows, shared=conditions_of(rows), minor=ends), form)
+    else:
+        read, everywhere = for_reading(rows)
+        write_sections([Table(read, minor=("low", "high", "unit")), *filter(None, [everywhere])], form)

@@ -63,32 +63,41 @@ class Evaluation(Shown):
     def table(self) -> Table:
         """The values, in their units."""
         title = f"{self.clips} clips, {self.classes} classes, {self.events} events; protocol {self.protocol}"
-        return Table(self.rows(), title)
+        return Table(self.rows(), title, shared=tuple(self.setting))
+
+    @property
+    def setting(self) -> dict[str, object]:
+        """What the values are of, and what they depend on."""
+        origin = {name: value for name, value in self.origin.items() if name != "scores"}
+        return {**origin, **self.conditions}
 
     def rows(self) -> list[Row]:
-        """Every value with its interval, in its unit, to four decimals."""
+        """Every value with its interval, in its unit, to four decimals, and ``setting``."""
         return [
             {
                 "score": name,
-                **{key: _plain(round(value, 4)) for key, value in asdict(in_unit(name, estimate)).items()},
+                **{key: None if x is None else round(x, 4) for key, x in _in_unit(name, estimate).items()},
                 "unit": UNITS[name],
+                **self.setting,
             }
             for name, estimate in self.values.items()
         ]
 
     def to_dict(self) -> dict[str, object]:
-        """Ready for JSON; values are fractions, and ``None`` where they are not defined."""
+        """Ready for JSON; values are in their units, and ``None`` where they are not defined."""
         return {
             "protocol": self.protocol,
             "engine": self.engine,
             "clips": self.clips,
             "classes": self.classes,
             "events": self.events,
+            "setting": self.setting,
             "values": {
-                name: {key: _plain(value) for key, value in asdict(estimate).items()}
+                name: {**_in_unit(name, estimate), "unit": UNITS[name]}
                 for name, estimate in self.values.items()
             },
             "per_class": self.by_class.to_dict(),
+            "per_class_unit": "%",
             "notes": list(self.notes),
         }
 
@@ -140,11 +149,15 @@ class ClassValues(Shown):
         ]
 
     def to_dict(self) -> dict[str, object]:
-        """Metric -> class -> value, a fraction; ``None`` where it is not defined."""
+        """Metric -> class -> value, in per cent; ``None`` where it is not defined."""
         return {
-            metric: {name: _plain(value) for name, value in values.items()}
+            metric: {name: _plain(100 * value) for name, value in values.items()}
             for metric, values in self.by_metric.items()
         }
+
+
+def _in_unit(name: str, estimate: Estimate) -> dict[str, float | None]:
+    return {key: _plain(value) for key, value in asdict(in_unit(name, estimate)).items()}
 
 
 def _plain(value: float) -> float | None:

@@ -30,8 +30,8 @@ _AFTER_VALUE = _NAMES.index("value") + 1
 #: Columns of the store and of every exported file, in order: what a measurement holds, and its unit.
 COLUMNS = (*_NAMES[:_AFTER_VALUE], "unit", *_NAMES[_AFTER_VALUE:])
 
-#: Conditions that a data frame also shows as columns of their own, ``None`` where a row has none.
-CONDITIONS = ("precision", "batch_size", "threads", "compiled", "part", "seconds", "figure")
+#: Conditions that every data frame has a column for, ``None`` where a row has none.
+_ALWAYS = ("precision", "batch_size", "threads", "compiled", "part", "seconds", "figure")
 
 _NUMBERS = ("value", "low", "high")
 _JSON: Mapping[str, type[Any]] = {"conditions": dict, "samples": list, "environment": dict}
@@ -98,19 +98,21 @@ def content_hash(row: Row) -> str:
 
 
 def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """Data frame of encoded rows: ``COLUMNS`` with dicts and tuples in place of JSON, then ``CONDITIONS``.
+    """Data frame of encoded rows: ``COLUMNS`` with dicts and tuples in place of JSON, then every condition.
 
-    Numbers are float64, NaN where absent; other columns are of dtype object, ``None`` where absent.
+    Conditions whose names are those of other columns are in ``conditions`` alone. Numbers are float64, NaN
+    where absent; other columns are of dtype object, ``None`` where absent.
     """
     import pandas as pd
 
     records = [_record(row) for row in rows]
+    conditions = dict.fromkeys([*_ALWAYS, *(name for record in records for name in record["conditions"])])
     return pd.DataFrame(
         {
             name: pd.Series(
-                [record[name] for record in records], dtype="float64" if name in _NUMBERS else "object"
+                [record.get(name) for record in records], dtype="float64" if name in _NUMBERS else "object"
             )
-            for name in (*COLUMNS, *CONDITIONS)
+            for name in dict.fromkeys([*COLUMNS, *conditions])
         }
     )
 
@@ -161,10 +163,9 @@ def read_lines(
         raise StoreError(f"'{path}' is not a CSV file of measurements: {error}") from error
 
 
-def _record(row: Row) -> dict[str, object]:
+def _record(row: Row) -> dict[str, Any]:
     structures = {name: _structure(name, text) for name in _JSON if isinstance(text := row[name], str)}
-    conditions = structures["conditions"]
-    return {**row, **structures, **{name: conditions.get(name) for name in CONDITIONS}}
+    return {**structures["conditions"], **row, **structures}
 
 
 def _dump(value: object) -> str:

@@ -1,8 +1,15 @@
 """``effbench study``: what it runs, what it says of it, and how it ends."""
 
+import csv
+import io
 import json
+from pathlib import Path
 
 import pytest
+
+from effbench.results.store import Store
+
+BEFORE = Path(__file__).parents[1] / "fixtures" / "before" / "store.csv"
 
 STUDY = """
 title: A model that can be counted, one that takes shorter clips alone, and one that can't be scored
@@ -70,3 +77,27 @@ def test_columns_that_no_job_of_a_study_has_a_value_for_are_left_out(effbench):
 def _store(effbench):
     effbench("profile", "--model", "fmn01", "--no-throughput", "--store", "s.sqlite")
     return "s.sqlite"
+
+
+def test_rows_that_differ_look_different_in_every_form(effbench, tmp_path):
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        store.import_csv(BEFORE)
+    (tmp_path / "a.yaml").write_text("title: a\nmodels: [fmn01, fmn01+gru-16]\ntasks: {}\n")
+    show = ("study", "show", "a.yaml", "--store", "s.sqlite")
+    rows = json.loads(effbench(*show, "--format", "json").stdout)
+    csv_rows = list(csv.DictReader(io.StringIO(effbench(*show, "--format", "csv").stdout)))
+    assert list(rows[0]) == list(csv_rows[0])
+    assert {"part", "checkpoint", "split", "protocol", "recipe", "median_window", "seed"} <= set(rows[0])
+    assert len({tuple(row.values()) for row in csv_rows}) == len(csv_rows) == len(rows)
+    table = effbench(*show).stdout
+    assert "part frontend" in table
+    assert "where it applies: provenance measured" in table
+    (both,) = (
+        row
+        for row in json.loads(effbench(*show, "--wide", "--format", "json").stdout)
+        if row["part"] == "both"
+    )
+    assert (both["spec"], both["parameters"], both["batch_size"]) == ("fmn01+gru-16", 88_630, 1)
+    assert both["throughput_low"] < both["throughput"] < both["throughput_high"]
+    refused = effbench(*show, "--wide", "--out", "x.csv")
+    assert (refused.returncode, "one of --wide and --out" in refused.stderr) == (2, True)

@@ -14,6 +14,7 @@ from effbench.errors import UsageError
 from effbench.evaluate.pauroc import pauroc
 from effbench.evaluate.protocol import METRICS, PROTOCOLS, evaluate_scores
 from effbench.evaluate.psds.score import psds1
+from effbench.results.measurement import UNITS
 from tests.evaluate.psds.test_score import Once
 from tests.evaluate.scoring_jobs import Job, random_job
 
@@ -118,7 +119,14 @@ def test_an_evaluation_is_ready_for_json_and_for_the_store():
     evaluation = audioset(4).score(evaluate_scores, metrics=list(METRICS))
     loaded = json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))
     assert set(loaded["values"]) == set(evaluation.values)
-    assert loaded["values"]["psds1"]["value"] == evaluation.values["psds1"].value
+    assert loaded["values"]["psds1"]["value"] == 100 * evaluation.values["psds1"].value
+    assert {name: value["unit"] for name, value in loaded["values"].items()} == {
+        name: UNITS[name] for name in evaluation.values
+    }
+    assert loaded["per_class_unit"] == "%"
+    for row in evaluation.rows():
+        assert row["value"] == pytest.approx(loaded["values"][row["score"]]["value"], abs=1e-4)
+        assert (row["unit"], row["protocol"]) == (UNITS[row["score"]], "paper")
     rows = {row.quantity: row for row in evaluation.measurements("fmn10", conditions={"data": "synthetic"})}
     row = rows["psds1"]
     assert set(rows) == set(evaluation.values)
