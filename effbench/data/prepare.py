@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effbench.data.clips import Clip, DataSet
-from effbench.data.layouts.prepared import PREPARED_RECORD, shard_names
+from effbench.data.layouts.prepared import PREPARED_RECORD, ShardAudio, shard_names
+from effbench.data.tables import read_json
 from effbench.errors import DataError, UsageError
-from effbench.files import replacing, reporting_write_errors
+from effbench.files import remove_abandoned, replacing, reporting_write_errors
+from effbench.identity import content_digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,17 +42,20 @@ def prepare(
 
     Raises:
         DataError: a clip can't be read, or there is none.
-        UsageError: the folder holds a split of this name made from something else.
+        UsageError: the folder holds a split of this name made from something else, or from other audio.
     """
     folder = Path(folder)
     if not len(dataset):
         raise DataError(f"{dataset.path}: the split '{dataset.split}' has no clip with audio")
     split = folder / dataset.split
     _claim(folder, split, dataset, shard_clips)
+    remove_abandoned(split)
     progress(0, len(dataset))
     for number, name in enumerate(shard_names(len(dataset), shard_clips)):
         rows = range(len(dataset))[number * shard_clips : (number + 1) * shard_clips]
-        if not (split / name).exists():
+        if (split / name).exists():
+            _check_shard(split / name, dataset, rows)
+        else:
             _write_shard(split / name, dataset, rows, progress)
         progress(rows.stop, len(dataset))
     return folder
@@ -74,14 +79,40 @@ def _claim(folder: Path, split: Path, dataset: DataSet, shard_clips: int) -> Non
         "shard_clips": shard_clips,
         "clips": len(dataset),
         "ids": hashlib.sha256("\n".join(dataset.ids).encode()).hexdigest(),
+        "tables": _tables(dataset),
     }
     for path, content in ((folder / PREPARED_RECORD, record), (split / PREPARED_RECORD, made_from)):
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         if not path.exists():
+            text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
             with replacing(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-        elif path.read_text(encoding="utf-8") != text:
-            raise UsageError(f"{path} is of another data set; choose another folder, or remove this one")
+        # Earlier versions noted less.
+        elif any(content.get(name) != value for name, value in read_json(path).items()):
+            raise UsageError(
+                f"{path} is of another data set, or of this one before it changed; "
+                "choose another folder, or remove this one"
+            )
+
+
+def _tables(dataset: DataSet) -> str:
+    """Fingerprint of all but the audio, which every shard holds itself."""
+    durations = {name: dataset.known_durations.get(name, 0.0) for name in dataset.ids}
+    return dataset.fingerprint(dict.fromkeys(dataset.ids, ""), durations)
+
+
+def _check_shard(path: Path, dataset: DataSet, rows: Sequence[int]) -> None:
+    """Raise ``UsageError`` unless a shard of an earlier run has the audio that the clips have now."""
+    for row, index in enumerate(rows):
+        clip = dataset[index]
+        try:
+            kept = content_digest(ShardAudio(path, row, "audio_bytes", clip.id).source())
+        except (KeyError, IndexError):  # a file of this name that something else wrote
+            kept = ""
+        if kept != clip.audio_identity():
+            raise UsageError(
+                f"{path} has other audio of '{clip.id}' than {clip.audio.name} has now; "
+                "choose another folder, or remove this one"
+            )
 
 
 def _schema() -> pa.Schema:

@@ -98,6 +98,7 @@ def follow_plan(
     check_installed()
     from effbench.results.store import Store
     from effbench.train.feed.training_data import open_data
+    from effbench.train.fingerprints import require_same_data
     from effbench.train.processes import ending_together, first_process, follow
     from effbench.train.start import build_training, fit_run, make_fabric, origin_here, threads
     from effbench.train.training_result import result_of
@@ -111,8 +112,10 @@ def follow_plan(
         run = Run(folder, plan)
         module = build_training(plan, data, run.last if resume and run.last.is_file() else None)
         fabric = make_fabric(hardware, plan, folder)
-        if first and not resume:
-            Run.create(folder, plan, origin_here(hardware))
+        if first and resume:
+            require_same_data(run.origin().fingerprints, data)
+        elif first:
+            Run.create(folder, plan, origin_here(hardware, data))
         with run.owned() if first else nullcontext(), ending_together(fabric):
             fabric.launch()
             follower = progress if first and progress is not None else Progress()

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import yaml
@@ -105,10 +105,14 @@ def plan_training(
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run began: commit of the code, and the machine and software as plain data."""
+    """Where a run began: commit of the code, the machine and software as plain data, digests of its data.
+
+    Versions before took no digests.
+    """
 
     commit: str | None
     environment: Mapping[str, object]
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 class Run:
@@ -167,7 +171,7 @@ class Run:
     def origin(self) -> Origin:
         """Where the run began."""
         about = json.loads(self.notes.read_text(encoding="utf-8"))
-        return Origin(about["commit"], about["environment"])
+        return Origin(about["commit"], about["environment"], about.get("fingerprints", {}))
 
     def rows(self) -> list[dict[str, float | None]]:
         """The metrics of every epoch that is done, in order."""

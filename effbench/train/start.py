@@ -22,6 +22,7 @@ from effbench.models.build import build_model
 from effbench.models.chosen import choose_model
 from effbench.models.detector import SoundEventDetector
 from effbench.train.feed.training_data import TrainingData
+from effbench.train.fingerprints import fingerprints
 from effbench.train.fit import Fit
 from effbench.train.module import DetectorTraining
 from effbench.train.processes import stop_requests
@@ -129,10 +130,10 @@ def build_training(plan: Plan, data: TrainingData, begin: Path | None = None) ->
     return DetectorTraining(build_detector(plan, data, begin), plan.recipe, build_teacher(plan, data))
 
 
-def origin_here(hardware: Hardware) -> Origin:
+def origin_here(hardware: Hardware, data: TrainingData) -> Origin:
     """Origin of a run that starts now."""
     here = environment(resolve_device(hardware.device))
-    return Origin(here.commit, here.to_dict())
+    return Origin(here.commit, here.to_dict(), fingerprints(data))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from effbench.models.chosen import stamped
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, Measurement
 from effbench.shown import Row, Shown, Table
+from effbench.train.fingerprints import VALIDATION
 from effbench.train.fit import Fit
 
 
@@ -94,18 +95,20 @@ def result_of(fit: Fit) -> TrainingResult:
 
 def _measurements(fit: Fit, epoch: int) -> Iterable[Measurement]:
     run, plan, validation = fit.run, fit.run.plan, fit.data.validation
+    origin = run.origin()
     (best,) = (row for row in run.rows() if row["epoch"] == epoch)
     conditions = {
         **fit.conditions,
         "data": validation.path.resolve().name,
         "split": validation.split,
+        **({"fingerprint": origin.fingerprints[VALIDATION]} if VALIDATION in origin.fingerprints else {}),
+        "precision": plan.recipe.precision,
         "checkpoint": stamped(run.best),
         "run": run.folder.name,
         "recipe": plan.recipe_name,
         "epoch": epoch,
         "seed": plan.recipe.seed,
     }
-    origin = run.origin()
     # When the weights were scored: a finished run that is asked for again adds nothing.
     scored = datetime.fromtimestamp(run.best.stat().st_mtime, UTC).isoformat(timespec="seconds")
     for name, value in best.items():

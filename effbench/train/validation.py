@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -172,14 +171,10 @@ class Validator:
             return evaluate_scores(
                 scores,
                 dataset.ground_truth(),
-                self._durations,
+                self.data.validation_durations,
                 classes=self.data.classes,
                 protocol=self.data.recipe.validation.protocol,
             )
-
-    @cached_property
-    def _durations(self) -> dict[str, float]:
-        return self.data.validation.durations()
 
     def _clip_scores(self, scores: NDArray[np.float32]) -> Evaluation:
         """Mean average precision of scores (clips, classes)."""

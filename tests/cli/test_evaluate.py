@@ -119,7 +119,7 @@ def test_perfect_scores_are_perfect(effbench, dataset, truth, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        ([], 2, "--model with --data"),
+        ([], 2, "with --data"),
         (["--model", "fmn04"], 2, "--data"),
         (["--scores", "none", "--ground-truth", "none.tsv"], 2, "none"),
         (["--model", "fmn04", "--data", "none"], 1, "none"),

@@ -1,3 +1,5 @@
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,36 @@ def test_another_data_set_is_not_mixed_in(source, out, tmp_path):
     )
     with pytest.raises(UsageError, match="is of another data set"):
         prepare(other, out)
+
+
+def test_a_source_that_has_changed_since_is_refused(source, out):
+    prepare(source, out, shard_clips=2)
+    prepare(open_dataset(source.path, split="train"), out, shard_clips=2)
+    path, other = source[3].audio.path, source[4].audio.path
+    before = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(UsageError, match=f"has other audio of '{source[3].id}' than {path} has now"):
+        prepare(open_dataset(source.path, split="train"), out, shard_clips=2)
+    path.write_bytes(before)
+    table = source.path / "audioset_train_strong.tsv"
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(UsageError, match="or of this one before it changed"):
+        prepare(open_dataset(source.path, split="train"), out, shard_clips=2)
+
+
+def test_what_killed_runs_left_is_removed_and_records_that_noted_less_are_gone_on_with(source, out):
+    prepare(source, out, shard_clips=2)
+    (out / "train" / "data-00002-of-00003.arrow").unlink()
+    stray = out / "train" / ".effbench-0123abcd.arrow"
+    stray.write_bytes(b"half")
+    os.utime(stray, (0, 0))
+    record = out / "train" / "effbench.json"
+    noted = json.loads(record.read_text())
+    del noted["tables"]
+    record.write_text(json.dumps(noted))
+    prepare(source, out, shard_clips=2)
+    assert len(open_dataset(out)) == 5
+    assert not stray.exists()
 
 
 def test_folders_of_the_first_version_open_too():

@@ -6,6 +6,7 @@ import signal
 import pytest
 import torch
 
+from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
 from effbench.errors import CheckpointError, Stopped, UsageError
 from effbench.models.checkpoints import read_checkpoint
@@ -50,6 +51,9 @@ def test_a_result_shows_its_scores_and_its_rows_are_those_of_the_store(data, tmp
     frame, kept = result.to_frame(), Store(tmp_path / "s.sqlite").read()
     assert list(frame["quantity"]) == list(kept["quantity"]) == list(content["scores"])
     assert list(frame["value"]) == list(kept["value"])
+    fingerprint = open_dataset(data, split="eval").fingerprint()
+    for conditions in kept["conditions"]:
+        assert (conditions["fingerprint"], conditions["precision"]) == (fingerprint, "fp32")
 
 
 def test_an_interrupted_run_is_resumed_to_the_same_scores(data, tmp_path):
@@ -66,6 +70,25 @@ def test_an_interrupted_run_is_resumed_to_the_same_scores(data, tmp_path):
     assert progress.told[0] == ("began", 1, 4)
     assert resumed.scores == whole.scores != {}
     assert (resumed.folder / "curves.png").is_file()
+
+
+def test_a_run_whose_data_have_changed_since_is_not_resumed(tmp_path):
+    place = synthesise(tmp_path / "set", clips=4, eval_clips=2, seconds=2)
+    with pytest.raises(Stopped):
+        trained(place, tmp_path, name="a", progress=InterruptAt(1))
+
+    def refused(part, path, content):
+        before = path.read_bytes()
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=rf"changed since the run began: {part} \('\w+' of .*set\)\n"):
+            train(resume=tmp_path / "a", device="cpu", loggers=())
+        path.write_bytes(before)
+
+    first, second = sorted((place / "audio" / "eval").glob("*.flac"))
+    refused("validation", first, second.read_bytes())
+    table = place / "audioset_train_strong.tsv"
+    refused("training", table, b"\n".join(table.read_bytes().splitlines()[:-1]))
+    assert train(resume=tmp_path / "a", device="cpu", loggers=()).weights.is_file()
 
 
 def test_a_run_resumes_without_the_file_that_it_was_initialised_from(data, tmp_path):

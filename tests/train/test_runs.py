@@ -8,7 +8,7 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.train.recipe.library import load_recipe
 from effbench.train.runs import Origin, Plan, Run, Sources
 
-HERE = Origin(None, {"device": "cpu"})
+HERE = Origin(None, {"device": "cpu"}, {"training": "0123", "validation": "4567"})
 
 
 @pytest.fixture

@@ -77,6 +77,17 @@ class TrainingData:
             tail_seconds=END_TOLERANCE if plan is None else 0.0,
         )
 
+    @cached_property
+    def validation_durations(self) -> dict[str, float]:
+        """Seconds of the clips to score on, as evaluations take them.
+
+        Of clip labels, which need none, as far as tables say: packs of AudioSet would all be decoded.
+        """
+        dataset = self.validation
+        if self.recipe.task == "weak":
+            return {name: dataset.known_durations.get(name, 0.0) for name in dataset.ids}
+        return dataset.durations()
+
     def _weak(self) -> tuple[str, ...]:
         return self.weak_classes if self.recipe.task == "weak" else ()
 
