@@ -1,5 +1,6 @@
 """``effbench train`` on small real sets: what it says, what it leaves, and how it ends."""
 
+import os
 import resource
 import signal
 import sys
@@ -153,7 +154,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(effbench, data, tmp_path):
     position = read_content(folder / "last.pt")["training"]["position"]
     assert 0 < position["epoch"] < 6
     # As if it had been killed while it wrote.
-    (folder / ".last-0123456789ab.pt").write_bytes(b"half")
+    stray = folder / ".effbench-0123456789ab.pt"
+    stray.write_bytes(b"half")
+    os.utime(stray, (0, 0))
     (folder / ".validation-abc").mkdir()
     assert effbench("train", "--resume", folder, "--no-store", *machine)[0] == 0
     for name in ("last.pt", "best.pt"):
