@@ -9,13 +9,13 @@ STAMP := $(VENV)/.installed
 DEMO := results/synthetic
 TRAINED := results/trained
 
-demo: $(STAMP)  ## count and time models, draw both figures, write the report; then detect and score
+demo: $(STAMP)  ## count and time models, draw both figures, write the report; then detect (untrained: ten events of noise) and score
 	$(BIN)/effbench study run paper
 	$(BIN)/effbench plot paper-1
 	$(BIN)/effbench plot paper-2
 	$(BIN)/effbench report paper
 	$(BIN)/effbench data synth $(DEMO) --clips 20 --eval-clips 20
-	$(BIN)/effbench detect $(DEMO)/audio/eval --model fmn04 --threshold 0.5 --out results/events
+	$(BIN)/effbench detect '$(DEMO)/audio/eval/*000[0-9].flac' --model fmn04 --top 1
 	$(BIN)/effbench evaluate --model fmn04 --data $(DEMO) --split eval
 
 demo-train: $(STAMP)  ## train three small models from nothing, score and draw them; detect events with one

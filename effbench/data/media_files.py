@@ -63,6 +63,8 @@ class MediaFile:
             if not self._container.streams.audio:
                 raise MediaError("no audio in it")
             self._stream = stream = self._container.streams.audio[0]
+            if stream.codec_context is None:
+                raise MediaError("its codec is not known")
             self.samplerate, self.channels = int(stream.rate or 0), int(stream.channels or 0)
             self.subtype = stream.codec_context.name.upper()
         except (av.error.FFmpegError, OSError, ValueError) as error:

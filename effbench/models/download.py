@@ -65,6 +65,10 @@ def cached_file(address: str, name: str, sha256: str | None = None) -> Path:
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         damaged = " instead of the damaged file there" if path.is_file() else ""
+        if isinstance(error, PermissionError):
+            raise CheckpointError(
+                f"'{path.parent}' can't be written: EFFBENCH_CACHE may name another folder for downloads"
+            ) from None
         raise CheckpointError(
             f"can't download {address} ({reason}): get it elsewhere and put it in {path}{damaged}"
         ) from None

@@ -1,14 +1,16 @@
 """Media files that libsndfile can't decode, made with PyAV's encoders."""
 
+import random
 import subprocess
 import sys
+import warnings
 
 import av
 import numpy as np
 import pytest
 
 from effbench.data.audio import audio_info, read_audio, stream_audio
-from effbench.errors import AudioError
+from effbench.errors import AudioError, EffbenchWarning
 
 KINDS = {
     "phone.m4a": ("mp4", "aac", 44_100),
@@ -119,3 +121,21 @@ def test_without_the_decoder_the_cure_is_named(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
     assert "pip install 'effbench[media]'" in done.stderr
+
+
+def test_damaged_media_end_in_one_line_or_in_what_can_be_heard(media, tmp_path):
+    path, _, _ = media
+    content, rng = path.read_bytes(), random.Random(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EffbenchWarning)
+        for _ in range(40):
+            damaged = bytearray(content[: rng.randrange(len(content) // 2, len(content))])
+            for _ in range(rng.choice([0, 5, 50])):
+                damaged[rng.randrange(rng.choice([2000, len(damaged)]))] = rng.randrange(256)
+            path.write_bytes(damaged)
+            said = ""
+            try:
+                assert np.isfinite(read_audio(path)).all()
+            except AudioError as error:
+                said = str(error)
+            assert "\n" not in said
