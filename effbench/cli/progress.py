@@ -53,28 +53,29 @@ class Status(Follower):
 
     def start(self, name: str) -> None:
         self.name, self.printed = name, time.monotonic()
-        self.bar.update(self.task, completed=self.started, description=name)
+        self.bar.update(self.task, completed=self.started, description=_brief(name))
         self.started += 1
         if self.bar.disable:
             note(f"[{self.started}/{self.total}] {name}")
 
     def part(self, done: int, total: int, text: str) -> None:
         text = f"{done:,} of {total:,} {text}"
-        self.bar.update(self.task, description=f"{self.name}: {text}")
+        self.bar.update(self.task, description=f"{_brief(self.name)}: {text}")
         if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
             note(f"  {text}")
 
     def within(self, text: str, fraction: float) -> None:
         """How far the current job is, in words and from 0 to 1; says how long all of them will still take."""
-        share = (self.started - 1 + min(fraction, 1.0)) / self.total
+        done = self.started - 1 + min(fraction, 1.0)
+        share = done / self.total
         seconds = time.monotonic() - self.began
         if share > 0 and seconds > 2:
             text += f", about {_duration(seconds * (1 - share) / share)} left"
-        self.bar.update(self.task, description=f"{self.name} {text}")
+        self.bar.update(self.task, completed=done, description=f"{_brief(self.name)} {text}")
         if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
-            note(f"  {self.name} {text}")
+            note(f"  {_brief(self.name)} {text}")
 
     def failed(self, text: str) -> None:
         """One of the jobs failed; said however quiet the rest is."""
@@ -88,6 +89,11 @@ class Status(Follower):
             note(f"  {text}")
         else:
             self.bar.console.print(f"{self.name}: {text}", markup=False, highlight=False)
+
+
+def _brief(name: str) -> str:
+    """A name that leaves room for more on a line of a terminal."""
+    return name if len(name) <= 32 else f"{name[:15]}…{name[-16:]}"
 
 
 def clock(seconds: float) -> str:

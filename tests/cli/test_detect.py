@@ -100,6 +100,8 @@ def test_selection_by_class_and_duration(detect, files):
 def test_scores_of_several_files_in_one_and_in_a_folder(detect, files, tmp_path):
     done = detect(files / "audio", "--scores", "all.parquet", "--out", "events.csv")
     assert done.returncode == 0, done.stderr
+    events = len((tmp_path / "events.csv").read_text().splitlines()) - 1
+    assert done.stderr.splitlines()[-1] == f"{events:,} events of 3 files in events.csv"
     table = pq.read_table(tmp_path / "all.parquet").to_pandas()
     assert list(table.columns[:3]) == ["filename", "onset", "offset"]
     assert len(table.columns) == 450
@@ -114,7 +116,8 @@ def test_scores_of_several_files_in_one_and_in_a_folder(detect, files, tmp_path)
     assert not list(tmp_path.rglob(".*"))
 
 
-def test_killed_run_is_continued(effbench, files, tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_killed_run_is_continued(stop, effbench, files, tmp_path):
     for number in range(6):
         heard.write(tmp_path / "audio" / f"{number}.wav", 21, seed=number)
     command = ["detect", "audio", "--model", "fmn04", "--threads", "1", "--threshold", "0.9"]
@@ -123,8 +126,11 @@ def test_killed_run_is_continued(effbench, files, tmp_path):
     deadline, record = time.monotonic() + 60, tmp_path / "results" / INPUTS
     while not (record.exists() and record.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.005)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
+    running.send_signal(stop)
+    _, told = running.communicate()
+    if stop is signal.SIGINT:
+        assert running.returncode == 130
+        assert told.splitlines()[-1] == "error: interrupted: the same command does the files that are left"
     names = [json.loads(line)["name"] for line in record.read_text().splitlines()]
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / f"results/{n}.csv" for n in names)}
     assert 1 <= len(finished) < 6
@@ -148,6 +154,8 @@ def test_bad_files_are_said_in_one_line_and_the_others_go_on(detect, files, tmp_
     assert {failed["filename"] for failed in document["failed"]} == {"broken.wav", "empty.flac"}
     assert len([line for line in done.stderr.splitlines() if "failed:" in line]) == 2
     assert "error: 2 of 5 files could not be used" in done.stderr
+    quiet = detect("audio", "--quiet").stderr.splitlines()
+    assert [line.partition(":")[0] for line in quiet] == ["failed", "failed", "error"]
     (tmp_path / "audio" / "empty.flac").unlink()
     for known in (0, 3):
         done = detect("audio", "--out", "results")
