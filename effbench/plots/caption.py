@@ -8,7 +8,7 @@ import pandas as pd
 
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS
-from effbench.plots.scored import short_fingerprint
+from effbench.plots.scored import short_fingerprint, untrained
 from effbench.plots.select import TIMED, FigureData, PanelData
 from effbench.plots.values import Chosen
 
@@ -47,6 +47,8 @@ def caption(data: FigureData) -> str:
     if data.checkpoints:
         several = ", ".join(f"{spec} ({count})" for spec, count in data.checkpoints.items())
         sentences.append(f"Of several checkpoints, that of the newest score: {several}.")
+    if bare := untrained(data.scores):
+        sentences.append(f"Untrained, with scores of chance: {', '.join(bare)}.")
     models = len(set(data.definition.specs))
     timings = [panel for panel in data.panels if panel.chosen.quantity in TIMED]
     sentences += [_timing(panel, models) for panel in timings]

@@ -12,7 +12,14 @@ from effbench.results.measurement import UNITS
 
 #: Conditions in which scores that share an axis must agree: the fingerprint of a data set's content, or its
 #: names where scores have none, and how they were computed.
-SCORED_ON = (("fingerprint",), ("data", "split"), ("protocol",), ("median_window",), ("precision",))
+SCORED_ON = (
+    ("fingerprint",),
+    ("data", "split"),
+    ("protocol",),
+    ("median_window",),
+    ("precision",),
+    ("engine",),
+)
 
 Conditions = Mapping[str, object]
 
@@ -40,12 +47,18 @@ def checkpoints(rows: pd.DataFrame, scores: Chosen) -> dict[str, int]:
     if scores.provenance != "measured":
         return {}
     task = _task(scores.rows["conditions"].iloc[0])
-    found: dict[str, set[object]] = {spec: set() for spec in scores.values}
+    found: dict[str, set[str]] = {spec: set() for spec in scores.values}
     candidates = rows_of(rows, scores.quantity, scores.values, scores.provenance, scores.setting)
     for spec, conditions in zip(candidates["spec"], candidates["conditions"], strict=True):
         if _task(conditions) == task:
-            found[spec].add(conditions.get("checkpoint") or conditions.get("recipe"))
+            found[spec].add(str(conditions.get("checkpoint") or conditions.get("recipe")))
     return {spec: len(several) for spec, several in found.items() if len(several) > 1}
+
+
+def untrained(scores: Chosen) -> list[str]:
+    """Models whose scores are those of weights that nobody trained."""
+    nothing = [row.get("checkpoint", "unknown") is None for row in scores.rows["conditions"]]
+    return sorted(str(spec) for spec in scores.rows["spec"][nothing])
 
 
 def _task(conditions: Conditions) -> tuple[object, ...]:
@@ -76,7 +89,7 @@ def _differing(
             label = f"{place or 'unnamed'}, {known}"
         else:
             label = "unknown" if values[0] is None else str(values[0])
-        lines.append(f"{label}: {', '.join(models)}")
+        lines.append(f"{label}: {', '.join(sorted(models))}")
     chosen = max(groups, key=lambda values: (values[0] is not None, len(groups[values])))
     wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in zip(names, chosen, strict=True))
     lines.append(f"Choose one in the figure's definition: score: {{conditions: {{{wanted}}}}}")

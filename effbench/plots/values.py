@@ -99,11 +99,15 @@ def untimed(
 ) -> Chosen:
     """Newest value of each model under some conditions; of the given published figure, where there is one.
 
-    Of values in several precisions, the newest in fp32.
+    Of several that differ in precision alone from the newest, it is the one in fp32.
     """
     found = rows_of(rows, quantity, specs, provenance, conditions)
     found = found.assign(_here=found["figure"] == figure, _single=found["precision"] == "fp32")
-    found = found.sort_values(["_here", "_single", "created"], kind="stable")
+    found = found.sort_values(["_here", "created"], kind="stable")
+    rest = [{**row, "precision": None} for row in found["conditions"]]
+    newest = dict(zip(found["spec"], rest, strict=True))
+    alike = [newest[spec] == others for spec, others in zip(found["spec"], rest, strict=True)]
+    found = found[np.array(alike, bool)].sort_values(["_here", "_single", "created"], kind="stable")
     return Chosen.of(quantity, found.drop_duplicates("spec", keep="last"), provenance, setting=conditions)
 
 

@@ -220,6 +220,7 @@ def test_a_data_set_is_what_it_holds_not_what_its_folder_is_called() -> None:
     [
         ("precision", ("bf16", "fp16"), r"precision\nbf16: .*\nfp16: fmn04\n"),
         ("protocol", ("paper", "weak"), r"protocol\npaper: .*\nweak: fmn04\n"),
+        ("engine", ("effbench", "reference"), r"engine\neffbench: .*\nreference: fmn04\n"),
         ("median_window", (9, None), r"median window\n9: .*\nunknown: fmn04\n"),
     ],
 )
@@ -242,6 +243,22 @@ def test_of_several_precisions_single_is_drawn() -> None:
     assert "protocol paper, fp32, effbench" in caption(data)
 
 
+@pytest.mark.parametrize("changed", ["checkpoint", "fingerprint"])
+def test_newer_weights_and_data_replace_older_ones_whatever_the_precision(changed: str) -> None:
+    rows = scored_alike(SCORED, precision="fp32", **{changed: "old"})
+    newer = [
+        replace(
+            row,
+            value=41.0,
+            created="2090-01-01T00:00:00+00:00",
+            conditions={**row.conditions, "precision": "bf16", changed: "new"},
+        )
+        for row in rows
+    ]
+    data = select(frame(complexity(), rows, newer), SCORED)
+    assert {value.value for value in data.scores.values.values()} == {41.0}
+
+
 def test_the_newest_of_several_checkpoints_is_drawn_and_that_is_said() -> None:
     rows = scored_alike(SCORED, checkpoint="one")
     again = trained("fmn04", 50.0, **{**rows[0].conditions, "checkpoint": "two"})
@@ -249,6 +266,15 @@ def test_the_newest_of_several_checkpoints_is_drawn_and_that_is_said() -> None:
     assert data.scores.values["fmn04"].value == 50.0
     assert "Of several checkpoints, that of the newest score: fmn04 (2)." in caption(data)
     assert "several" not in caption(select(frame(complexity(), rows), SCORED))
+
+
+def test_untrained_models_are_named_in_the_caption() -> None:
+    rows = scored_alike(SCORED, checkpoint="best.pt")
+    bare = replace(rows[0], conditions={**rows[0].conditions, "checkpoint": None})
+    assert "Untrained, with scores of chance: fmn04." in caption(
+        select(frame(complexity(), [bare, *rows[1:]]), SCORED)
+    )
+    assert "Untrained" not in caption(select(frame(complexity(), rows), SCORED))
 
 
 def test_what_is_missing_is_said_with_a_command_only_where_one_fills_it_in() -> None:
