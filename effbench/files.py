@@ -127,4 +127,10 @@ def reporting_write_errors(path: Path, error: type[EffbenchError] = EffbenchErro
     try:
         yield
     except OSError as reason:
-        raise error(f"'{readable(path)}' can't be written: {reason.strerror or reason}") from reason
+        raise error(f"'{readable(path)}' can't be written: {_in_words(reason)}") from reason
+
+
+def _in_words(error: OSError) -> str:
+    """The system's words; HDF5 puts them among many of its own."""
+    within = re.search(r"error message = '([^']+)'", str(error))
+    return within[1] if within else error.strerror or str(error)

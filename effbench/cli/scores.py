@@ -25,7 +25,7 @@ app = typer.Typer(
 def list_scores(form: options.OutputFormat = Format.table) -> None:
     """The folders of logits under results/scores: of which model and data, and how large.
 
-    Example: effbench scores list
+    Example: effbench scores list --format csv
     """
     kept = _kept()
     names = ("model", "checkpoint", "data", "split", "precision", "kept")
@@ -50,7 +50,7 @@ def clear(
 ) -> None:
     """Remove kept logits; evaluations make them again when they need them.
 
-    Example: effbench scores clear
+    Example: effbench scores clear results/scores/fmn10_audioset_eval_0123abcd
     """
     from effbench.infer.score_files import ABOUT, ScoreFolder
 

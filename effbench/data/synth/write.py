@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 from effbench.data.pool import in_batches
@@ -198,8 +199,12 @@ def _write_clips(folder: Path, options: SynthOptions, clips: Sequence[PlannedCli
     import soundfile
 
     for clip in clips:
-        with replacing(audio_file(folder, options, clip)) as temporary:
-            soundfile.write(temporary, render_scene(clip.scene), SAMPLE_RATE, subtype="PCM_16")
+        path, content = audio_file(folder, options, clip), BytesIO()
+        samples, form = render_scene(clip.scene), path.suffix[1:]
+        # In memory first, for libsndfile does not say why it can't write a file.
+        soundfile.write(content, samples, SAMPLE_RATE, subtype="PCM_16", format=form)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.getvalue())
     return len(clips)
 
 
