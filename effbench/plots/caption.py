@@ -18,6 +18,10 @@ CONVENTIONS = {
 }
 
 
+#: Parts of a model whose timings say so; those of the network are the usual ones.
+_PARTS = {"frontend": "front-end alone", "both": "front-end and network"}
+
+
 def axis_label(data: PanelData, macs: Convention) -> str:
     """Label of a panel's horizontal axis; it says where timings come from."""
     label, chosen = data.panel.label, data.chosen
@@ -32,7 +36,8 @@ def axis_label(data: PanelData, macs: Convention) -> str:
 
 def setting(conditions: Mapping[str, object]) -> list[str]:
     """Conditions of a timing as short words, e.g. ``["fp16", "compiled", "2 threads"]``."""
-    words = [str(conditions["precision"])] if "precision" in conditions else []
+    words = [_PARTS[str(conditions["part"])]] if conditions.get("part") in _PARTS else []
+    words += [str(conditions["precision"])] if "precision" in conditions else []
     words += ["compiled"] if conditions.get("compiled") else []
     words += [f"kernels {conditions['kernels']}"] if "kernels" in conditions else []
     threads = conditions.get("threads")

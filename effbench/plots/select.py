@@ -22,7 +22,7 @@ TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak
 #: Conditions that may not differ within a series. The batch size may: each model shows its best one.
 SETTING = ("precision", "compiled", "kernels", "threads", "part")
 
-#: Of settings that cover equally many models, the one with more of these is drawn.
+#: Of settings that cover equally many models, the one with more of these is drawn. Rows without one have these.
 PREFERRED: Mapping[str, object] = {
     "part": "network",
     "compiled": False,
@@ -153,7 +153,9 @@ def timed(
     found = found[found["device"] == device]
     if found.empty:
         return None
-    settings = ["; ".join(f"{row.get(name)}" for name in SETTING) for row in found["conditions"]]
+    settings = [
+        "; ".join(f"{row.get(name, PREFERRED.get(name))}" for name in SETTING) for row in found["conditions"]
+    ]
     found = found.assign(_setting=settings)
     best = max(sorted(set(settings)), key=lambda setting: _fitness(found[found["_setting"] == setting]))
     found = found[found["_setting"] == best].sort_values("created", kind="stable")

@@ -11,7 +11,7 @@ from effbench.plots.caption import caption, setting
 from effbench.plots.choices import Convention
 from effbench.plots.figures import FigureDefinition, Panel, Series, figure_names, load_figure
 from effbench.plots.select import FigureData, PanelData, UndrawableValue, select
-from effbench.plots.values import MissingResults
+from effbench.plots.values import Chosen, MissingResults
 from effbench.results.measurement import Measurement
 from effbench.study.definition import load_study
 from tests.rows import complexity, frame, timings
@@ -95,6 +95,23 @@ def test_precisions_and_parts_are_never_mixed() -> None:
     assert set(half.rows["precision"]) == {"fp16"}
     with pytest.raises(MissingResults, match="on 'GPU' with part network, precision bf16"):
         select(rows, FIRST, precision="bf16")
+
+
+def test_another_part_is_named_and_a_row_without_one_is_of_the_network() -> None:
+    whole = timings("GPU", part="both")
+    assert setting(panel_of(whole).setting)[0] == "front-end and network"
+    unsaid = [
+        replace(row, conditions={name: value for name, value in row.conditions.items() if name != "part"})
+        for row in timings("GPU", specs=["fmn10"])
+    ]
+    network = timings("GPU", specs=["fmn20"])
+    assert len(panel_of(unsaid, network).values) == 2
+
+
+def panel_of(*groups: list[Measurement]) -> Chosen:
+    """The throughput of a figure that takes any part."""
+    anything = FIRST.model_copy(update={"panels": (Panel(quantity="throughput", label="Throughput"),)})
+    return panel(select(frame(complexity(), *groups), anything), "throughput").chosen
 
 
 def test_the_setting_with_more_models_wins() -> None:
