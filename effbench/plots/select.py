@@ -22,7 +22,7 @@ TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak
 #: Conditions that may not differ within a series. The batch size may: each model shows its best one.
 SETTING = ("precision", "compiled", "kernels", "threads", "part")
 
-#: Of settings that cover equally many models, the one with more of these is drawn. Rows without one have these.
+#: Of settings that cover equally many models, the one with more of these is drawn; rows without one have it.
 PREFERRED: Mapping[str, object] = {
     "part": "network",
     "compiled": False,
