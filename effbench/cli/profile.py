@@ -65,7 +65,7 @@ def profile(
 
     if model is None:
         options.check_model(None, checkpoint)
-        from effbench.models.checkpoints import stated_spec
+        from effbench.models.located import stated_spec
 
         specs = [stated_spec(checkpoint or "")]
     else:

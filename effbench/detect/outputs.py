@@ -16,7 +16,7 @@ from effbench.detect.figure import IMAGE_SUFFIXES, draw_file
 from effbench.detect.file_decoder import FrameListener
 from effbench.detect.formats import BadDestination, EventFormat, write_events
 from effbench.detect.inputs import Source
-from effbench.detect.record import AudioIdentity, FolderRecord, Remaining
+from effbench.detect.record import AudioIdentity, FolderRecord, Remaining, claim
 from effbench.detect.score_tables import ScoreListener, open_score_table
 from effbench.errors import EffbenchError
 from effbench.files import file_name, remove_abandoned, replacing
@@ -96,9 +96,12 @@ class Destinations:
             overwrite: make what a folder has of an earlier run again.
 
         Raises:
-            OtherRun: the folder's results were made in another way.
+            OtherRun: a folder's results were made in another way, or belong to another run.
             EffbenchError: something can't be written.
         """
+        for place in (self.scores, self.plot):
+            if place is not None and _is_folder(place):
+                claim(place, self.folder, overwrite=overwrite)
         record = None
         if self.folder is not None:
             scores, plot = (path and str(path) for path in (self.scores, self.plot))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from effbench.identity import content_digest
 MANIFEST = "effbench-detect.json"
 #: Which audio each result is of: a line of JSON for each, written after the result.
 INPUTS = "effbench-detect.inputs.jsonl"
+#: In a folder of scores or figures: which folder of events they belong to.
+OWNER = "effbench-detect.of.json"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,29 @@ class AudioIdentity:
         except OSError:
             return "changed"  # reading it again says what is wrong
         return "changed" if isinstance(source.audio, Path) and place == self.path else "other"
+
+
+def claim(place: Path, events: Path | None, *, overwrite: bool) -> None:
+    """Note that a folder of scores or figures belongs to a folder of events, if there is one.
+
+    Raises:
+        OtherRun: it belongs to another, whose scores and figures would be replaced.
+        EffbenchError: it can't be written.
+    """
+    if events is not None and place.resolve() == events.resolve():
+        return
+    file = place / OWNER
+    wanted = None if events is None else os.path.relpath(events.resolve(), place.resolve())
+    try:
+        owner = json.loads(file.read_text(encoding="utf-8"))["events"]
+    except (OSError, ValueError, KeyError, TypeError):
+        owner = None
+    if isinstance(owner, str) and owner != wanted and not overwrite and (place / owner / MANIFEST).is_file():
+        told = os.path.relpath((place / owner).resolve())
+        raise OtherRun(f"'{place}' has scores or figures of the results in '{told}'")
+    if wanted is not None and wanted != owner:
+        with replacing(file, make_folder=True) as temporary:
+            temporary.write_text(json.dumps({"events": wanted}) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)

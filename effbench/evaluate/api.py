@@ -25,9 +25,9 @@ from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, inf
 from effbench.infer.score_files import SCORES, ScoreSet, last_times, read_scores
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
-from effbench.models.checkpoints import stated_spec
 from effbench.models.chosen import ChosenModel, choose_model
 from effbench.models.detector import SoundEventDetector
+from effbench.models.located import stated_spec
 from effbench.results.store import Store
 from effbench.spec import ModelSpec
 

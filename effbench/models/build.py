@@ -21,11 +21,12 @@ from effbench.models.backbones.beats import Beats
 from effbench.models.backbones.fmn import FrameMobileNet
 from effbench.models.backbones.fpasst import FramePasst
 from effbench.models.backbones.m2d import M2d
-from effbench.models.checkpoints import Checkpoint, load_state, open_checkpoint
+from effbench.models.checkpoints import Checkpoint, load_state
 from effbench.models.detector import SoundEventDetector
 from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
 from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
+from effbench.models.located import open_checkpoint
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
 

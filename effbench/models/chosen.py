@@ -9,8 +9,8 @@ from pathlib import Path
 
 from effbench.errors import CheckpointError, UsageError
 from effbench.models.build import build_model
-from effbench.models.checkpoints import open_checkpoint, stated_spec
 from effbench.models.detector import SoundEventDetector
+from effbench.models.located import open_checkpoint, stated_spec
 from effbench.spec import ModelSpec
 
 SEED = 0

@@ -83,6 +83,20 @@ def test_the_same_recording_in_another_place_is_done(detect, day, tmp_path):
     assert "2 files, 2 of them done before\n" in detect("moved/archive").stderr
 
 
+def test_scores_of_another_folder_of_events_are_not_replaced(detect, day, tmp_path):
+    assert detect("day1", "--scores", "scores").returncode == 0
+    heard.write(tmp_path / "day2" / "a.wav", 3)
+    before = (tmp_path / "scores" / "a.wav.parquet").read_bytes()
+    for out in ("other", "other.csv"):
+        refused = detect("day2", "--scores", "scores", "--out", out)
+        assert refused.returncode == 2
+        assert "'scores' has scores or figures of the results in 'ev'" in refused.stderr
+    assert (tmp_path / "scores" / "a.wav.parquet").read_bytes() == before
+    assert "2 of them done before" in detect("day1", "--scores", "scores").stderr
+    shutil.rmtree(tmp_path / "ev")
+    assert detect("day2", "--scores", "scores", "--out", "other").returncode == 0
+
+
 def test_standard_input_has_an_identity(detect, day, tmp_path, monkeypatch):
     def piped(path):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))

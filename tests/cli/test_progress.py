@@ -13,9 +13,16 @@ from effbench.cli.progress import clock, counting, status
 )
 def test_without_a_terminal_each_tenth_of_a_hundred_clips_and_more_is_a_line(total, lines, capsys):
     with counting("clips") as progress:
-        for done in range(1, total + 1):
+        for done in range(total + 1):
             progress(done, total)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_what_was_done_before_is_said_once(capsys):
+    with counting("clips") as progress:
+        for done in range(5, 9):
+            progress(done, 8)
+    assert capsys.readouterr().err.splitlines() == ["5 of 8 clips done before"]
 
 
 def test_within_a_long_file_a_line_every_ten_seconds_says_what_is_left(capsys, monkeypatch):

@@ -11,7 +11,7 @@ import effbench
 from effbench.cli.progress import showing_downloads
 from effbench.errors import CheckpointError
 from effbench.models import download, zoo
-from effbench.models.checkpoints import locate_checkpoint
+from effbench.models.located import locate_checkpoint
 from effbench.spec import ModelSpec
 
 CONTENT = bytes(range(256)) * 4000
