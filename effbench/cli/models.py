@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write, write_json
+from effbench.cli.output import Format, note, write, write_json, write_table
 from effbench.errors import UsageError, nearest
 from effbench.grid import CLIP_SECONDS
+from effbench.shown import Table
 from effbench.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -27,12 +28,22 @@ def list_models(
     family: Annotated[
         str | None, typer.Option(help="Only one backbone or sequence model: fmn, fmn10, tf, gru, none, …")
     ] = None,
+    max_params: Annotated[
+        int | None,
+        typer.Option(parser=options.count, metavar="COUNT", help="No more parameters than this, e.g. 5M."),
+    ] = None,
+    max_macs: Annotated[
+        int | None,
+        typer.Option(parser=options.count, metavar="COUNT", help="No more exact MACs than this, e.g. 1.2G."),
+    ] = None,
     sort: Annotated[str, typer.Option(help="Column to sort by; put - in front for descending order.")] = "",
     form: options.OutputFormat = Format.table,
 ) -> None:
-    """Models with a card: published PSDS1, learning rates and checkpoints.
+    """Models with a card: parameters, exact MACs of a clip of 10 s, published PSDS1 and checkpoints.
 
-    Example: effbench models list --family hybrid --sort -psds1
+    The front are the models in the list that no other one in it beats in both PSDS1 and MACs.
+
+    Example: effbench models list --max-params 5M --max-macs 1G --sort -psds1
     """
     from effbench.models import zoo
 
@@ -44,18 +55,48 @@ def list_models(
             suggestion = nearest(family, families)
             raise UsageError(f"unknown family '{family}'{suggestion}\nKnown: {', '.join(families)}")
         wanted = [spec for spec in wanted if family.lower() in _families(spec)]
+    limits = {"parameters": max_params, "macs_exact": max_macs}
+    listed = {spec: known[spec] for spec in wanted if spec in known and _within(known[spec], limits)}
+    front = _front(listed)
     rows = [
         {
             "model": str(spec),
             "backbone": spec.backbone,
             "sequence": spec.sequence,
             "dim": spec.dim,
-            **known[spec],
+            **{name: card[name] for name in ("parameters", "macs_exact", "psds1")},
+            "front": spec in front,
+            **{name: card[name] for name in ("checkpoints", "lr", "sequence_lr")},
         }
-        for spec in wanted
-        if spec in known
+        for spec, card in listed.items()
     ]
-    write(_sorted(rows, sort), form)
+    if not rows:
+        note("no model is within these limits")
+    title = "PSDS1 in %, as published; exact MACs of a clip of 10 s"
+    minor = ("sequence_lr", "lr", "sequence", "backbone", "dim")
+    write_table(Table(_sorted(rows, sort), title, minor=minor), form)
+
+
+def _within(card: Row, limits: Mapping[str, int | None]) -> bool:
+    """Whether a card's counts are known where they are limited, and no larger."""
+    for name, limit in limits.items():
+        count = card[name]
+        if limit is not None and not (isinstance(count, int) and count <= limit):
+            return False
+    return True
+
+
+def _front(cards: Mapping[ModelSpec, Row]) -> set[ModelSpec]:
+    """The models that no other one beats in PSDS1 and MACs."""
+    from effbench.reports.pareto import Tradeoff, pareto_front
+
+    known = {spec: (card["macs_exact"], card["psds1"]) for spec, card in cards.items()}
+    points = {
+        spec: Tradeoff(macs, psds1)
+        for spec, (macs, psds1) in known.items()
+        if isinstance(macs, int) and isinstance(psds1, (int, float))
+    }
+    return set(pareto_front(points))
 
 
 def _families(spec: ModelSpec) -> set[str]:

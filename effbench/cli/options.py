@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,15 @@ import typer
 
 from effbench.cli.output import Format
 from effbench.errors import UsageError
+
+
+def count(text: str) -> int:
+    """A number of parameters or MACs: ``860318``, ``5M``, ``1.2G``."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([kMG]?)", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise typer.BadParameter(f"'{text}' is not a count: write 860000, 860k, 5M or 1.2G")
+    return round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[match[2].lower()])
+
 
 Models = Annotated[
     list[str] | None,

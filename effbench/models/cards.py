@@ -24,9 +24,17 @@ class Published(Strict):
     sequence_lr: float | None = None
 
 
-class Card(Strict):
-    """One combination: checkpoint files, their hashes and published figures per training, and options."""
+class CardCounts(Strict):
+    """What effbench counts of a model: parameters, and exact MACs of one clip of 10 s."""
 
+    parameters: int
+    macs: int
+
+
+class Card(Strict):
+    """One combination: counts, options, and for each training its file, the hash of that, and figures."""
+
+    counts: CardCounts | None = None
     checkpoint: dict[Training, str] = Field(default_factory=dict)
     sha256: dict[Training, Sha256] = Field(default_factory=dict)
     published: dict[Training, Published] = Field(default_factory=dict)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def summaries() -> dict[ModelSpec, Row]:
-    """PSDS1 and learning rates of the strong training, and checkpoints, of every card, in the files' order.
+    """Counts, figures of the strong training, and checkpoints of every card, in the files' order.
 
     So that a list comes at once, the cards are taken as they are written; where that fails, they are checked.
 
@@ -33,7 +33,9 @@ def summaries() -> dict[ModelSpec, Row]:
             cards: Any = read(path, "model card")["cards"]
             for name, card in cards.items():
                 strong = card.get("published", {}).get("strong", {})
-                row = {key: strong.get(key) for key in ("psds1", "lr", "sequence_lr")}
+                counts = card.get("counts", {})
+                row = {"parameters": counts.get("parameters"), "macs_exact": counts.get("macs")}
+                row |= {key: strong.get(key) for key in ("psds1", "lr", "sequence_lr")}
                 checkpoints = " ".join(card.get("checkpoint", ())) or None
                 found[ModelSpec.parse(name)] = {**row, "checkpoints": checkpoints}
     except (AttributeError, KeyError, TypeError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from effbench.reports.comparison import Point
+if TYPE_CHECKING:
+    from effbench.reports.comparison import Point
 
 Name = TypeVar("Name", bound=Hashable)
 

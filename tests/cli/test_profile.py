@@ -109,8 +109,24 @@ def test_models_list_filters_and_sorts(effbench):
     assert len(list(csv.DictReader(io.StringIO(effbench("models", "list", "--format", "csv").stdout)))) == 46
 
 
+def test_models_list_finds_what_a_budget_allows_and_the_front_of_it(effbench):
+    limits = ("--max-params", "5M", "--max-macs", ".5g", "--sort", "-psds1", "--format", "json")
+    rows = json.loads(effbench("models", "list", *limits).stdout)
+    assert [row["model"] for row in rows if row["front"]] == ["fmn04+hybrid-104", "fmn04+tf-104", "fmn04"]
+    assert all(row["parameters"] <= 5_000_000 and row["macs_exact"] <= 500_000_000 for row in rows)
+    assert {"fmn04+gru-104", "fmn06"} <= {row["model"] for row in rows if not row["front"]}
+    none = effbench("models", "list", "--max-params", "1k", "--format", "csv")
+    assert (none.returncode, none.stderr) == (0, "no model is within these limits\n")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["--sort", "psds"], "psds1"), (["--family", "gruu"], "'gru'")]
+    ("arguments", "told"),
+    [
+        (["--sort", "psds"], "psds1"),
+        (["--family", "gruu"], "'gru'"),
+        (["--max-macs", "1x"], "860k"),
+        (["--max-params", "-1"], "860k"),
+    ],
 )
 def test_models_list_refuses_by_suggestion(effbench, arguments, told):
     done = effbench("models", "list", *arguments)

@@ -12,6 +12,8 @@ import effbench
 from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.complexity import count_parameters
 from effbench.measure.macs import count_macs
+from effbench.models import zoo
+from effbench.models.cards import CardCounts
 
 FIGURES = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "paper_figures.csv").open()))
 FEATURES = (1, 1, 128, 1000)
@@ -228,8 +230,6 @@ def test_published_points_and_closed_forms(row):
     exact = paper = 0
     width = c
     if spec.sequence:
-        from effbench.models import zoo
-
         options = zoo.sequence_options(spec)
         heads = options.get("heads") or options.get("head_dim") or 0
         exact, paper = closed_form_sequence(spec.sequence, c, spec.dim, n, heads)
@@ -237,6 +237,7 @@ def test_published_points_and_closed_forms(row):
     head = n * width * 447 + width * 447
     assert report.exact == backbone + exact + head
     assert report.paper == backbone + paper + head
+    assert zoo.models()[spec].card.counts == CardCounts(parameters=total, macs=report.exact)
 
 
 def test_figures_that_the_publication_understates_and_overstates():

@@ -7,6 +7,7 @@ import effbench
 from effbench.measure.complexity import count_parameters
 from effbench.measure.macs import count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, cross_check
+from effbench.models import zoo
 from effbench.spec import TRANSFORMERS, ModelSpec
 from tests.measure.test_macs import closed_form_sequence
 from tests.models.transformers import small_detector
@@ -62,6 +63,9 @@ def test_transformers_equal_their_closed_form(name, sequence):
     head = 250 * width * 447 + width * 447
     if not sequence:  # what other tests take for granted
         assert TRANSFORMER_COUNTS[name] == (count_parameters(detector).total, report.exact)
+        counts = zoo.models()[ModelSpec(name)].card.counts
+        assert counts is not None
+        assert TRANSFORMER_COUNTS[name] == (counts.parameters, counts.macs)
     assert report.device == "meta"
     assert report.by_module["backbone"] == spent
     assert report.exact == spent + exact + head

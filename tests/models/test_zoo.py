@@ -104,7 +104,9 @@ def test_a_summary_says_what_the_checked_card_says():
         card = zoo.models()[spec].card
         strong = card.published.get("strong") or Published(psds1=0)
         figures = {"psds1": strong.psds1 or None, "lr": strong.lr, "sequence_lr": strong.sequence_lr}
-        assert summary == {**figures, "checkpoints": " ".join(card.checkpoint) or None}
+        assert card.counts is not None
+        counts = {"parameters": card.counts.parameters, "macs_exact": card.counts.macs}
+        assert summary == {**counts, **figures, "checkpoints": " ".join(card.checkpoint) or None}
 
 
 @pytest.mark.parametrize(("call", "heavy"), [("models", "torch"), ("summaries", "pydantic")])
