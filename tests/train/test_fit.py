@@ -78,7 +78,7 @@ def planned(data, *overrides, model="fmn01"):
 
 
 def begun(folder, plan):
-    return Run.create(folder, plan, origin_here(CPU))
+    return Run.create(folder, plan, origin_here(CPU, open_data(plan)))
 
 
 def fitted(run, *, stop_at=None, workers=0):
