@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from effbench.errors import EffbenchError
@@ -50,15 +50,27 @@ def remove_abandoned(folder: Path) -> None:
     written to.
     """
     for parent, _, names in os.walk(folder):
-        for path in (Path(parent, name) for name in names if name.startswith(_TEMPORARY)):
-            with suppress(OSError):
-                owner = _OWNER.match(path.name)
-                if owner and owner[1] == _machine():
-                    gone = not _is_running(int(owner[2]))
-                else:
-                    gone = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
-                if gone:
-                    path.unlink()
+        for name in names:
+            if name.startswith(_TEMPORARY):
+                _remove_if_abandoned(Path(parent, name))
+
+
+@lru_cache(maxsize=1024)
+def _tidy_once(folder: Path) -> None:
+    """Delete what killed processes have left in a folder, but not below it."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    with suppress(OSError):
+        owner = _OWNER.match(path.name)
+        if owner and owner[1] == _machine():
+            gone = not _is_running(int(owner[2]))
+        else:
+            gone = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+        if gone:
+            path.unlink()
 
 
 @cache
@@ -97,7 +109,8 @@ def replacing(
     """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes when not.
 
     The temporary name keeps the suffix, so that writers that choose a format by it work, and not the stem,
-    with which it could be longer than file systems allow.
+    with which it could be longer than file systems allow. The first one in a folder deletes what killed
+    processes have left there.
 
     Args:
         path: the file to be written.
@@ -111,6 +124,7 @@ def replacing(
     with reporting_write_errors(path, error):
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
+        _tidy_once(path.parent.absolute())
         try:
             temporary.touch(exist_ok=False)
             yield temporary

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,7 +177,10 @@ def run(arguments: list[str], folder: Path, after: float | None, how: signal.Sig
         if done:
             return os.waitstatus_to_exitcode(status)
         if deadline is not None and time.monotonic() >= deadline:
-            os.killpg(child, how)
+            # At first it has no group of its own.
+            with suppress(ProcessLookupError):
+                os.killpg(child, how)
+            os.kill(child, how)
             os.waitpid(child, 0)
             return None
         time.sleep(0.001)
