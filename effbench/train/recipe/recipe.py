@@ -193,7 +193,7 @@ class ValidationOptions(Strict):
         every: epochs between two validations; the last epoch is always followed by one.
         protocol: of ``effbench evaluate``; ``weak`` for clip labels.
         metric: the highest decides which weights are the best.
-        batch_size: clips per forward pass.
+        batch_size: windows of 10 s per forward pass.
     """
 
     every: PositiveInt = 5
