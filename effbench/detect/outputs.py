@@ -136,7 +136,7 @@ class Outputs:
 
     def remaining(self, sources: Sequence[Source]) -> Remaining:
         """Sources whose results are not in the folder yet; raises ``OtherRun`` where others' are."""
-        return Remaining(sources) if self.record is None else self.record.remaining(sources, self._exists)
+        return Remaining(sources) if self.record is None else self.record.remaining(sources, self._kept)
 
     def identified(self, sources: Iterable[Source]) -> Iterator[Source]:
         """The same sources; what their audio is is noted before it is read."""
@@ -146,12 +146,12 @@ class Outputs:
                     self._audio[source.name] = AudioIdentity.of(source)
             yield source
 
-    def _exists(self, source: Source) -> bool:
+    def _kept(self, source: Source) -> tuple[Path, ...]:
+        """Files of a source in folders, the events first."""
         folder, scores = self.places.folder, self.places.scores
         assert folder is not None
-        return self._result(folder, source.name).is_file() and (
-            scores is None or _score_table(scores, source).is_file()
-        )
+        result = self._result(folder, source.name)
+        return (result,) if scores is None else (result, _score_table(scores, source))
 
     def listeners(self, source: Source) -> Iterator[AbstractContextManager[FrameListener]]:
         """What follows the frames of a source."""

@@ -118,41 +118,42 @@ class FolderRecord:
         with replacing(manifest) as temporary:
             temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
 
-    def remaining(self, sources: Sequence[Source], exists: Callable[[Source], bool]) -> Remaining:
+    def remaining(self, sources: Sequence[Source], kept: Callable[[Source], tuple[Path, ...]]) -> Remaining:
         """Which sources are still to be done.
 
         Args:
             sources: all of a run.
-            exists: whether the result of a source is in the folder.
+            kept: files of a source, the result first.
 
         Raises:
             OtherRun: the folder has results of other recordings with the same names.
         """
-        todo, changed, others = [], [], []
+        todo, changed, others = [], 0, []
         for source in sources:
-            known = self._inputs.get(source.name) if exists(source) else None
-            state = None if known is None else known.compare(source)
-            if state != "same":
-                todo.append(source)
-            if state == "changed":
-                changed.append(source.name)
-            elif known is not None and state == "other":
+            known, files = self._inputs.get(source.name), kept(source)
+            state = known.compare(source) if known is not None and files[0].is_file() else "missing"
+            if state == "same" and all(file.is_file() for file in files[1:]):
+                continue
+            todo.append(source)
+            changed += state == "changed"
+            if state == "other" and known is not None:
                 others.append(f"{source.name}: the result is of {known.path or 'other standard input'}")
         if others:
             more = [f"and {len(others) - 5:,} more"] if len(others) > 5 else []
             told = f"'{self._file.parent}' has results of other recordings with the same names"
             raise OtherRun("\n".join([told, *others[:5], *more]))
-        for name in changed:
-            self.forget(name)
-        return Remaining(todo, len(changed))
+        for source in todo:
+            if self._inputs.get(source.name) is not None:
+                self._forget(source.name)
+        return Remaining(todo, changed)
 
     def add(self, name: str, audio: AudioIdentity) -> None:
         """A result is complete."""
         self._append(name, asdict(audio))
         self._inputs[name] = audio
 
-    def forget(self, name: str) -> None:
-        """A result is about to be replaced."""
+    def _forget(self, name: str) -> None:
+        """Its result is about to be replaced, and then is not of what the record has."""
         self._append(name, {})
         self._inputs[name] = None
 

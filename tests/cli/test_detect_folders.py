@@ -93,6 +93,9 @@ def test_scores_of_another_folder_of_events_are_not_replaced(detect, day, tmp_pa
         assert "'scores' has scores or figures of the results in 'ev'" in refused.stderr
     assert (tmp_path / "scores" / "a.wav.parquet").read_bytes() == before
     assert "2 of them done before" in detect("day1", "--scores", "scores").stderr
+    (tmp_path / "scores" / "a.wav.parquet").unlink()
+    assert detect("day2", "--scores", "scores").returncode == 2
+    assert "2 files, 1 of them done before" in detect("day1", "--scores", "scores").stderr
     shutil.rmtree(tmp_path / "ev")
     assert detect("day2", "--scores", "scores", "--out", "other").returncode == 0
 
