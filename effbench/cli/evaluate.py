@@ -142,8 +142,10 @@ def _tell_scores(folder: Path) -> None:
 
 
 def _check_plot(path: Path, asked: EvaluationOptions) -> None:
+    from effbench.files import require_folder
     from effbench.plots.save import image_format
 
+    require_folder(path.parent)
     if "psds1" not in asked.metric_names or asked.engine != "effbench":
         raise UsageError("--plot draws the curves of psds1 by the effbench engine: ask for that metric")
     image_format(path)
