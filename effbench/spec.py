@@ -41,10 +41,11 @@ class ModelSpec:
         """Spec of a name in any case, with ``:`` for ``-`` and the aliases of sequence models.
 
         Raises:
-            UnknownModel: with the nearest valid spec.
+            UnknownModel: with the nearest valid spec, or where it is no text.
         """
         if isinstance(text, ModelSpec):
             return text
+        _require_text(text)
         backbone_text, plus, sequence_text = text.strip().partition("+")
         backbone = _canonical_backbone(backbone_text)
         if not plus:
@@ -81,6 +82,16 @@ class ModelSpec:
         if match is None:
             raise ValueError(f"{self.backbone} has no width multiplier")
         return int(match.group(1)) / 10
+
+
+def _require_text(value: object) -> None:
+    if not isinstance(value, str):
+        given = (
+            f"the class {value.__name__}"
+            if isinstance(value, type)
+            else f"a value of type {type(value).__name__}"
+        )
+        raise UnknownModel(f"a model is a spec such as 'fmn10+tf-256', or a module of torch, not {given}")
 
 
 def _canonical_backbone(text: str) -> str | None:

@@ -29,10 +29,11 @@ from effbench.evaluate.scoring_inputs import (
 )
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
+from effbench.shown import Row, Shown, Table
 
 
-@dataclass(frozen=True)
-class PaurocResult:
+@dataclass(frozen=True, repr=False)
+class PaurocResult(Shown):
     """A partial AUROC, 0 to 1.
 
     Attributes:
@@ -46,6 +47,22 @@ class PaurocResult:
     per_class: Mapping[str, float]
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
     class_intervals: Mapping[str, Estimate] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return f"pauroc {100 * self.macro:.2f} %, {len(self.per_class):,} classes"
+
+    def sections(self) -> list[Table | str]:
+        return [Table(self.rows(), f"{self}; by class, %")]
+
+    def rows(self) -> list[Row]:
+        """One row a class, in per cent; NaN where the value is not defined."""
+        return [{"class": label, "pauroc": 100 * value} for label, value in self.per_class.items()]
+
+    def to_dict(self) -> dict[str, object]:
+        """Values and those of the classes in per cent, ``None`` where they are not defined."""
+        by_class = {label: None if value != value else 100 * value for label, value in self.per_class.items()}
+        values = {name: 100 * estimate.value for name, estimate in self.values().items()}
+        return {"unit": "%", "values": values, "per_class": by_class}
 
     def values(self) -> dict[str, Estimate]:
         """``macro`` as the quantity ``pauroc``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import torch
@@ -204,7 +205,8 @@ def measure_complexity(
         inputs, frontend = _clip(module, clip_seconds, strict)
     elif inputs is None:
         raise UsageError(f"{name} is not a detector: give the inputs of one call")
-    report = count_macs(module, inputs, strict=strict)
+    with _calling(name, frontend):
+        report = count_macs(module, inputs, strict=strict)
     return Complexity(
         spec=name,
         parameters=count_parameters(module),
@@ -213,6 +215,18 @@ def measure_complexity(
         counters={name: cross_check(weighted, _only(inputs), report, name) for name in counters},
         clip_seconds=clip_seconds,
     )
+
+
+@contextmanager
+def _calling(name: str, frontend: MacReport | None) -> Iterator[None]:
+    """Says of a module that is not a detector that its call on these inputs failed."""
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        if frontend is not None:
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UsageError(f"{name} can't be called on these inputs: {reason}") from error
 
 
 def count_parameters(module: nn.Module) -> Parameters:

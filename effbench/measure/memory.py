@@ -25,6 +25,7 @@ from effbench.measure.workload import is_out_of_memory, make_inputs, part_call, 
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import Measurement
+from effbench.shown import Row, Shown, Table
 from effbench.spec import ModelSpec
 
 _CALLS = 2
@@ -33,8 +34,8 @@ _NO_ROOM = 3  # exit code of the child process
 _SMALLEST = "fmn01+gru-16"
 
 
-@dataclass(frozen=True)
-class PeakMemory:
+@dataclass(frozen=True, repr=False)
+class PeakMemory(Shown):
     """Bytes that a part of a model takes for one forward pass.
 
     Attributes:
@@ -54,6 +55,13 @@ class PeakMemory:
     def __str__(self) -> str:
         shares = f"{_mebibytes(self.model_bytes)} of it the model, {_mebibytes(self.total_bytes)} in all"
         return f"{_mebibytes(self.peak_bytes)} at batch {self.batch_size}, {self.conditions} ({shares})"
+
+    def sections(self) -> list[Table | str]:
+        return [str(self)]
+
+    def rows(self) -> list[Row]:
+        conditions = {**self.conditions.stored(self.batch_size), "device": self.conditions.device_name}
+        return [{"quantity": "memory_peak", "value": self.peak_bytes, "unit": "bytes", **conditions}]
 
     def to_dict(self) -> dict[str, object]:
         sizes = {name: value for name, value in asdict(self).items() if name != "conditions"}

@@ -19,6 +19,7 @@ from effbench.measure.conditions import PARTS, TORCH_KERNELS, Conditions
 from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput
+from effbench.measure.sweep import check_batch_sizes
 from effbench.measure.timing import Budget, Progress
 from effbench.measure.workload import Inputs
 from effbench.models.build import build_model
@@ -69,6 +70,7 @@ def profile(
         UsageError: what does not go with a module that is not a detector.
         EffbenchError: what ``Conditions`` and the measurements that this calls raise.
     """
+    check_batch_sizes(batch_sizes)
     if throughput:
         count = torch.get_num_threads() if threads is None else threads
         conditions = Conditions(

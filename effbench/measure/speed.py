@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -21,13 +21,13 @@ from effbench.measure.workload import Inputs, clips_of, is_out_of_memory, make_c
 from effbench.models.detector import SoundEventDetector
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
-from effbench.shown import significant
+from effbench.shown import Row, Shown, Table, significant
 
 PERCENTILES = (50, 90, 99)
 
 
-@dataclass(frozen=True)
-class Timed(ABC):
+@dataclass(frozen=True, repr=False)
+class Timed(Shown):
     """A timed run of one call.
 
     Attributes:
@@ -67,6 +67,16 @@ class Timed(ABC):
     def _figures(self) -> dict[str, object]:
         """The same for JSON."""
 
+    def sections(self) -> list[Table | str]:
+        return [str(self)]
+
+    def rows(self) -> list[Row]:
+        conditions = {**self.conditions.stored(self.batch_size), "device": self.conditions.device_name}
+        return [
+            {"quantity": name, **asdict(estimate), "unit": self.unit, **conditions}
+            for name, estimate in self.values().items()
+        ]
+
     def to_dict(self) -> dict[str, object]:
         """Everything, for JSON."""
         return {
@@ -98,7 +108,7 @@ class Timed(ABC):
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Throughput(Timed):
     """A run whose figure is the rate; ``best`` marks the fastest batch size of a sweep."""
 
@@ -122,7 +132,7 @@ class Throughput(Timed):
         return {"median": self.rate.value, "low": self.rate.low, "high": self.rate.high, "best": self.best}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Latency(Timed):
     """A run whose figures are percentiles; every call is waited for."""
 

@@ -18,6 +18,14 @@ _SAFETY = 1.25  # on the estimated growth of memory
 _RESERVE_BYTES = 512 * 2**20  # left to the rest of the machine
 
 
+def check_batch_sizes(batch_sizes: Sequence[int] | None) -> None:
+    """Refuse what is no list of batch sizes with a ``UsageError``."""
+    if batch_sizes is None:
+        return
+    if not batch_sizes or not all(isinstance(size, int) and size >= 1 for size in batch_sizes):
+        raise UsageError(f"batch sizes are numbers from 1 on, not {list(batch_sizes)}")
+
+
 def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], float | None]) -> dict[int, float]:
     """Measures batch sizes in rising order; their rates, by batch size.
 
@@ -33,8 +41,7 @@ def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], float | No
         UsageError: an impossible batch size.
         EffbenchError: not even a batch of one fits into memory.
     """
-    if batch_sizes is not None and (not batch_sizes or min(batch_sizes) < 1):
-        raise UsageError(f"batch sizes are numbers from 1 on, not {list(batch_sizes)}")
+    check_batch_sizes(batch_sizes)
     powers = [2**exponent for exponent in range(MAX_BATCH_SIZE.bit_length())]
     pending = deque(powers if batch_sizes is None else sorted(set(batch_sizes)))
     rates: dict[int, float] = {}

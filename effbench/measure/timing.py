@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 
 import psutil
@@ -67,7 +67,7 @@ class Timing:
         stolen_cores: cores that a hypervisor took away during the run, where known.
     """
 
-    samples: tuple[float, ...]
+    samples: tuple[float, ...] = field(repr=False)
     wall_seconds: float
     cpu_seconds: float
     warmup_iterations: int

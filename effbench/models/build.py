@@ -92,6 +92,7 @@ def build_model(
         if seed is not None:
             torch.manual_seed(seed)
         detector = _assemble(spec, options, n_classes, n_weak_classes or n_classes, frames)
+    detector.spec = str(spec)
     if n_classes == len(strong_classes()):
         detector.classes = strong_classes().names
     if stored is not None:

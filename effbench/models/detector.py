@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.models.backbones.backbone import Backbone
+from effbench.shown import short
 
 
 class Predictions(NamedTuple):
@@ -38,10 +39,12 @@ class SoundEventDetector(nn.Module):
         (batch, 1, mels, feature frames) -> strong (batch, n_classes, frames), weak (batch, n_weak_classes)
     Attributes:
         classes: names of the strong head's outputs, in order; empty where they are not known.
+        spec: what it was built as, for the reader; empty where it was put together by hand.
     """
 
     backbone: Backbone
     classes: tuple[str, ...] = ()
+    spec = ""
     sample_rate = SAMPLE_RATE
     frame_seconds = FRAME_SECONDS
 
@@ -63,6 +66,13 @@ class SoundEventDetector(nn.Module):
         self.strong_head = nn.Linear(width, n_classes)
         self.weak_head = nn.Linear(width, n_weak_classes)
         self.fixed_frames = fixed_frames
+
+    def __repr__(self) -> str:
+        """One line; each part prints its layers."""
+        classes = f"{self.strong_head.out_features:,} classes"
+        parameters = short(sum(parameter.numel() for parameter in self.parameters()))
+        name = f"{type(self).__name__} {self.spec}".rstrip()
+        return f"<{name}: {classes}, {parameters} parameters>"
 
     def forward(self, features: Tensor) -> Predictions:
         frames = self.fixed_frames or self.backbone.frames(features.shape[-1])

@@ -70,8 +70,8 @@ class Measurement:
     source: str
     device: str | None = None
     conditions: Mapping[str, object] = field(default_factory=dict)
-    samples: tuple[float, ...] = ()
-    environment: Mapping[str, object] | None = None
+    samples: tuple[float, ...] = field(default=(), repr=False)
+    environment: Mapping[str, object] | None = field(default=None, repr=False)
     commit: str | None = None
     created: str = field(default_factory=now)
 

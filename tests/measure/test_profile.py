@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -94,6 +95,16 @@ def test_an_operator_without_a_rule_in_a_module_is_told_and_does_not_stop_the_pr
         (nn.Linear(6, 3), {}, "Linear is not a detector: give the inputs of one call"),
         ("fmn04", {"inputs": torch.ones(1, 6)}, "not on given inputs"),
         (tiny_detector(), {"inputs": torch.ones(1, 6)}, "not on given inputs"),
+        (None, {}, "not a value of type NoneType"),
+        (nn.Linear, {}, "not the class Linear"),
+        (len, {}, "not a value of type builtin_function_or_method"),
+        (3, {}, "not a value of type int"),
+        (["fmn04"], {}, "not a value of type list"),
+        ("no/file.pt", {}, "unknown model 'no/file.pt'"),
+        ("fmn04", {"batch_sizes": [1, 0]}, r"numbers from 1 on, not \[1, 0\]"),
+        ("fmn04", {"batch_sizes": ["1"]}, "numbers from 1 on"),
+        (nn.Linear(6, 3), {"inputs": torch.ones(1, 5)}, "can't be called on these inputs: mat1"),
+        (nn.Linear(6, 3), {"inputs": 3}, "can't be called on these inputs"),
         (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "batch_sizes": [2]}, "only the call on them"),
         (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["frontend"]}, "only the call on them"),
         (nn.Linear(6, 3), {"inputs": torch.ones(1, 6), "parts": ["head"]}, "unknown part 'head'"),
@@ -101,7 +112,7 @@ def test_an_operator_without_a_rule_in_a_module_is_told_and_does_not_stop_the_pr
     ],
 )
 def test_what_does_not_go_together_is_refused_in_words(
-    model: str | nn.Module, options: dict[str, object], said: str
+    model: Any, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
         effbench.profile(model, budget=BRIEF, **options)
@@ -132,6 +143,26 @@ def test_profiles_show_themselves() -> None:
     assert "part" not in columns
     assert said is not None
     assert said.startswith("all rows: part network, batch 1, ")
+
+
+def test_every_result_is_one_short_line_and_a_frame() -> None:
+    profile = effbench.profile(
+        tiny_detector(), batch_sizes=[1], parts=["network"], clip_seconds=1, budget=BRIEF
+    )
+    assert profile.latency is not None
+    for result in (
+        profile,
+        *profile.throughput,
+        profile.latency,
+        profile.complexity,
+        profile.complexity.macs,
+    ):
+        assert len(repr(result)) <= 120
+        assert "\n" not in repr(result)
+        assert len(result.to_frame()) >= 1
+        assert result._repr_html_().startswith("<")
+    assert list(profile.latency.to_frame()["quantity"]) == ["latency_p50", "latency_p90", "latency_p99"]
+    assert len(repr(profile.timings()[0])) < 1000
 
 
 def test_every_part_that_is_asked_for_is_measured_and_labelled() -> None:

@@ -148,3 +148,9 @@ def test_frames_are_pooled_and_interpolated_as_published():
     x = torch.arange(6.0).reshape(1, 6, 1)
     assert torch.equal(resize_frames(x, 3).flatten(), torch.tensor([0.5, 2.5, 4.5]))
     assert torch.allclose(resize_frames(x[:, :2], 4).flatten(), torch.tensor([0.0, 0.25, 0.75, 1.0]))
+
+
+def test_a_detector_is_one_line():
+    assert repr(effbench.build_model("fmn04", n_classes=12)) == (
+        "<SoundEventDetector fmn04: 12 classes, 525 k parameters>"
+    )

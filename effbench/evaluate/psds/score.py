@@ -24,10 +24,11 @@ from effbench.evaluate.scoring import Engine, Metric, Scoring
 from effbench.evaluate.scoring_inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
+from effbench.shown import Row, Shown, Table
 
 
-@dataclass(frozen=True)
-class PsdsResult:
+@dataclass(frozen=True, repr=False)
+class PsdsResult(Shown):
     """A PSDS, 0 to 1.
 
     Attributes:
@@ -54,6 +55,22 @@ class PsdsResult:
     def mean_curve(self) -> Curve:
         """Mean of the classes' curves, the one whose area is ``macro``."""
         return effective_curve(list(self.curves.values()), alpha_st=0.0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {100 * self.macro:.2f} %, {len(self.per_class):,} classes"
+
+    def sections(self) -> list[Table | str]:
+        return [Table(self.rows(), f"{self}; by class, %")]
+
+    def rows(self) -> list[Row]:
+        """One row a class, in per cent; NaN where the value is not defined."""
+        return [{"class": label, self.name: 100 * value} for label, value in self.per_class.items()]
+
+    def to_dict(self) -> dict[str, object]:
+        """Values and those of the classes in per cent, ``None`` where they are not defined."""
+        by_class = {label: None if value != value else 100 * value for label, value in self.per_class.items()}
+        values = {name: 100 * estimate.value for name, estimate in self.values().items()}
+        return {"unit": "%", "values": values, "per_class": by_class}
 
     def values(self) -> dict[str, Estimate]:
         """``macro`` and ``penalised`` under the names of their quantities."""

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.macs.convention import paper_macs
 from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, SHAPE_KEEPING, element_kind
+from effbench.shown import Row, Shown, Table
 
 _RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
 
@@ -42,8 +43,8 @@ class ModuleCount:
     parameters: int
 
 
-@dataclass(frozen=True)
-class MacReport:
+@dataclass(frozen=True, repr=False)
+class MacReport(Shown):
     """Multiply-accumulates of one forward pass on the given inputs.
 
     Attributes:
@@ -82,6 +83,16 @@ class MacReport:
             for m, (exact, paper, parameters) in zip(self.modules, below.values(), strict=True)
         )
         return tuple(module for module in own if module.exact or module.parameters)
+
+    def sections(self) -> list[Table | str]:
+        layers = [
+            {key: value for key, value in vars(m).items() if key != "output_shape"} for m in self.layers()
+        ]
+        return [str(self), Table(layers)]
+
+    def rows(self) -> list[Row]:
+        """One row for each module, its children included."""
+        return [dict(vars(module)) for module in self.modules]
 
     def to_dict(self) -> dict[str, object]:
         """Plain data, without the modules."""
