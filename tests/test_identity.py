@@ -187,16 +187,15 @@ class Identity(RuleBasedStateMachine):
             *("--split", "eval", *ONE, "--precision", self.precision, "--out", "labels.h5"),
         )
         done = self.run(interrupt, *command, allowed=(0, 1, 2))
-        if done is not None and done.returncode:  # begun with other weights or options
-            assert "labels.h5" in done.stderr
-            (self.here / "labels.h5.part").unlink()
+        if done is not None and done.returncode:  # begun, or made, with other weights, options or audio
+            (named,) = re.findall(r"labels\.h5(?:\.part)?(?= )", done.stderr)
+            (self.here / named).unlink()
             done = self.run(interrupt, *command)
         if done is not None:
             fresh, _ = self.fresh(*command)
             found, expected = (PseudoLabels(folder / "labels.h5") for folder in (self.here, fresh))
             for file in self.files:
                 np.testing.assert_array_equal(found.logits(file.stem), expected.logits(file.stem))
-            (self.here / "labels.h5").unlink()
 
     def evaluation(self) -> tuple[object, ...]:
         return (

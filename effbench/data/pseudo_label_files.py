@@ -84,7 +84,8 @@ class PseudoLabelWriter:
     """A pseudo-label file in the making; a context manager.
 
     A row is done once the digest of the audio that its logits are of stands beside them. An interrupted run
-    goes on with the other rows; ``finish`` gives the file its final name.
+    goes on with the other rows; ``finish`` gives the file its final name. A finished file of the same job is
+    left as it is.
 
     Args:
         path: the finished file; while rows are missing, they are kept in ``<path>.part``.
@@ -93,23 +94,23 @@ class PseudoLabelWriter:
         made_by: what computes the logits; a file that something else began is refused.
 
     Raises:
-        EffbenchError: the file exists, an unfinished one is of another job, or it can't be written.
+        EffbenchError: the file, or an unfinished one, is of another job; or it can't be written.
     """
 
     def __init__(
         self, path: Path, names: Sequence[str], n_classes: int, made_by: Mapping[str, object]
     ) -> None:
-        if path.exists():
-            raise EffbenchError(f"{path} exists: remove it, or write another file")
         self.path, self.part = path, path.with_name(path.name + ".part")
+        self.finished = path.exists()
         encoded = [name.encode("utf-8", "surrogateescape") for name in names]
-        if not self.part.exists():
+        if not self.finished and not self.part.exists():
             with replacing(self.part) as temporary, open_hdf5(temporary, "w") as file:
                 _lay_out(file, encoded, n_classes, json.dumps(made_by))
-        self._file: h5py.File = open_hdf5(self.part, "r+")
+        begun, mode = (path, "r") if self.finished else (self.part, "r+")
+        self._file: h5py.File = open_hdf5(begun, mode)
         if problem := self._other_job(encoded, n_classes, made_by):
             self._file.close()
-            raise EffbenchError(f"{self.part} {problem}: remove it, or write another file")
+            raise EffbenchError(f"{begun} {problem}: remove it, or write another file")
         self._unsaved: dict[int, str] = {}
 
     def _other_job(self, names: Sequence[bytes], n_classes: int, made_by: Mapping[str, object]) -> str:
@@ -125,13 +126,21 @@ class PseudoLabelWriter:
         return ""
 
     def keep_only(self, is_current: Callable[[int, str], bool]) -> list[int]:
-        """The rows that are to do: those that are missing, or that ``is_current`` (row, digest) denies."""
+        """The rows that are to do: those that are missing, or that ``is_current`` (row, digest) denies.
+
+        Raises ``EffbenchError`` where a finished file would have any.
+        """
         audio = [digest.decode() for digest in self._file["audio"][:].tolist()]
         todo = [row for row, digest in enumerate(audio) if not (digest and is_current(row, digest))]
+        if todo and self.finished:
+            raise EffbenchError(
+                f"{self.path} is of other audio of {len(todo):,} clips: remove it, or write another file"
+            )
         for row in todo:
             if audio[row]:
                 self._file["audio"][row] = b""
-        self._file.flush()
+        if todo:
+            self._file.flush()
         return todo
 
     def add(self, row: int, logits: Logits, audio: str) -> None:
@@ -156,7 +165,8 @@ class PseudoLabelWriter:
         """Give the complete file its name."""
         self._save()
         self._file.close()
-        self.part.replace(self.path)
+        if not self.finished:
+            self.part.replace(self.path)
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,9 @@ from effbench.version import VERSION
 #: Called with the number of clips that are done, and of all.
 ClipProgress = Callable[[int, int], None]
 
+#: Raised whenever the same inputs get other logits: kept ones are then not used any more.
+_ARITHMETIC = 2
+
 #: Precision of kept logits, 16 or 32 bits: a clip of 10 s and 447 classes takes 227 or 447 kB.
 KeptPrecision = Literal["half", "single"]
 
@@ -94,6 +97,7 @@ def computed_with(inference: Inference) -> dict[str, str | int | None]:
     """The same of any model, in full precision."""
     return {
         "effbench": VERSION,
+        "arithmetic": _ARITHMETIC,
         "torch": str(torch.__version__),
         "device": torch.device(inference.device).type,
         "precision": inference.precision,

@@ -35,8 +35,8 @@ def write_pseudo_labels(
         progress: called with the number of clips that are done, and of all.
 
     Raises:
-        EffbenchError: the file exists, was begun for other clips or models or can't be written, or a clip
-            can't be decoded.
+        EffbenchError: the file exists and is of other clips or models, or can't be written; or a clip can't
+            be decoded.
         UsageError: the models differ in their number of classes.
     """
     scorer = FrameScorer([model.detector for model in models], inference)

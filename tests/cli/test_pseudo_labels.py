@@ -49,7 +49,10 @@ def test_mean_logits_of_two_models_reach_the_reader(effbench, dataset, tmp_path)
     np.testing.assert_allclose(clip.pseudo(), 1 / (1 + np.exp(-logits)), atol=2e-3)
     again = effbench(*arguments, "--model", "fmn04")
     assert again.returncode == 1
-    assert "exists: remove it" in again.stderr
+    assert "labels.h5 belongs to other logits (models" in again.stderr
+    once_more = effbench(*arguments, *(part for model in MODELS for part in ("--model", model)))
+    assert once_more.returncode == 0
+    assert "5 of 5 clips done before" in once_more.stderr
 
 
 def begun(dataset, path, value):

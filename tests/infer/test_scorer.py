@@ -9,7 +9,7 @@ from effbench import build_model
 from effbench.errors import AudioError, DeviceError, EffbenchError, UsageError
 from effbench.infer.batches import clip_scores, score_windows
 from effbench.infer.scorer import FrameScorer, Inference
-from effbench.infer.windows import Window
+from effbench.infer.windows import Window, clip_windows
 from tests.detect import heard
 
 WINDOWS = heard.audio(20).reshape(2, -1)
@@ -125,3 +125,10 @@ def test_a_clip_that_can_t_be_decoded_ends_the_run_with_its_error():
 
     with pytest.raises(AudioError, match=r"b\.wav"):
         list(clip_scores(clips(), Counting(batch_size=1)))
+
+
+@pytest.mark.parametrize(("extra", "windows"), [(0, 1), (800, 1), (801, 2)])
+def test_a_clip_of_ten_seconds_may_end_a_little_late(extra, windows):
+    cut = list(clip_windows(np.zeros(160_000 + extra, np.float32), overlap=True, pad_to=160_000))
+    assert len(cut) == windows
+    assert cut[-1].total_samples == 160_000 + (extra if windows > 1 else 0)

@@ -13,9 +13,9 @@ from effbench.data.labels import FrameRule, encode_events
 from effbench.data.pseudo_label_files import Logits, PseudoLabels
 from effbench.data.vocabulary import require_shared
 from effbench.errors import DataError
-from effbench.grid import FRAME_SECONDS
+from effbench.grid import FRAME_SECONDS, SAMPLE_RATE, TAIL_SAMPLES
 
-END_TOLERANCE = 0.05
+END_TOLERANCE = TAIL_SAMPLES / SAMPLE_RATE
 """Seconds by which a clip may be longer than a piece and still be one: some AudioSet clips last 10.01 s."""
 
 
