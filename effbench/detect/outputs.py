@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, TextIO
 
 from effbench.detect.detected import DetectedFile, Failure
@@ -182,11 +183,25 @@ class Outputs:
                 self.record.add(file.name, self._audio.pop(file.name))
 
     def finish(self, failures: Sequence[Failure]) -> None:
-        """Write what was held."""
+        """Write what was held; into the folder of temporary files where its own place has become full."""
         out = self.places.out
         if self.places.folder is not None or (failures and not self.held):
             return
-        with nullcontext(sys.stdout) if out is None else _text_file(out) as stream:
+        if out is None:
+            write_events(self.held, self.places.form, sys.stdout, run=self.run, failures=failures)
+            return
+        try:
+            self._write(out, failures)
+        except EffbenchError as error:
+            spare = Path(gettempdir(), f"effbench-{os.getpid()}{out.suffix}")
+            try:
+                self._write(spare, failures)
+            except EffbenchError:
+                raise error from None
+            raise EffbenchError(f"{error}\nThe events are in '{spare}'.") from error
+
+    def _write(self, path: Path, failures: Sequence[Failure]) -> None:
+        with _text_file(path) as stream:
             write_events(self.held, self.places.form, stream, run=self.run, failures=failures)
 
     def _result(self, folder: Path, name: str) -> Path:

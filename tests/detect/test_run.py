@@ -1,5 +1,6 @@
 """From files to events: what is streamed, batched and prefetched equals what is computed whole."""
 
+import tempfile
 import threading
 
 import numpy as np
@@ -8,10 +9,13 @@ import soundfile
 from scipy import ndimage, special
 
 from effbench.data.audio import read_audio
-from effbench.detect.detected import Failure
+from effbench.detect.detected import RECORD, DetectedFile, Failure
 from effbench.detect.event_decoding import Decoding
+from effbench.detect.formats import EventFormat
 from effbench.detect.inputs import Source
+from effbench.detect.outputs import Destinations
 from effbench.detect.run import detect_files
+from effbench.errors import EffbenchError
 from effbench.infer.batches import prefetch
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Blend, cut
@@ -199,3 +203,20 @@ def test_prefetch_hands_on_items_and_errors_in_order():
     ahead = prefetch(iter(range(100)), 1)
     assert next(ahead) == 0
     ahead.close()
+
+
+def test_events_are_not_lost_where_their_file_can_t_be_written(tmp_path, monkeypatch):
+    folder, spare = tmp_path / "full", tmp_path / "spare"
+    folder.mkdir()
+    spare.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    places = Destinations(1, EventFormat.csv, folder / "events.csv")
+    records = np.array([(25, 50, 1, 0, 0.75)], RECORD)
+    with places.open({}, ["Bell", "Rain"], overwrite=False) as outputs:
+        outputs.keep(DetectedFile("a.wav", 48_000, records, np.ones(2), ("Bell", "Rain"), (0.5,)))
+        folder.rmdir()
+        with pytest.raises(EffbenchError, match=r"events\.csv' can't be written.*\n.*spare") as caught:
+            outputs.finish([])
+    (kept,) = spare.iterdir()
+    assert f"The events are in '{kept}'." in str(caught.value)
+    assert "a.wav,1.0,2.0,Rain" in kept.read_text()
