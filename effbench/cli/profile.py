@@ -57,6 +57,7 @@ def profile(
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
     from effbench.machine.concerns import concerns
+    from effbench.measure.complexity import measure_complexity
     from effbench.measure.conditions import Conditions
     from effbench.measure.profile import profile as profile_model
     from effbench.measure.profiles import Profiles
@@ -74,6 +75,8 @@ def profile(
         raise UsageError("--checkpoint is for one model; profile the others without it")
     if throughput:
         Conditions(device, precision, kernels=kernels)  # refuses what is missing here before anything is kept
+        for spec in specs[1:]:  # and a clip that a later model can't take, before the first is timed
+            measure_complexity(spec, clip_seconds=seconds)
     # A file may have other heads than its model's card: its counts must not stand for the spec.
     results = Store(store, create=True) if keep and checkpoint is None else None
     profiles = []

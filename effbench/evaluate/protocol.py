@@ -77,12 +77,15 @@ PROTOCOLS: Mapping[str, Protocol] = {
 }
 
 
+_LONGEST_WINDOW = 1001  # frames: 40 s
+
+
 @dataclass(frozen=True)
 class EvaluationOptions:
     """What is computed from scores (see ``evaluate_scores``), checked before there are any.
 
     Raises:
-        UsageError: when it is made; an unknown protocol, metric or engine, or an impossible window.
+        UsageError: when it is made; an unknown protocol, metric or engine, an impossible window or threshold.
         EffbenchError: the reference is asked for and not installed.
     """
 
@@ -97,7 +100,10 @@ class EvaluationOptions:
         for name in self.metrics or ():
             _check_name("metric", name, METRICS)
         check_engine(self.engine)
-        checked_window(self.window)
+        if checked_window(self.window) > _LONGEST_WINDOW:
+            raise UsageError(f"the median filter has {_LONGEST_WINDOW:,} frames at most, not {self.window:,}")
+        if self.threshold is not None and math.isnan(self.threshold):
+            raise UsageError("a threshold is a number on the scale of the scores, not nan")
 
     @property
     def plan(self) -> Protocol:

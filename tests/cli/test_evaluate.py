@@ -127,6 +127,8 @@ def test_perfect_scores_are_perfect(effbench, dataset, truth, tmp_path):
         (["--model", "fmn04", "--data", "DATA", "--split", "evl"], 2, "'eval'"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "papr"], 2, "'paper'"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--metric", "psds3"], 2, "'psds"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--median-window", "5000"], 2, "1,001"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--threshold", "nan"], 2, "not nan"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--device", "cuda"], 2, "CUDA"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--plot", "roc.jpg"], 2, ".svg"),
     ],

@@ -86,6 +86,7 @@ def test_head_count_of_a_file_shows_in_the_profile(effbench, tmp_path):
         (["--model", "fmn04", "--model", "fmn06", "--checkpoint", "strong"], 2, "one model"),
         (["--model", "fmn04", "--store", "missing/folder/x.sqlite"], 1, "missing/folder"),
         (["--model", "ATST-F", "--no-throughput", "--seconds", "20"], 2, "250 frames of 40 ms"),
+        (["--model", "fmn30", "--model", "ATST-F", "--seconds", "20"], 2, "250 frames of 40 ms"),
         (["--model", "zzz*"], 2, "models list"),
         ([], 2, "--model"),
     ],
