@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,3 +78,23 @@ def run_program(folder: Path, *arguments: object) -> Done:
     process = started(folder, *arguments)
     stdout, stderr = process.communicate()
     return Done(process.returncode, stdout, stderr)
+
+
+class Terminal(io.StringIO):
+    """What is written to stdout, which a screen shows beside what is written to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.screen = io.StringIO()
+
+    def write(self, text: str) -> int:
+        self.screen.write(text)
+        return super().write(text)
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[Terminal]:
+    """Catches what is written to both streams."""
+    shown = Terminal()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown.screen):
+        yield shown

@@ -1,0 +1,127 @@
+"""What the pages' commands find where they are run: recordings, data, scores, runs, and rows of a store."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+import effbench
+from effbench.models.checkpoints import save_checkpoint
+from effbench.resources import share
+from effbench.results.measurement import Measurement
+from effbench.results.store import Store
+from tests.command import run_here
+from tests.rows import complexity, timings, transformer_counts
+
+#: The model of all that is trained here.
+MODEL = "fmn04"
+#: That of ``my.pt``.
+MINE = "fmn10+hybrid-512"
+
+
+def make_world(folder: Path) -> None:
+    """Fill a folder with everything that a page uses and does not make itself."""
+    _recordings(folder)
+    _data(folder)
+    _models(folder)
+    _scores(folder)
+    _rows(folder)
+
+
+def _recordings(folder: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 16_000 + 4_800)
+    soundfile.write(folder / "street.flac", noise, 16_000)
+    for place in ("recordings", "field", "other-day"):
+        (folder / place).mkdir()
+    for number in range(3):
+        soundfile.write(folder / "recordings" / f"{number}.wav", noise[number:32_000], 16_000)
+    (folder / "recordings" / "broken.wav").write_bytes(b"no audio")
+    soundfile.write(folder / "other-day" / "0.wav", noise[50_000:80_000], 16_000)
+    soundfile.write(folder / "field" / "a.mp3", noise[:32_000], 16_000)
+
+
+def _data(folder: Path) -> None:
+    """A data set, its events in a table, and a copy in which a file is missing and an event ends too soon."""
+    effbench.synthesise(folder / "synthetic", clips=8, eval_clips=4, seconds=2.0)
+    rows = effbench.open_dataset(folder / "synthetic", split="eval").to_frame()
+    rows.columns = ["filename", "onset", "offset", "event_label"]
+    rows.to_csv(folder / "eval.tsv", sep="\t", index=False)
+    damaged = folder / "data" / "damaged"
+    shutil.copytree(folder / "synthetic", damaged)
+    (damaged / "audio" / "train" / "Ytrain000007.flac").unlink()
+    with (damaged / "audioset_train_strong.tsv").open("a") as table:
+        table.write("train000003_0\t4.0\t3.0\t/m/06mb1\n")
+
+
+def _models(folder: Path) -> None:
+    for name in ("mine", "base"):
+        effbench.train(
+            MODEL,
+            "synthetic-cpu",
+            folder / "synthetic",
+            changes=["epochs=1", "data.crop_seconds=1"],
+            name=name,
+            runs=folder / "runs",
+            threads=1,
+            loggers=(),
+        )
+    save_checkpoint(effbench.build_model(MINE, seed=0), folder / "my.pt", MINE)
+
+
+def _scores(folder: Path) -> None:
+    """Frame scores of the evaluation clips, in a table each and in one for all."""
+    for place in ("predictions", "scores.parquet"):
+        options = ("--model", MODEL, "--threads", "1", "--out", "events.csv", "--scores", place)
+        run_here(("detect", "synthetic/audio/eval", *options, "--quiet"), folder, lambda: ("", ""))
+
+
+def _rows(folder: Path) -> None:
+    """Rows as after the studies, of one model with the values of a page, and scores on two data sets."""
+    scored = [
+        Measurement(
+            spec=spec,
+            quantity="psds1",
+            value=40.0,
+            provenance="measured",
+            source="effbench 0.1.0",
+            conditions={
+                "recipe": "synthetic-cpu",
+                "data": "synthetic",
+                "split": "eval",
+                "protocol": "paper",
+                "fingerprint": fingerprint,
+            },
+        )
+        for spec, fingerprint in (
+            ("fmn04", "5b1e02c7d2f4a816"),
+            ("fmn04+hybrid-104", "5b1e02c7d2f4a816"),
+            ("fmn04+gru-104", "9f0c44aa01234567"),
+        )
+    ]
+    (like,) = timings("AMD EPYC", specs=["fmn04"], batch_sizes=[1])
+    timed = [
+        replace(
+            like,
+            spec="fmn01+gru-16",
+            quantity=quantity,
+            conditions={**like.conditions, "part": part},
+            value=value,
+            low=low,
+            high=high,
+        )
+        for quantity, part, value, low, high in (
+            ("throughput", "network", 62.151576, 59.943022, 63.572474),
+            ("throughput", "frontend", 443.202296, 437.789054, 447.473542),
+            ("throughput", "both", 36.096439, 35.592920, 36.533640),
+            ("latency_p50", "network", 0.022433, 0.015595, 0.023599),
+        )
+    ]
+    (folder / "mine.yaml").write_text((share("plots") / "synthetic-cpu.yaml").read_text())
+    (folder / "edge.yaml").write_text("title: One\nmodels: [fmn01+gru-16]\ntasks: {throughput: {}}\n")
+    (folder / "results").mkdir(exist_ok=True)
+    with Store(folder / "results" / "effbench.sqlite", create=True) as store:
+        store.add([*complexity(), *transformer_counts(), *timings("AMD EPYC"), *timed, *scored])
