@@ -18,11 +18,11 @@ def doctor(
     Example: effbench doctor --device cpu --precision bf16
     """
     from effbench.machine.concerns import concerns
-    from effbench.machine.devices import resolve_precision
+    from effbench.machine.devices import resolve_device, resolve_precision
     from effbench.machine.environment import environment
 
     here = environment(device)
-    warnings = concerns(here, resolve_precision(precision))
+    warnings = concerns(here, resolve_precision(precision, resolve_device(device)))
     if form is Format.json:
         write_json({"environment": here.to_dict(), "concerns": warnings})
         return

@@ -52,7 +52,7 @@ Audio = Annotated[
 ]
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto (a GPU if there is one).")]
-Precision = Annotated[str, typer.Option(help="fp32, bf16 or fp16.")]
+Precision = Annotated[str, typer.Option(help="fp32, tf32 (NVIDIA GPUs), bf16 or fp16.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Inputs per call of the model; by default 2 on a CPU, 32 on a GPU.")

@@ -59,7 +59,7 @@ def detect(
         classes: names or globs of the classes that are kept, all by default.
         overlap: cross-faded windows, or hard cuts every 10 s.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; 2 on a CPU and 32 on a GPU by default.
         keep_scores: give every file its ``scores``, 160 MB an hour for 447 classes.
         errors: ``raise`` an ``EffbenchError`` where a file can't be read, or ``warn`` and leave it out.

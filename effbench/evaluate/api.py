@@ -79,7 +79,7 @@ def evaluate(
         median_window: frames of the median filter, instead of the protocol's.
         threshold: for scores of events, on the scale of the scores, instead of the protocol's.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
         work: folder of the model's logits, where an interrupted run resumes; by default, one under
             ``results/scores`` for each model and data set. Only logits of the same audio, weights and options

@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effbench.errors import UsageError, nearest
 from effbench.infer.windows import Floats
+from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.devices import Precision, resolve_device, resolve_precision
 from effbench.models.detector import SoundEventDetector
 
@@ -26,14 +27,15 @@ class Inference:
 
     Attributes:
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
-        precision: ``fp32``, ``bf16`` or ``fp16``: of the network, by autocast; front-ends stay in float32.
+        precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``: of the network, the last two by autocast;
+            front-ends stay in float32.
         batch_size: windows per call of the model; by default what suits the device.
         overlap: whether audio beyond 10 s runs in cross-faded windows, or is cut every 10 s.
         arrangement: ``folded`` is a copy of the network whose batch norms are folded into its convolutions
             and whose memory is laid out channels last; ``plain`` is the network as it is.
 
     Raises:
-        DeviceError: this machine has no such device, or there is no such precision.
+        DeviceError: this machine has no such device, or the device no such precision.
         UsageError: another impossible value.
     """
 
@@ -44,8 +46,9 @@ class Inference:
     arrangement: Arrangement = "folded"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "device", str(resolve_device(self.device)))
-        object.__setattr__(self, "precision", resolve_precision(self.precision).value)
+        device = resolve_device(self.device)
+        object.__setattr__(self, "device", str(device))
+        object.__setattr__(self, "precision", resolve_precision(self.precision, device).value)
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"the batch size must be positive, not {self.batch_size}")
         known = get_args(Arrangement)
@@ -122,8 +125,12 @@ class FrameScorer:
         """
         dtype, total = self.inference.dtype, None
         for detector in self.detectors:
-            features = detector.frontend(waveform)
-            with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            with float32_arithmetic():
+                features = detector.frontend(waveform)
+            with (
+                float32_arithmetic(self.inference.precision),
+                torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32),
+            ):
                 logits: Tensor = getattr(detector(features), head).float()
             total = logits if total is None else total + logits
         assert total is not None

@@ -87,10 +87,6 @@ def _gpu(environment: Environment) -> Iterator[str]:
         yield "this is a slice of a partitioned GPU (MIG): do not compare it with a whole one"
     if environment.variables.get("CUDA_LAUNCH_BLOCKING", "0") not in ("", "0"):
         yield "CUDA_LAUNCH_BLOCKING is set: every kernel is waited for"
-    in_tf32 = {"convolutions": gpu.tf32_convolutions, "matrix products": gpu.tf32_matrix_products}
-    if any(in_tf32.values()):
-        parts = " and ".join(name for name, used in in_tf32.items() if used)
-        yield f"float32 {parts} are computed in TF32 here (torch's setting)"
 
 
 def _precision(environment: Environment, precision: str) -> Iterator[str]:

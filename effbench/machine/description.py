@@ -55,7 +55,7 @@ class Gpu:
     Attributes:
         memory_others_bytes: memory that is neither free nor this process's.
         visible_gpus: number of devices that torch may use.
-        tf32_convolutions, tf32_matrix_products: which of float32 are computed in TF32.
+        tf32_convolutions, tf32_matrix_products: which of float32 were computed in TF32.
         utilisation_percent: share of the last moments in which a kernel ran.
         persistence, mig: ``Enabled`` or ``Disabled``; MIG is a partitioned card.
         throttling: reasons for which the card is slower now than it could be.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,14 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """Number format of the network's arithmetic; the front-end stays in float32."""
+    """Number format of the network's arithmetic; the front-end stays in float32.
+
+    ``tf32`` is float32 in memory, whose factors in convolutions, recurrent layers and matrix products are
+    rounded to 10 bits of mantissa, as those of ``fp16`` have.
+    """
 
     fp32 = "fp32"
+    tf32 = "tf32"
     bf16 = "bf16"
     fp16 = "fp16"
 
@@ -23,22 +29,44 @@ class Precision(StrEnum):
         """The torch data type that autocast computes in."""
         import torch
 
-        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.value]
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.value, torch.float32)
 
 
 _ALIASES = dict.fromkeys(("float32", "float", "32"), "fp32") | {"bfloat16": "bf16"}
 _ALIASES |= dict.fromkeys(("float16", "half", "16"), "fp16")
 
 
-def resolve_precision(text: str) -> Precision:
-    """Precision of a name in any case: fp32, bf16, fp16 or torch's names for them; or ``DeviceError``."""
+def resolve_precision(text: str, device: torch.device) -> Precision:
+    """Precision of a name in any case: fp32, tf32, bf16, fp16, or torch's names for them.
+
+    Raises:
+        DeviceError: there is no such precision, or the device does not compute in it.
+    """
     name = str(text).strip().lower().removeprefix("torch.")
     name = _ALIASES.get(name, name)
     if name not in tuple(Precision):
         raise DeviceError(
             f"unknown precision '{text}'{nearest(name, Precision)} Known: {', '.join(Precision)}."
         )
+    if name == "tf32":
+        _require_tf32(device)
     return Precision(name)
+
+
+def _require_tf32(device: torch.device) -> None:
+    import torch
+
+    needs = "tf32 is arithmetic of NVIDIA GPUs from Ampere on (compute capability 8.0)"
+    if device.type != "cuda":
+        raise DeviceError(f"{needs}, not of '{device}'; choose fp32")
+    major, minor = torch.cuda.get_device_capability(device)
+    if major < 8:
+        name = torch.cuda.get_device_name(device)
+        raise DeviceError(f"{needs}: {name} has {major}.{minor}; choose fp32")
+    if os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        raise DeviceError(
+            "the environment variable NVIDIA_TF32_OVERRIDE=0 forbids tf32: unset it, or choose fp32"
+        )
 
 
 def resolve_device(text: str | torch.device = "cpu") -> torch.device:

@@ -24,7 +24,8 @@ class Conditions:
 
     Attributes:
         device: ``cpu`` or ``cuda:0``; ``cuda`` and ``auto`` become the device that they mean here.
-        precision: of the network's arithmetic, fp32, bf16 or fp16; the front-end computes in float32 always.
+        precision: of the network's arithmetic, fp32, tf32, bf16 or fp16; the front-end computes in float32
+            always.
         part: ``network`` (features to logits), ``frontend`` (waveform to features) or ``both``.
         compiled: whether ``torch.compile`` is used.
         threads: of torch on the CPU; as they are set by default.
@@ -54,7 +55,8 @@ class Conditions:
             raise UsageError(
                 f"a clip lasts more than 0 seconds and less than a day, not {self.clip_seconds:g}"
             )
-        device, precision = resolve_device(self.device), resolve_precision(self.precision)
+        device = resolve_device(self.device)
+        precision = resolve_precision(self.precision, device)
         if self.kernels != TORCH_KERNELS and device.type != "cuda":
             raise DeviceError(f"the kernels {self.kernels} need a CUDA device, not '{device}'")
         KERNELS[self.kernels]()  # refuses a package that can't be imported

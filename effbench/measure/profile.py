@@ -12,10 +12,12 @@ from torch import nn
 
 from effbench.errors import UsageError
 from effbench.grid import CLIP_SECONDS
+from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.machine.environment import environment
 from effbench.measure.complexity import measure_complexity
 from effbench.measure.conditions import PARTS, TORCH_KERNELS, Conditions
+from effbench.measure.logit_error import measure_logit_error, measure_output_error
 from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput
@@ -55,7 +57,7 @@ def profile(
         counters: third-party MAC counters to run as well: ``fvcore``, ``thop``, ``torch``.
         throughput: also measure throughput, latency and memory; otherwise only parameters and MACs.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         parts: what to time: ``network`` (features to logits), ``frontend``, ``both``.
         batch_sizes: clips per call; by default a sweep up to what memory allows and helps.
         compiled: use ``torch.compile``.
@@ -84,7 +86,8 @@ def profile(
     else:
         conditions = Conditions(clip_seconds=clip_seconds)
     timed = [replace(conditions, part=part) for part in parts] if throughput else []
-    here = environment(conditions.device) if timed else _unhurried_environment()
+    with float32_arithmetic(conditions.precision):  # which the record tells
+        here = environment(conditions.device) if timed else _unhurried_environment()
     spec = type(model).__name__ if isinstance(model, nn.Module) else str(ModelSpec.parse(model))
     weighted = model
     if checkpoint is not None and not isinstance(model, nn.Module):
@@ -99,7 +102,8 @@ def profile(
         if "network" not in parts or batch_sizes is not None:
             raise UsageError("of a module with inputs of its own, only the call on them is timed")
         rate, latency = measure_module(model, inputs, conditions, budget=budget, progress=progress)
-        return Profile(complexity, here, (rate,), (latency,))
+        error = measure_output_error(model, inputs, conditions, progress=progress)
+        return Profile(complexity, here, (rate,), (latency,), logit_error=error)
     detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
     rates: list[Throughput] = []
     latencies: list[Latency] = []
@@ -113,7 +117,11 @@ def profile(
             memories.append(peak_memory(model, each, batch_size=best))
             if progress is not None:
                 progress(str(memories[-1]))
-    return Profile(complexity, here, tuple(rates), tuple(latencies), tuple(memories))
+    error = None
+    if tuple(parts) != ("frontend",):
+        trained = isinstance(weighted, nn.Module)
+        error = measure_logit_error(detector, conditions, trained=trained, progress=progress)
+    return Profile(complexity, here, tuple(rates), tuple(latencies), tuple(memories), error)
 
 
 @cache

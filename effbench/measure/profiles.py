@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 from effbench.machine.description import Environment
 from effbench.measure.complexity import Complexity
+from effbench.measure.logit_error import LogitError
 from effbench.measure.memory import PeakMemory
 from effbench.measure.speed import Latency, Throughput, Timed
 from effbench.models import zoo
@@ -33,6 +34,8 @@ class Profile(Shown):
         throughput: one entry for each part and batch size that was timed.
         latencies: of single clips, one entry for each part that was timed.
         memories: at each part's fastest batch size; none for a module passed in.
+        logit_error: what precision, compilation or kernels cost the network, if timed; ``None`` for plain
+            float32.
     """
 
     complexity: Complexity
@@ -40,6 +43,7 @@ class Profile(Shown):
     throughput: tuple[Throughput, ...] = ()
     latencies: tuple[Latency, ...] = ()
     memories: tuple[PeakMemory, ...] = ()
+    logit_error: LogitError | None = None
 
     @property
     def spec(self) -> str:
@@ -91,6 +95,8 @@ class Profile(Shown):
         )
         if self.memories:
             yield Table([_memory_row(memory) for memory in self.memories], "Memory, MiB")
+        if self.logit_error:
+            yield f"Largest logit error against float32: {self.logit_error}"
         here, setting = self.environment, _setting(self.throughput[0])
         under = ", ".join(f"{name} {cell(value)}" for name, value in setting.items())
         yield (
@@ -130,6 +136,8 @@ class Profile(Shown):
             figures |= {quantity: estimate.value, **ends}
         if memory:
             figures["memory_peak"] = memory.peak_bytes
+        if self.logit_error and part != "frontend":
+            figures["logit_error"] = self.logit_error.value
         return figures | best.conditions.stored(best.batch_size) | {"device": best.conditions.device_name}
 
     def to_dict(self) -> dict[str, object]:
@@ -145,6 +153,7 @@ class Profile(Shown):
             "latencies": [latency.to_dict() for latency in self.latencies],
             "memory": self.memory.to_dict() if self.memory else None,
             "memories": [memory.to_dict() for memory in self.memories],
+            "logit_error": self.logit_error.to_dict() if self.logit_error else None,
             "environment": self.environment.to_dict(),
         }
 
@@ -153,8 +162,9 @@ class Profile(Shown):
         return self.complexity.measurements(self.environment) + self.timings()
 
     def timings(self) -> list[Measurement]:
-        """Rows of throughput, latency and memory."""
-        results: Sequence[Timed | PeakMemory] = (*self.throughput, *self.latencies, *self.memories)
+        """Rows of throughput, latency, memory and logit error."""
+        found = (*self.throughput, *self.latencies, *self.memories, self.logit_error)
+        results: list[Timed | PeakMemory | LogitError] = [result for result in found if result is not None]
         return [row for result in results for row in result.measurements(self.spec, self.environment)]
 
 
@@ -232,4 +242,6 @@ def _for_reading(figures: Mapping[str, object]) -> Row:
         row["latency p50 (ms)"] = 1000 * numbers["latency_p50"]
     if isinstance(size := figures.get("memory_peak"), int):
         row["memory (MiB)"] = round(size / _MIB)
+    if "logit_error" in numbers:
+        row["logit error"] = significant(numbers["logit_error"])
     return row | {name: figures[name] for name in _SETTING if name in figures}

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.machine.devices import resolve_precision
+from effbench.machine.arithmetic import float32_arithmetic
+from effbench.machine.devices import Precision
 from effbench.machine.resident import settle_allocator
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
 from effbench.measure.timing import Call, timed
@@ -19,6 +20,7 @@ from effbench.models.detector import SoundEventDetector
 from effbench.models.sequence.mamba import Mamba2, use_kernels
 
 Inputs = Tensor | Sequence[object]
+Runnable = Callable[..., object]
 
 _DISTINCT_CLIPS = 8
 _NOISE_LEVEL = 0.1
@@ -40,19 +42,35 @@ class InPrecision(nn.Module):
             return self.module(*inputs)
 
 
-def detector_part(detector: SoundEventDetector, conditions: Conditions) -> nn.Module:
-    """The part of a detector that is timed.
+class InFloat32(nn.Module):
+    """A module that computes in float32 where what is around it computes in TF32."""
+
+    def __init__(self, module: Runnable) -> None:
+        super().__init__()
+        self.run = module
+
+    def forward(self, *inputs: object) -> object:
+        with float32_arithmetic():
+            return self.run(*inputs)
+
+
+def detector_part(detector: SoundEventDetector, conditions: Conditions) -> Runnable:
+    """The part of a detector that is timed, to be called inside ``prepared``.
 
     Shape:
         network: (batch, 1, mels, feature frames) -> predictions
         frontend: (batch, samples) -> (batch, 1, mels, feature frames)
         both: (batch, samples) -> predictions
     """
-    kind = conditions.torch_device.type
-    frontend = InPrecision(detector.frontend, kind, torch.float32)
-    network = InPrecision(detector, kind, resolve_precision(conditions.precision).dtype)
-    parts = {"network": network, "frontend": frontend, "both": nn.Sequential(frontend, network)}
-    return parts[conditions.part]
+    frontend = _runnable(detector.frontend, conditions, torch.float32)
+    if conditions.precision == Precision.tf32:
+        frontend = InFloat32(frontend)
+    network = _runnable(detector, conditions)
+
+    def both(waveform: Tensor) -> object:
+        return network(frontend(waveform))
+
+    return {"network": network, "frontend": frontend, "both": both}[conditions.part]
 
 
 def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> Tensor:
@@ -66,7 +84,8 @@ def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size
     distinct = min(batch_size, _DISTINCT_CLIPS)
     x = (_NOISE_LEVEL * torch.randn(distinct, samples, generator=generator)).to(conditions.torch_device)
     if conditions.part == "network":
-        x = detector.frontend(x).contiguous()
+        with float32_arithmetic():
+            x = detector.frontend(x).contiguous()
     copies = -(-batch_size // distinct)
     return x.repeat(copies, *([1] * (x.dim() - 1)))[:batch_size].contiguous()
 
@@ -93,8 +112,7 @@ def module_call(module: nn.Module, inputs: Inputs, conditions: Conditions) -> tu
     device = conditions.torch_device
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     arguments = tree_map_only(Tensor, lambda tensor: tensor.to(device), arguments)
-    dtype = resolve_precision(conditions.precision).dtype
-    return _call(InPrecision(module, device.type, dtype), arguments, conditions)
+    return _call(_runnable(module, conditions), arguments, conditions)
 
 
 def clips_of(inputs: Inputs) -> int:
@@ -105,16 +123,24 @@ def clips_of(inputs: Inputs) -> int:
     return len(first)
 
 
-def _call(module: nn.Module, inputs: Sequence[object], conditions: Conditions) -> tuple[Call, float | None]:
+def _runnable(module: nn.Module, conditions: Conditions, dtype: torch.dtype | None = None) -> Runnable:
+    """A module in the precision of the conditions, or another, and compiled where they say so."""
+    dtype = Precision(conditions.precision).dtype if dtype is None else dtype
+    exact = InPrecision(module, conditions.torch_device.type, dtype)
     if not conditions.compiled:
-        return lambda: module(*inputs), None
+        return exact
     # Anew for each batch size: after a few shapes of one function, torch falls back to eager in silence.
     torch.compiler.reset()
-    function: Callable[..., object] = torch.compile(module, dynamic=False)
+    compiled: Runnable = torch.compile(exact, dynamic=False)
+    return compiled
 
+
+def _call(run: Runnable, inputs: Sequence[object], conditions: Conditions) -> tuple[Call, float | None]:
     def call() -> object:
-        return function(*inputs)
+        return run(*inputs)
 
+    if not conditions.compiled:
+        return call, None
     try:
         seconds = timed(call, conditions.torch_device)
     except Exception as error:
@@ -128,9 +154,9 @@ def _call(module: nn.Module, inputs: Sequence[object], conditions: Conditions) -
 
 @contextmanager
 def prepared(module: nn.Module, conditions: Conditions) -> Iterator[None]:
-    """Puts a module on the device in eval and inference mode.
+    """Puts a module on the device in eval and inference mode, and float32 to what the precision says.
 
-    Modes, device, kernels and torch's number of threads are restored after. The C library's allocator is
+    Modes, device, kernels and torch's settings are restored after. The C library's allocator is
     settled, so that times do not depend on what the process did before. Raises as ``running_on``.
     """
     tensor = next(chain(module.parameters(), module.buffers()), None)
@@ -140,7 +166,11 @@ def prepared(module: nn.Module, conditions: Conditions) -> Iterator[None]:
         module.to(conditions.torch_device).eval()
         torch.set_num_threads(conditions.threads)
         settle_allocator()
-        with torch.inference_mode(), running_on(module, conditions.kernels):
+        with (
+            torch.inference_mode(),
+            float32_arithmetic(conditions.precision),
+            running_on(module, conditions.kernels),
+        ):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -38,6 +38,7 @@ def setting(conditions: Mapping[str, object]) -> list[str]:
     """Conditions of a timing as short words, e.g. ``["fp16", "compiled", "2 threads"]``."""
     words = [_PARTS[str(conditions["part"])]] if conditions.get("part") in _PARTS else []
     words += [str(conditions["precision"])] if "precision" in conditions else []
+    words += [f"{conditions['tf32']} only"] if "tf32" in conditions else []
     words += ["compiled"] if conditions.get("compiled") else []
     words += [f"kernels {conditions['kernels']}"] if "kernels" in conditions else []
     threads = conditions.get("threads")

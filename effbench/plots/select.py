@@ -20,7 +20,7 @@ from effbench.plots.values import Chosen, MissingResults, Value, require, rows_o
 TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")
 
 #: Conditions that may not differ within a series. The batch size may: each model shows its best one.
-SETTING = ("precision", "compiled", "kernels", "threads", "part")
+SETTING = ("precision", "tf32", "compiled", "kernels", "threads", "part")
 
 #: Of settings that cover equally many models, the one with more of these is drawn; rows without one have it.
 PREFERRED: Mapping[str, object] = {

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar, cast
 
 from effbench.errors import EffbenchError, StoreError
 from effbench.files import replacing
+from effbench.results.float32_rows import true_precision
 from effbench.results.measurement import UNITS, Measurement
 from effbench.spec import ModelSpec
 
@@ -80,6 +83,7 @@ def decode(row: Mapping[str, object]) -> Measurement:
         raise StoreError(f"provenance is 'measured' or 'published', not '{cells['provenance']}'")
     for name in cells.keys() & _JSON:
         cells[name] = _structure(name, cells[name])
+    cells["conditions"] = true_precision(cells.get("conditions", {}), cells.get("environment"))
     for name in cells.keys() & _NUMBERS:
         try:
             cells[name] = float(cells[name])
@@ -118,34 +122,34 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write encoded rows to a ``.csv`` or ``.parquet`` file that appears only when it is complete.
+    """Write encoded rows to a ``.csv``, ``.csv.gz`` or ``.parquet`` file that appears when it is complete.
 
     Raises:
         StoreError: another suffix, or a file that can't be written.
     """
     import pandas as pd
 
-    if path.suffix not in (".csv", ".parquet"):
-        raise StoreError(f"'{path}' can't be written: an export ends in .csv or .parquet")
+    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
+        raise StoreError(f"'{path}' can't be written: an export ends in .csv, .csv.gz or .parquet")
     with replacing(path, StoreError) as temporary:
         if path.suffix == ".parquet":
             pd.DataFrame(list(rows), columns=list(COLUMNS)).to_parquet(temporary, index=False)
             return
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with _text(temporary, "wt", zipped=path.suffix == ".gz") as file:
             writer = csv.writer(_UnixLines(file), lineterminator="\r\n")
             writer.writerow(COLUMNS)
             writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
 
 
 def read_rows(path: Path) -> list[Measurement]:
-    """Measurements of a CSV file of ``write_rows``; raises as ``read_lines``."""
+    """Measurements of a CSV file of ``write_rows``, zipped or not; raises as ``read_lines``."""
     return read_lines(path, decode, COLUMNS)
 
 
 def read_lines(
     path: Path, convert: Callable[[Mapping[str, str]], T], columns: Sequence[str], *, others: bool = False
 ) -> list[T]:
-    """What ``convert`` makes of the cells, by column, of every line of a CSV file.
+    """What ``convert`` makes of the cells, by column, of every line of a CSV file, or a ``.gz`` of one.
 
     The header must name ``columns``, in any order, and where ``others`` are allowed, may name more.
 
@@ -153,14 +157,18 @@ def read_lines(
         StoreError: a file that can't be read, or a bad line in it (named by its number).
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with _text(path, "rt", zipped=path.suffix == ".gz") as file:
             reader = csv.DictReader(file, strict=True)
             _check_header(path, reader.fieldnames or (), columns, others)
             return [_converted(path, reader.line_num, cells, convert) for cells in reader]
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise StoreError(f"'{path}' is not a CSV file of measurements: {error}") from error
     except OSError as error:
         raise StoreError(f"'{path}' can't be read: {error.strerror or error}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise StoreError(f"'{path}' is not a CSV file of measurements: {error}") from error
+
+
+def _text(path: Path, mode: Literal["rt", "wt"], *, zipped: bool) -> TextIO:
+    return cast(TextIO, (gzip.open if zipped else open)(path, mode, newline="", encoding="utf-8"))
 
 
 def _record(row: Row) -> dict[str, Any]:

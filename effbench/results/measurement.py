@@ -24,6 +24,7 @@ UNITS: Mapping[str, str] = {
     "throughput": "clips/s",
     **{f"latency_p{percent}": "s" for percent in (50, 90, 99)},
     "memory_peak": "bytes",
+    "logit_error": "logits",
     **dict.fromkeys(("psds1", "psds1_penalised", "psds2", "psds2_penalised", "pauroc", "map"), "%"),
     **dict.fromkeys(("event_f1", "event_f1_macro", "onset_f1", "onset_f1_macro"), "%"),
     **dict.fromkeys(("onset_f1_50ms", "onset_f1_50ms_macro", "segment_f1", "segment_f1_macro"), "%"),

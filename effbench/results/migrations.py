@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from effbench.errors import StoreError
+from effbench.results import exchange
 
 #: Marks an SQLite file as a results store: the letters "effb".
 APPLICATION_ID = 0x65666662
@@ -42,8 +43,24 @@ def _index_by_model(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX measurements_by_model ON measurements (spec, quantity)")
 
 
+def _true_precisions(connection: sqlite3.Connection) -> None:
+    """Rows whose float32 was TF32 say so; one that another row then equals is left out."""
+    columns = ", ".join(f'"{name}"' for name in exchange.COLUMNS)
+    found = connection.execute(
+        f"SELECT id, {columns} FROM measurements WHERE environment LIKE '%\"gpu\":{{%'"
+    )
+    for identity, *values in found.fetchall():
+        row = dict(zip(exchange.COLUMNS, values, strict=True))
+        renamed = exchange.encode(exchange.decode(row))
+        if renamed["conditions"] == row["conditions"]:
+            continue
+        changed = (exchange.content_hash(renamed), renamed["conditions"], identity)
+        connection.execute("UPDATE OR IGNORE measurements SET uid = ?, conditions = ? WHERE id = ?", changed)
+        connection.execute("DELETE FROM measurements WHERE id = ? AND uid <> ?", (identity, changed[0]))
+
+
 #: Step n brings a database from version n to version n + 1. Steps are only ever appended.
-MIGRATIONS: tuple[Migration, ...] = (_create_measurements, _index_by_model)
+MIGRATIONS: tuple[Migration, ...] = (_create_measurements, _index_by_model, _true_precisions)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -57,7 +57,7 @@ def import_shipped(store: Store) -> int:
     Published results come from ``published.csv`` and the model cards; other CSV files are exported stores.
     """
     added = store.add([*published_measurements(), *published_scores()])
-    for path in sorted(share(_FOLDER).glob("*.csv")):
+    for path in sorted(share(_FOLDER).glob("*.csv*")):
         if path.name != PUBLISHED:
             added += store.import_csv(path)
     return added

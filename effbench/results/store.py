@@ -138,7 +138,7 @@ class Store:
         return exchange.to_frame(self._rows(_NEWEST, selection))
 
     def export(self, path: Path | str, **selection: Unpack[Selection]) -> int:
-        """Write rows to a ``.csv`` or ``.parquet`` file, whole or not at all; returns their number.
+        """Write rows to a ``.csv``, ``.csv.gz`` or ``.parquet`` file, whole or not at all; their number.
 
         Raises:
             StoreError: another suffix, or a file that can't be written.
@@ -148,7 +148,7 @@ class Store:
         return len(selected)
 
     def import_csv(self, path: Path | str) -> int:
-        """Add the rows of an exported CSV file, as ``add`` does; returns the number of new ones.
+        """Add the rows of an exported ``.csv`` or ``.csv.gz``, as ``add`` does; the number of new ones.
 
         Raises:
             StoreError: a file that can't be read, or a bad line in it (named by its number).

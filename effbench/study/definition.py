@@ -17,7 +17,7 @@ from effbench.yaml_files import find, shipped
 
 _FOLDER = "benchmarks/studies"
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
 
 

@@ -67,6 +67,7 @@ class ThroughputJob(Job):
                 for conditions in timed[timed["device"] == asked.device_name]["conditions"]
                 if wanted.items() <= conditions.items()
                 and conditions.get("kernels", "torch") == wanted.get("kernels", "torch")
+                and "tf32" not in conditions  # TF32 of only a part of the operations
             }
             if not sizes or not sizes.issuperset(options.batch_sizes or ()):
                 return False

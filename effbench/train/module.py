@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from effbench.errors import UsageError
-from effbench.machine.devices import resolve_precision
+from effbench.machine.devices import Precision
 from effbench.models.detector import Predictions, SoundEventDetector
 from effbench.models.frontends.mel import LogMelFrontend
 from effbench.train.augment.mixing import mixup, waveform_mixup
@@ -134,7 +134,7 @@ class DetectorTraining(nn.Module):
     def _taught(self, views: Views) -> Tensor:
         """Probabilities of the teacher for its own features of a batch."""
         teacher = self._teacher[0]
-        dtype = resolve_precision(self.recipe.precision).dtype
+        dtype = Precision(self.recipe.precision).dtype
         with torch.autocast(views.labels.device.type, dtype=dtype, enabled=dtype != torch.float32):
             logits = teacher(views.features[1]).strong
         return logits.float().sigmoid()

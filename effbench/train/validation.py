@@ -134,8 +134,7 @@ class Validator:
                 first = buffer.contiguous()
                 torch.distributed.broadcast(first, src=0)
                 buffer.copy_(first)
-        inference = Inference(str(self.fabric.device), self.data.recipe.precision)
-        scorer = FrameScorer(detector, inference)
+        scorer = FrameScorer(detector, Inference(str(self.fabric.device)))
         return lambda waveform: scorer.logits(waveform, self.head)
 
     def _in_calls(

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from effbench.errors import DeviceError
+from effbench.infer.scorer import Inference
 from effbench.machine.cgroup import ControlGroup
 from effbench.machine.concerns import concerns
 from effbench.machine.cpu import LoadWatch
@@ -24,8 +25,12 @@ from effbench.machine.description import Cpu, Environment, Gpu, Load, Memory, So
 from effbench.machine.devices import resolve_device, resolve_precision
 from effbench.machine.environment import device_name, difference, environment, hardware_identity
 from effbench.machine.gpu import driver_state, throttle_reasons
+from effbench.measure.conditions import Conditions
 
 needs_no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +203,6 @@ def test_a_quiet_machine_gives_no_concern(quiet: Environment, gpu: Environment) 
         ("gpu", {"throttling": ["heat (hardware)"]}, "slowed down: heat (hardware)"),
         ("gpu", {"clock_sm_mhz": 700.0}, "700 of 1980 MHz"),
         ("gpu", {"mig": "Enabled"}, "partitioned"),
-        ("gpu", {"tf32_convolutions": True}, "float32 convolutions are computed in TF32"),
     ],
 )
 def test_each_thing_that_can_be_wrong_is_named(
@@ -303,11 +307,17 @@ def test_an_unknown_device_is_refused(name: str) -> None:
 def test_devices_and_precisions_are_understood_in_any_spelling() -> None:
     assert resolve_device("CPU") == resolve_device(torch.device("cpu")) == torch.device("cpu")
     assert (
-        resolve_precision("FP32")
-        == resolve_precision("float32")
-        == resolve_precision(str(torch.float32))
+        resolve_precision("FP32", CPU)
+        == resolve_precision("float32", CPU)
+        == resolve_precision(str(torch.float32), CPU)
         == "fp32"
     )
-    assert resolve_precision("bfloat16").dtype is torch.bfloat16
+    assert resolve_precision("bfloat16", CPU).dtype is torch.bfloat16
     with pytest.raises(DeviceError, match="did you mean 'fp16'"):
-        resolve_precision("fp61")
+        resolve_precision("fp61", CPU)
+
+
+@pytest.mark.parametrize("make", [Conditions, Inference])
+def test_tf32_is_refused_where_there_is_none(make: type[Conditions] | type[Inference]) -> None:
+    with pytest.raises(DeviceError, match=r"NVIDIA GPUs from Ampere on .*not of 'cpu'; choose fp32"):
+        make("cpu", "tf32")

@@ -201,7 +201,7 @@ def test_parquet_export_holds_the_same_table(path: Path, tmp_path: Path) -> None
 def test_export_leaves_no_half_file(path: Path, tmp_path: Path) -> None:
     with Store(path, create=True) as store:
         store.add([BASE])
-        with pytest.raises(StoreError, match=r"ends in \.csv or \.parquet"):
+        with pytest.raises(StoreError, match=r"ends in \.csv, \.csv\.gz or \.parquet"):
             store.export(tmp_path / "rows.xlsx")
         with pytest.raises(StoreError, match="can't be written: No such file or directory"):
             store.export(tmp_path / "none" / "rows.csv")
