@@ -70,13 +70,17 @@ class PeakMemory(Shown):
     def measurements(self, spec: str, environment: Environment) -> list[Measurement]:
         """The row for the results store: the peak."""
         sizes = {"model_bytes": self.model_bytes, "total_bytes": self.total_bytes, "method": self.method}
+        conditions = self.conditions.stored(self.batch_size)
+        if self.conditions.part == "network":
+            # Rows of earlier versions also hold the making of the features.
+            conditions = {**conditions, "inputs": "made before"}
         return [
             Measurement.here(
                 spec,
                 "memory_peak",
                 self.peak_bytes,
                 device=self.conditions.device_name,
-                conditions=self.conditions.stored(self.batch_size),
+                conditions=conditions,
                 environment={**environment.to_dict(), "memory_of_the_run": sizes},
             )
         ]
