@@ -73,7 +73,7 @@ def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path
         (("plot", "paper-1", "--store", "no.sqlite"), 1, "'effbench study run paper' fills one"),
         (("plot", "paper-1", "--store", "none/x.sqlite"), 1, "there is no results store 'none/x.sqlite'"),
         (("report", "paper", "--store", "."), 1, "'.' is a folder"),
-        (("plot", "paper-1", "--device", "H100"), 2, "no timings on 'H100'"),
+        (("plot", "paper-1", "--device", "A100"), 2, "no timings on 'A100'"),
         (("plot", "paper-1", "--precision", "int8"), 1, "with part network, precision int8"),
         (("plot", "mine.yaml"), 2, "figure mine.yaml can't be read"),
         (("plot", "paper-1", "--out", "results/effbench.sqlite/x", "--store", "no"), 1, "is not a folder"),

@@ -40,11 +40,32 @@ def test_importing_what_ships_twice_adds_nothing(tmp_path: Path) -> None:
     assert all("2409.09546" in source for source in others.source)
 
 
+def test_the_panel_of_a_gpu_is_complete(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        import_shipped(store)
+        rows = store.read(device="NVIDIA H100 80GB HBM3")
+    speeds = rows[rows.quantity == "throughput"]
+    assert all(len(samples) >= 3 for samples in speeds.samples)
+    assert {name for row in speeds.environment for name in [row["device_name"]]} == set(speeds.device)
+    eager = speeds[~speeds.compiled.astype(bool)]
+    models = eager.groupby("precision").spec.agg(set)
+    assert set(models.index) == {"fp32", "tf32", "bf16", "fp16"}
+    assert all(len(specs) == 46 for specs in models)
+    # What is called float32 was measured in it, and nothing is fast without its cost.
+    used = {(row.precision, row.environment["gpu"]["tf32_convolutions"]) for row in eager.itertuples()}
+    assert ("fp32", False) in used
+    assert ("fp32", True) not in used
+    costs = rows[rows.quantity == "logit_error"]
+    costs = set(zip(costs.spec, costs.precision, costs.compiled, strict=True))
+    fast = speeds[speeds.precision != "fp32"]
+    assert set(zip(fast.spec, fast.precision, fast.compiled, strict=True)) <= costs
+
+
 def test_every_shipped_file_is_imported(tmp_path: Path) -> None:
     lines = 0
     with Store(tmp_path / "s.sqlite", create=True) as store:
         import_shipped(store)
-        for path in share("benchmarks/measurements").glob("*.csv"):
+        for path in share("benchmarks/measurements").glob("*.csv*"):
             if path.name != "published.csv":
                 assert store.import_csv(path) == 0
                 lines += 1
