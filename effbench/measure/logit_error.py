@@ -21,6 +21,7 @@ from effbench.measure.timing import Progress
 from effbench.measure.workload import Inputs, detector_part, module_call, prepared
 from effbench.models.detector import SoundEventDetector
 from effbench.results.measurement import Measurement
+from effbench.shown import significant
 
 _TRAINED_LOGIT = 10.0  # about the largest of published models, in absolute value
 _TONES = (220.0, 1000.0, 3500.0)  # Hz
@@ -47,7 +48,8 @@ class LogitError:
         weights = ", untrained weights" if self.weights == "untrained" else ""
         if not math.isfinite(self.value):
             return f"not finite, {self.conditions}{weights}"
-        return f"{self.value:.1e} of logits up to {self.largest:.2g}, {self.conditions}{weights}"
+        value, largest = significant(self.value, 2), significant(self.largest, 2)
+        return f"{value} of logits up to {largest}, {self.conditions}{weights}"
 
     def to_dict(self) -> dict[str, object]:
         """Everything, for JSON; an infinite error is null."""
