@@ -71,13 +71,23 @@ def open_sound(source: AudioSource, name: str | None = None) -> Iterator[tuple[S
         yield sound, label
 
 
+class _Reader(io.FileIO):
+    """A file for PyAV, which asks for places before the start, and prints what is raised then."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except OSError:
+            return -1
+
+
 def _media(descriptor: int, source: AudioSource, stack: contextlib.ExitStack) -> MediaFile:
     """What libsndfile does not know; ``MediaError`` with a reason where the suffix says that it is media."""
     named = isinstance(source, (str, os.PathLike)) and Path(source).suffix.lower() in MEDIA_SUFFIXES
     if not can_decode_media():
         raise MediaError(MEDIA_HELP if named else "")
     os.lseek(descriptor, 0, os.SEEK_SET)
-    file = stack.enter_context(io.FileIO(descriptor, closefd=False))
+    file = stack.enter_context(_Reader(descriptor, closefd=False))
     try:
         return MediaFile(file, stack)
     except MediaError as error:

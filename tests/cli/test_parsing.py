@@ -64,7 +64,7 @@ def test_files_of_one_name_are_told_apart(tmp_path):
         heard.write(tmp_path / folder / "x.wav", 0.1)
     heard.write(tmp_path / "y.wav", 0.1)
     (tmp_path / ".hidden.wav").touch()
-    names = [source.name for source in find([str(tmp_path / "a"), str(tmp_path / "b" / "x.wav")])]
+    names = [source.name for source in find([str(tmp_path / "a"), str(tmp_path / "b" / "x.wav")]).sources]
     assert names == ["a/x.wav", "b/x.wav"]
     again = find([str(tmp_path), str(tmp_path / "y.wav"), str(tmp_path / "*" / "x.wav")])
-    assert [source.name for source in again] == ["y.wav", "a/x.wav", "b/x.wav"]
+    assert [source.name for source in again.sources] == ["y.wav", "a/x.wav", "b/x.wav"]

@@ -282,9 +282,7 @@ def test_event_tables_keep_every_event_in_order_of_onset():
 def test_a_data_set_shows_itself(strong):
     (strong / "eval_durations.csv").write_text("Y--aE2O5G5WE,1.99\n")
     dataset = open_dataset(strong)
-    assert repr(dataset) == (
-        f"<DataSet of '{strong}' (audioset-strong), split 'eval': 2 clips, 4 events, 447 classes>"
-    )
+    assert str(dataset) == (f"'{strong}' (audioset-strong), split 'eval': 2 clips, 4 events, 447 classes")
     events = dataset.to_frame()
     assert [*events.columns] == ["clip", "onset", "offset", "label"]
     assert events.to_dict("records") == dataset.rows()
