@@ -22,10 +22,10 @@ import pytest
 import torch
 
 import effbench
-from effbench.config import check
 from effbench.errors import EffbenchWarning
 from effbench.measure.timing import Budget
-from effbench.study.definition import Study
+from effbench.study.definition import load_study
+from effbench.train.recipe.library import load_recipe
 from effbench.yaml_files import parse
 from tests.command import Terminal, environment, run_here, terminal
 from tests.pages import (
@@ -76,6 +76,7 @@ class Cheaper(NamedTuple):
 #: The first that fits; the output of a line that none of them fits is that of the page in every number.
 CHEAPER = (
     Cheaper("data synth", more="--clips 8 --eval-clips 4 --seconds 2 --processes 1"),
+    Cheaper("data split"),
     Cheaper("data check", more="--processes 1"),
     Cheaper("data bench", more="--workers 0 --seconds-budget 0.1"),
     Cheaper(
@@ -94,7 +95,7 @@ CHEAPER = (
     Cheaper("study run", ("study run", "study status")),
     Cheaper("detect", rows=False),
     Cheaper("plot", more="--format svg"),
-    Cheaper("evaluate|pseudo-labels|study|report|doctor"),
+    Cheaper("evaluate|scores|pseudo-labels|study|report|doctor"),
 )
 
 #: What pages leave to their readers.
@@ -178,8 +179,11 @@ def test_a_page_shows_what_happens(page, home):
             said = run_python(block, names)
         elif block.language == "yaml":
             content = parse(block.text)
+            (home / "block.yaml").write_text(block.text)
             if "tasks" in content:
-                check(content, Study, f"{page}, line {block.line}")
+                load_study("block.yaml")
+            else:
+                load_recipe("block.yaml")
         elif said is not None and not block.language and not invocations(block.text):
             wrong.append(differing(block.text, said, f"line {block.line}"))
             said = None

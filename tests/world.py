@@ -27,6 +27,7 @@ def make_world(folder: Path) -> None:
     """Fill a folder with everything that a page uses and does not make itself."""
     _recordings(folder)
     _data(folder)
+    _own_sounds(folder)
     _models(folder)
     _scores(folder)
     _rows(folder)
@@ -55,6 +56,22 @@ def _data(folder: Path) -> None:
     (damaged / "audio" / "train" / "Ytrain000007.flac").unlink()
     with (damaged / "audioset_train_strong.tsv").open("a") as table:
         table.write("train000003_0\t4.0\t3.0\t/m/06mb1\n")
+
+
+def _own_sounds(folder: Path) -> None:
+    """Recordings and one table of what is heard in them, and that table with columns of other names."""
+    names = {"Bell": "doorbell", "Knock": "knock", "Siren": "alarm"}
+    effbench.synthesise(folder / "made", clips=12, eval_clips=1, seconds=2.0, classes=list(names))
+    data = effbench.open_dataset(folder / "made", split="train")
+    own = folder / "mine"
+    own.mkdir()
+    lines = ["filename,onset,offset,event_label"]
+    for clip in data:
+        soundfile.write(own / f"{clip.id}.wav", clip.waveform(), 16_000)
+        lines += [f"{clip.id}.wav,{e.onset},{e.offset},{names[e.label]}" for e in clip.events]
+    (own / "labels.csv").write_text("\n".join(lines) + "\n")
+    (folder / "exported.csv").write_text("\n".join(["file,start,end,label", *lines[1:]]) + "\n")
+    shutil.copy(own / "Ytrain000000.wav", folder / "hallway.wav")
 
 
 def _models(folder: Path) -> None:

@@ -8,13 +8,11 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write_result
+from effbench.cli.output import Format, note, write, write_result
 from effbench.cli.progress import counting, status
 from effbench.errors import UsageError
 
-app = typer.Typer(
-    no_args_is_help=True, help="Make a synthetic data set, convert one, check one, or time one."
-)
+app = typer.Typer(no_args_is_help=True, help="Make a synthetic data set; split, convert, check or time one.")
 
 SplitsOption = Annotated[
     list[str] | None, typer.Option("--split", help="Only this split. Repeatable; all by default.")
@@ -85,6 +83,34 @@ def prepare(
             convert(dataset, out, progress=progress)
         missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
         note(f"{name}: {len(dataset)} clips in {out}{missing}")
+
+
+@app.command()
+def split(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="With filename,onset,offset,event_label.")],
+    evaluation: Annotated[float, typer.Option("--eval", help="Share of the clips to score on.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other clips.")] = 0,
+    form: options.OutputFormat = Format.table,
+) -> None:
+    """Split a table by clips into train and eval beside it, every class in both where it can be.
+
+    Example: effbench data split mine/labels.csv --eval 0.2
+    """
+    from effbench.data.splitting import split_table
+
+    train, scored = split_table(table, evaluation=evaluation, seed=seed)
+    rows = [
+        {
+            "class": name,
+            "train clips": train.clips_of.get(name, 0),
+            "eval clips": scored.clips_of.get(name, 0),
+            "train events": train.events_of.get(name, 0),
+            "eval events": scored.events_of.get(name, 0),
+        }
+        for name in sorted({*train.clips_of, *scored.clips_of})
+    ]
+    write(rows, form)
+    note(f"{train.clips} clips in {train.path}, {scored.clips} in {scored.path}")
 
 
 @app.command()

@@ -24,7 +24,7 @@ _NEEDED = {
     "weak_data": "has weak batches: give --weak-data FOLDER",
 }
 #: Keys that errors advise to change.
-_RECIPE_KEYS = ("optimizer.lr", "batch.size", "data.sampling", "precision=")
+_RECIPE_KEYS = ("optimizer.lr", "batch.size", "data.sampling", "data.classes", "_split=", "precision=")
 
 
 def train(
@@ -49,6 +49,9 @@ def train(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the recipe as it would be followed.")] = False,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    explain: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Explain a key of recipes, a section, or all.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Two steps, then the estimated time and memory.")
     ] = False,
@@ -63,7 +66,9 @@ def train(
     ] = None,
     store: options.Store = None,
     keep: options.Keep = True,
-    form: Annotated[Format, typer.Option("--format", help="Of --list: table, json or csv.")] = Format.table,
+    form: Annotated[
+        Format, typer.Option("--format", help="Of --list and --explain: table, markdown, json or csv.")
+    ] = Format.table,
 ) -> None:
     """Train a model, with everything in one run folder; a stopped run resumes where it was.
 
@@ -71,6 +76,9 @@ def train(
     """
     if list_recipes:
         write(_recipe_rows(), form)
+        return
+    if explain is not None:
+        _explain(explain, form)
         return
     from effbench.train.recipe.library import recipe_names
     from effbench.train.runs import Run, plan_training, recipe_text
@@ -115,6 +123,18 @@ def _recipe_rows() -> list[Row]:
 
     recipes = [(name, load_recipe(name)) for name in recipe_names()]
     return [{"recipe": name, "task": r.task, "description": r.description} for name, r in recipes]
+
+
+def _explain(name: str, form: Format) -> None:
+    from effbench.train.recipe.explain import explained, explanation
+
+    keys = explained(name)
+    if form in (Format.table, Format.markdown):
+        write_sections(explanation(keys), form)
+    elif form is Format.json:
+        write([{**key.row(), "recipes": key.values()} for key in keys], form)
+    else:
+        write([key.row() for key in keys], form)
 
 
 def _train(plan: Plan, folder: Path, hardware: Hardware, *, resume: bool, store: Path | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from effbench.data.clips import DataSet
+from effbench.data.column_names import mend_columns
 from effbench.data.layouts import audioset, desed, hear, prepared
 from effbench.data.pseudo_label_files import PseudoLabels
 from effbench.errors import DataError, UsageError, nearest
@@ -63,6 +64,8 @@ def recognise(path: str | Path, layout: str | None = None) -> tuple[str, Mapping
     for name, candidate in tried.items():
         if splits := candidate.splits(path):
             return name, splits
+    if layout in (None, "desed") and (cure := mend_columns(path)):
+        raise DataError(f"{path} is not a data set of a known layout\n{cure}")
     lines = [f"{name}: {candidate.description}" for name, candidate in tried.items()]
     raise DataError("\n".join([f"{path} is not a data set of a known layout", *lines]))
 

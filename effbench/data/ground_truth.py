@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from effbench.data.clips import Problem
+from effbench.data.column_names import AUDIOSET, DESED, mend_columns
 from effbench.data.labels import EventTable
 from effbench.data.tables import header, read_table, stem
 from effbench.data.vocabulary import mid_names
 from effbench.errors import DataError
-
-DESED = ("filename", "onset", "offset", "event_label")
-AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 
 #: What pandas writes where there is nothing.
 _NO_LABEL = ("nan", "NaN")
@@ -61,9 +59,8 @@ def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
         table = read_audioset(path)
     else:
         expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
-        raise DataError(
-            f"{path} is not a table of events\nColumns are {', '.join(sorted(columns))}; expected {expected}."
-        )
+        found = f"Columns are {', '.join(sorted(columns))}; expected {expected}."
+        raise DataError(mend_columns(path) or f"{path} is not a table of events\n{found}")
     if table.problems:
         first = table.problems[0]
         raise DataError(f"{first.detail}: {first.kind} ({len(table.problems)} bad rows in {path})")

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.ground_truth import AUDIOSET, read_audioset
+from effbench.data.column_names import AUDIOSET
+from effbench.data.ground_truth import read_audioset
 from effbench.data.packs import pack_audio, pack_split, pack_targets, packs_in
 from effbench.data.tables import AudioFiles, audio_files, find_durations, header, tables_with
 from effbench.data.vocabulary import strong_classes, weak_classes

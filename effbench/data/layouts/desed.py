@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.ground_truth import DESED, StrongTable, read_desed
+from effbench.data.column_names import DESED
+from effbench.data.ground_truth import StrongTable, read_desed
 from effbench.data.tables import audio_files, find_durations, header, read_table, stem, tables_with
 from effbench.data.vocabulary import ClassList
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,13 +12,13 @@ import numpy as np
 
 from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
-from effbench.data.vocabulary import strong_classes
-from effbench.errors import DataError, UsageError
+from effbench.data.vocabulary import some_of, strong_classes
+from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.protocol import PROTOCOLS
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
-from effbench.train.feed.targets import END_TOLERANCE
+from effbench.train.feed.targets import END_TOLERANCE, targets_of
 from effbench.train.recipe.recipe import Recipe
 from effbench.train.runs import Plan
 
@@ -137,15 +138,17 @@ def open_data(plan: Plan) -> TrainingData:
     if plan.missing_sources:
         lacking = " and ".join(_NEEDS[name] for name in plan.missing_sources)
         raise UsageError(f"recipe {plan.recipe_name} needs {lacking}")
-    training = _open(sources.data, data.train_split, sources.audio, sources.pseudo_labels)
+    training = _open("train_split", recipe, sources.data, sources.audio, sources.pseudo_labels)
     training = _limit(training, recipe)
-    validation = _open(sources.data, data.validation_split, sources.audio)
+    validation = _open("validation_split", recipe, sources.data, sources.audio)
     weak = None
     if recipe.task == "advanced" and sources.weak_data is not None:
-        weak = _open(sources.weak_data, data.weak_split, None)
+        weak = _open("weak_split", recipe, sources.weak_data)
     for dataset in () if recipe.task == "weak" else (training, validation):
         if not len(dataset.events):
             raise DataError(f"{sources.data}: '{dataset.split}' has no events to train or score frames with")
+        if data.classes == "audioset":
+            _require_classes(dataset)
     own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
     opened = TrainingData(
@@ -156,9 +159,30 @@ def open_data(plan: Plan) -> TrainingData:
     return opened
 
 
-def _open(path: str, splits: str, audio: str | None, pseudo: str | None = None) -> DataSet:
-    names = splits.split("+")
-    return joined([open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in names])
+def _open(
+    key: str, recipe: Recipe, path: str, audio: str | None = None, pseudo: str | None = None
+) -> DataSet:
+    """The splits that a key of the recipe's data names, as one."""
+    names = str(getattr(recipe.data, key)).split("+")
+    try:
+        return joined([open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in names])
+    except UsageError as error:
+        cure = f"Name one of them: data.{key}=NAME; 'effbench data split' makes train and eval of one table."
+        raise UsageError(f"{error}\n{cure}") from None
+
+
+def _require_classes(dataset: DataSet) -> None:
+    """Note events that a model of AudioSet-strong's classes learns nothing from; refuse a set of these."""
+    own = dataset.classes.names
+    cure = "A model of the data set's own classes: data.classes=data"
+    try:
+        targets_of(dataset, strong_classes().names)
+    except DataError as error:
+        raise DataError(f"{error}\n{cure}") from None
+    others = sorted(set(dataset.events.labels) - set(strong_classes().names))
+    if others and own != strong_classes().names:
+        left_out = f"events of classes that AudioSet-strong does not have are left out: {some_of(others)}"
+        warnings.warn(f"{left_out}. {cure}", EffbenchWarning, stacklevel=2)
 
 
 def _own_classes(dataset: DataSet) -> tuple[str, ...]:

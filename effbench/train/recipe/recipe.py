@@ -25,7 +25,8 @@ class DataOptions(Strict):
         classes: ``audioset`` for the 447 AudioSet-strong classes; ``data`` for the data set's own, of which
             AudioSet-strong sets have those that occur.
         sampling: ``uniform``, or ``balanced`` to draw rare classes more often.
-        weak_split: split of the weak batches, for the task ``advanced``; ``weak_sampling`` likewise.
+        weak_split: split of the weak batches, for the task ``advanced``.
+        weak_sampling: as ``sampling``, of the weak batches.
         epoch_items: items of one epoch; all by default.
         limit: use only so many clips, drawn with the seed.
     """
@@ -108,16 +109,22 @@ class ScheduleOptions(Strict):
 
 
 class WaveformMixupOptions(Strict):
-    """Clips added to others as waveforms, each with a probability of ``rate``."""
+    """Clips added to others as waveforms.
+
+    Attributes:
+        rate: probability of each clip.
+        alpha: of the distribution Beta(alpha, alpha), whose larger part is a clip's own share.
+    """
 
     rate: Fraction
     alpha: PositiveFloat = 2.0
 
 
 class MixupOptions(Strict):
-    """Features mixed with those of other clips, in a part ``rate`` of the batches.
+    """Features mixed with those of other clips.
 
     Attributes:
+        rate: share of the batches.
         alpha: first parameter of the beta distribution of a clip's own share.
         beta: second parameter; ``alpha`` by default.
     """
@@ -128,21 +135,35 @@ class MixupOptions(Strict):
 
 
 class MixStyleOptions(Strict):
-    """Statistics of mel bands mixed with those of other clips, in a part ``rate`` of the batches."""
+    """Statistics of mel bands mixed with those of other clips.
+
+    Attributes:
+        rate: share of the batches.
+        alpha: of the distribution Beta(alpha, alpha), whose larger part is a clip's own share.
+    """
 
     rate: Fraction
     alpha: PositiveFloat = 0.4
 
 
 class FilterAugmentOptions(Strict):
-    """A random equaliser, in a part ``rate`` of the batches."""
+    """A random equaliser.
+
+    Attributes:
+        rate: share of the batches.
+        gain_db: largest gain, up or down.
+    """
 
     rate: Fraction
     gain_db: PositiveFloat = 6.0
 
 
 class FrequencyWarpOptions(Strict):
-    """A random crop of the mel axis, stretched back, in a part ``rate`` of the batches."""
+    """A random crop of the mel axis, stretched back.
+
+    Attributes:
+        rate: share of the batches.
+    """
 
     rate: Fraction
 
@@ -167,7 +188,7 @@ class AugmentOptions(Strict):
 
 
 class TeacherOptions(Strict):
-    """An online teacher: a trained detector that labels every batch, augmented as for the student.
+    """An online teacher, of the task ``advanced``: it labels every batch, augmented as for the student.
 
     Attributes:
         model: spec of the teacher.
@@ -221,7 +242,6 @@ class Recipe(Strict):
         seed: of everything random.
         precision: of the network; front-end, scans and losses stay in float32.
         distillation: weight of pseudo labels against labels; 0 for none.
-        teacher: of the task ``advanced``.
         frozen: train the heads alone.
         clip_norm: largest norm of the gradients.
         ema: decay of the moving average of the weights that is validated and kept, per optimiser step.
