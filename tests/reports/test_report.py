@@ -326,7 +326,6 @@ def test_text_from_rows_cannot_become_html(tmp_path: Path) -> None:
     assert len(found.images) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="reports/paper does not show the shipped rows of the H100 yet")
 def test_the_shipped_page_is_what_its_measurements_give(tmp_path: Path) -> None:
     shipped = share("reports/paper")
     with Store(tmp_path / "store.sqlite", create=True) as store:
