@@ -46,7 +46,7 @@ def synth(
     from effbench.data.synth import synthesise
     from effbench.machine.cpu import available_cores
 
-    with counting("clips") as progress:
+    with counting("clips", resumable=True) as progress:
         synthesise(
             folder,
             clips=clips,
@@ -79,7 +79,7 @@ def prepare(
 
     for name in _splits(data, layout, split):
         dataset = open_dataset(data, layout, split=name, audio=audio)
-        with counting(f"clips of {name}") as progress:
+        with counting(f"clips of {name}", resumable=True) as progress:
             convert(dataset, out, progress=progress)
         missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
         note(f"{name}: {len(dataset)} clips in {out}{missing}")

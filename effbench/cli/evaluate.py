@@ -92,7 +92,7 @@ def evaluate(
     if plot is not None:
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
     kept = (store or default_store()) if keep and own else None
-    with counting("clips") as progress:
+    with counting("clips", resumable=own and keep_scores != "no") as progress:
         evaluation = run(
             model,
             data=data,

@@ -11,7 +11,7 @@ import typer
 from effbench.cli import options
 from effbench.cli.output import Format, note, write_json, write_result
 from effbench.cli.progress import status
-from effbench.errors import UsageError
+from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
 
 
@@ -79,28 +79,37 @@ def profile(
             measure_complexity(spec, clip_seconds=seconds)
     # A file may have other heads than its model's card: its counts must not stand for the spec.
     results = Store(store, create=True) if keep and checkpoint is None else None
-    profiles = []
+    profiles, failed = [], []
     with results or nullcontext(), status(len(specs)) as progress:
         for spec in specs:
             progress.start(str(spec))
-            measured = profile_model(
-                spec,
-                counters=_counters(counters),
-                throughput=throughput,
-                device=device,
-                precision=precision,
-                parts=part or tuple(TimedPart),
-                batch_sizes=batch_size,
-                compiled=compiled,
-                threads=threads,
-                clip_seconds=seconds,
-                kernels=kernels,
-                checkpoint=checkpoint,
-                progress=progress.line,
-            )
+            try:
+                measured = profile_model(
+                    spec,
+                    counters=_counters(counters),
+                    throughput=throughput,
+                    device=device,
+                    precision=precision,
+                    parts=part or tuple(TimedPart),
+                    batch_sizes=batch_size,
+                    compiled=compiled,
+                    threads=threads,
+                    clip_seconds=seconds,
+                    kernels=kernels,
+                    checkpoint=checkpoint,
+                    progress=progress.line,
+                )
+            except UsageError:
+                raise
+            except EffbenchError as error:  # a model that does not fit, say, does not end the others
+                failed.append(error)
+                progress.failed(f"{spec}: {error}")
+                continue
             profiles.append(measured)
             if results is not None:
                 results.add(measured.measurements())
+    if failed and not profiles:
+        raise failed[0]
     if form is Format.json:
         write_json([measured.to_dict() for measured in profiles])
     else:
@@ -110,6 +119,8 @@ def profile(
             note(f"note: {concern}")
     if results is not None:
         note(f"kept in {results.path}")
+    if failed:
+        raise EffbenchError(f"{len(failed)} of {len(specs)} models could not be profiled")
 
 
 def _counters(text: str) -> list[str]:

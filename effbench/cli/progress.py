@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from effbench.cli.output import is_quiet, note
+from effbench.errors import Stopped
 from effbench.study.job import Follower
 from effbench.train.progress import Progress
 
@@ -118,25 +119,39 @@ def status(total: int) -> Iterator[Status]:
 
 
 @contextmanager
-def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; without one, a line at each tenth of long jobs. What was done before is said."""
-    with _bar() as bar:
-        task = bar.add_task(unit, total=None)
-        last_tenth = -1
+def counting(unit: str, *, resumable: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal; without one, a line every ten seconds. What was done before is said.
+
+    ``resumable``: an interrupt says that the same command goes on; raises ``Stopped`` then.
+    """
+    with _bar() as bar, _saying_how_to_go_on(resumable):
+        task, first = bar.add_task(unit, total=None), -1
+        began = printed = time.monotonic()
 
         def progress(done: int, total: int) -> None:
-            nonlocal last_tenth
-            if last_tenth < 0:
-                last_tenth = 10 * done // max(total, 1)
+            nonlocal first, began, printed
+            if first < 0:
+                first, began = done, time.monotonic()
                 if done:
                     note(f"{done:,} of {total:,} {unit} done before")
             bar.update(task, completed=done, total=total)
-            tenth = 10 * done // max(total, 1)
-            if bar.disable and total >= 100 and tenth > last_tenth:
-                last_tenth = tenth
-                note(f"{done:,} of {total:,} {unit}")
+            now = time.monotonic()
+            if bar.disable and now - printed >= LINE_EVERY and done > first:
+                printed = now
+                left = _duration((now - began) * (total - done) / (done - first))
+                note(f"{done:,} of {total:,} {unit}, about {left} left")
 
         yield progress
+
+
+@contextmanager
+def _saying_how_to_go_on(resumable: bool) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not resumable:
+            raise
+        raise Stopped("interrupted: the same command goes on where it stopped") from None
 
 
 class TrainingProgress(Progress):

@@ -58,6 +58,6 @@ def pseudo_labels(
     for chosen in models:
         if chosen.checkpoint is None:
             note(f"note: no --checkpoint, so {chosen.spec} has untrained weights: its labels mean nothing")
-    with counting("clips") as progress:
+    with counting("clips", resumable=True) as progress:
         write_pseudo_labels(dataset, models, out, inference, suffix=suffix, progress=progress)
     note(f"{len(dataset)} clips in {out}")

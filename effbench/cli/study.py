@@ -68,8 +68,8 @@ def run(
     try:
         with running_status(len(todo)) as progress:
             errors = run_in_order(todo, progress)
-    except Stopped as error:
-        raise Stopped(f"{error}\nThe same command resumes it.") from None
+    except (Stopped, KeyboardInterrupt) as error:
+        raise Stopped(f"{str(error) or 'interrupted'}\nThe same command resumes it.") from None
     note(f"kept in {place.store}")
     failed = [f"{key}: {error.splitlines()[0]}" for key, error in errors.items() if error is not None]
     if failed:

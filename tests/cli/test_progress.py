@@ -5,17 +5,28 @@ import time
 import pytest
 
 from effbench.cli.progress import clock, counting, status
+from effbench.errors import Stopped
 
 
-@pytest.mark.parametrize(
-    ("total", "lines"),
-    [(99, []), (100, [f"{10 * tenth} of 100 clips" for tenth in range(1, 11)])],
-)
-def test_without_a_terminal_each_tenth_of_a_hundred_clips_and_more_is_a_line(total, lines, capsys):
+def test_without_a_terminal_a_line_every_ten_seconds_says_what_is_left(capsys, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     with counting("clips") as progress:
-        for done in range(total + 1):
-            progress(done, total)
-    assert capsys.readouterr().err.splitlines() == lines
+        for done in range(20, 51):
+            progress(done, 100)
+            now += 4.0
+    assert capsys.readouterr().err.splitlines()[:3] == [
+        "20 of 100 clips done before",
+        "23 of 100 clips, about 5 min left",
+        "26 of 100 clips, about 5 min left",
+    ]
+
+
+def test_an_interrupt_says_that_the_same_command_goes_on():
+    with pytest.raises(Stopped, match="the same command goes on"), counting("clips", resumable=True):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), counting("clips"):
+        raise KeyboardInterrupt
 
 
 def test_what_was_done_before_is_said_once(capsys):
