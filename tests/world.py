@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 import effbench
+from effbench.data.vocabulary import strong_classes
 from effbench.models.checkpoints import save_checkpoint
 from effbench.resources import share
 from effbench.results.measurement import Measurement
@@ -87,6 +88,10 @@ def _models(folder: Path) -> None:
             loggers=(),
         )
     save_checkpoint(effbench.build_model(MINE, seed=0), folder / "my.pt", MINE)
+    # In the place of a published file, that no page's command may download.
+    (folder / "cache").mkdir()
+    published = effbench.build_model("fmn10", seed=0)
+    save_checkpoint(published, folder / "cache" / "fmn10_strong.pt", "fmn10", classes=strong_classes().names)
 
 
 def _scores(folder: Path) -> None:

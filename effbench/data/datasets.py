@@ -60,6 +60,8 @@ def recognise(path: str | Path, layout: str | None = None) -> tuple[str, Mapping
         )
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder")
     tried = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
     for name, candidate in tried.items():
         if splits := candidate.splits(path):

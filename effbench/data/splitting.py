@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -45,9 +46,13 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
     """
     if not 0 < evaluation < 1:
         raise UsageError(f"a share of {evaluation:g} for evaluation: it lies between 0 and 1, e.g. 0.2")
+    if not table.is_file():
+        raise DataError(f"{table} is not a file" if table.exists() else f"{table}: no such file")
     separator, columns = header(table)
     if not set(DESED) <= set(columns) and not {DESED[0], _WEAK_LABELS} <= set(columns):
-        expected = f"{table}: expected the columns {', '.join(DESED)}\nIt has {', '.join(columns)}"
+        there = ", ".join(columns)
+        found = f"It has {there}" if there.isprintable() and there else "It is empty, or not text"
+        expected = f"{table}: expected the columns {', '.join(DESED)}\n{found}"
         raise DataError(mend_columns(table) or expected)
     rows = read_table(table, columns)
     clips = rows[DESED[0]].map(stem)
@@ -58,7 +63,7 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
     for clip, named in zip(clips, events, strict=True):
         labels[clip].update(label.strip() for label in named if label.strip() not in ("", "nan", "NaN"))
     if len(labels) < 2:
-        raise DataError(f"{table}: {len(labels)} clip can't be split")
+        raise DataError(f"{table} has rows of {len(labels)} clips: two are needed, and more are better")
     drawn = _draw({clip: set(of) for clip, of in labels.items()}, evaluation, seed)
     texts, parts = {}, []
     for name, chosen in (("train", labels.keys() - drawn), ("eval", drawn)):
@@ -79,7 +84,8 @@ def _require_free(path: Path, text: str) -> None:
     """Raise ``UsageError`` if a table of this name is there, unless it is the one to be written."""
     for suffix in dict.fromkeys((path.suffix, *TABLE_SUFFIXES)):
         there = path.with_suffix(suffix)
-        if there.exists() and (there != path or there.read_text(encoding="utf-8", errors="replace") != text):
+        same = there == path and there.is_file() and there.read_bytes() == text.encode()
+        if os.path.lexists(there) and not same:
             raise UsageError(f"{there} exists and is never overwritten: move it, or delete it")
 
 

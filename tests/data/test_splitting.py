@@ -1,5 +1,6 @@
 """One table of events becomes one to train on and one to score on."""
 
+import os
 from collections import defaultdict
 
 import pytest
@@ -98,8 +99,28 @@ def test_columns_that_are_nearly_right_are_told_their_names(tmp_path, head, told
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01", b"a.wav,0,1,bark"])
+def test_what_is_no_table_of_events_is_said_in_words(effbench, tmp_path, content):
+    (tmp_path / "labels.csv").write_bytes(content)
+    done = effbench("data", "split", "labels.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        "error: labels.csv: expected the columns filename, onset, offset, event_label"
+    )
+
+
+def test_pipes_and_folders_are_neither_read_nor_replaced(effbench, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert effbench("data", "split", "pipe.csv").stderr == "error: pipe.csv is not a file\n"
+    assert effbench("data", "check", "pipe.csv").stderr == "error: pipe.csv is neither a file nor a folder\n"
+    (tmp_path / "eval.csv").mkdir()
+    write(tmp_path, {"a.wav": ["bark"], "b.wav": ["bark"]})
+    assert "eval.csv exists and is never overwritten" in effbench("data", "split", "labels.csv").stderr
+    assert not (tmp_path / "train.csv").exists()
+
+
 def test_what_can_not_be_split_is_said(tmp_path):
-    with pytest.raises(DataError, match="1 clip can't be split"):
+    with pytest.raises(DataError, match="rows of 1 clips: two are needed"):
         split_table(write(tmp_path, {"a.wav": ["bark"]}))
     with pytest.raises(UsageError, match="between 0 and 1"):
         split_table(write(tmp_path, {"a.wav": ["bark"], "b.wav": ["bark"]}), evaluation=1.0)
