@@ -12,6 +12,9 @@ from effbench.data.tables import TABLE_SUFFIXES, header
 DESED = ("filename", "onset", "offset", "event_label")
 AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 
+#: What pandas writes where there is no label.
+NO_LABEL = ("nan", "NaN")
+
 #: What others call DESED's columns, in letters alone.
 _OTHERS = {
     "filename": (

@@ -10,14 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from effbench.data.clips import Problem
-from effbench.data.column_names import AUDIOSET, DESED, mend_columns
+from effbench.data.column_names import AUDIOSET, DESED, NO_LABEL, mend_columns
 from effbench.data.labels import EventTable
 from effbench.data.tables import header, read_table, stem
 from effbench.data.vocabulary import mid_names
 from effbench.errors import DataError
-
-#: What pandas writes where there is nothing.
-_NO_LABEL = ("nan", "NaN")
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def _read(
     table.insert(0, "clip", table["name"].map(clip_of))
     clips = dict(zip(table["clip"], table["name"], strict=True))
     empty = (table[["onset", "offset", "label"]] == "").all(axis=1)
-    rows = table[~empty & ~table["label"].isin(_NO_LABEL)]
+    rows = table[~empty & ~table["label"].isin(NO_LABEL)]
     times = rows[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
     finite = np.isfinite(times).all(axis=1)
     ordered = times["onset"] < times["offset"]

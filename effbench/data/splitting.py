@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effbench.data.column_names import DESED, mend_columns
+from effbench.data.column_names import DESED, NO_LABEL, mend_columns
 from effbench.data.tables import TABLE_SUFFIXES, header, read_table, stem
 from effbench.errors import DataError, UsageError
 from effbench.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LABELS = "event_label"
 _WEAK_LABELS = "event_labels"  # of a clip, joined by commas
@@ -56,12 +60,7 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
         raise DataError(mend_columns(table) or expected)
     rows = read_table(table, columns)
     clips = rows[DESED[0]].map(stem)
-    events = (
-        rows[_LABELS].map(lambda label: [label]) if _LABELS in rows else rows[_WEAK_LABELS].str.split(",")
-    )
-    labels = {clip: Counter[str]() for clip in sorted(set(clips))}
-    for clip, named in zip(clips, events, strict=True):
-        labels[clip].update(label.strip() for label in named if label.strip() not in ("", "nan", "NaN"))
+    labels = _labels(rows, clips)
     if len(labels) < 2:
         raise DataError(f"{table} has rows of {len(labels)} clips: two are needed, and more are better")
     drawn = _draw({clip: set(of) for clip, of in labels.items()}, evaluation, seed)
@@ -78,6 +77,16 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return parts[0], parts[1]
+
+
+def _labels(rows: pd.DataFrame, clips: pd.Series[str]) -> dict[str, Counter[str]]:
+    """How often each clip has each label, by clip in order of names."""
+    labels = {clip: Counter[str]() for clip in sorted(set(clips))}
+    strong = _LABELS in rows
+    for clip, text in zip(clips, rows[_LABELS if strong else _WEAK_LABELS], strict=True):
+        named = [text] if strong else text.split(",")
+        labels[clip].update(label.strip() for label in named if label.strip() not in ("", *NO_LABEL))
+    return labels
 
 
 def _require_free(path: Path, text: str) -> None:

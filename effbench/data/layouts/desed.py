@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.column_names import DESED
+from effbench.data.column_names import DESED, NO_LABEL
 from effbench.data.ground_truth import StrongTable, read_desed
 from effbench.data.tables import audio_files, find_durations, header, read_table, stem, tables_with
 from effbench.data.vocabulary import ClassList
@@ -61,5 +61,5 @@ def _classes(table: Path) -> ClassList:
             names |= set(read_table(path, ("event_label",))["event_label"])
         else:
             names |= {label for labels in _weak_labels(path).values() for label in labels}
-    names -= {"", "nan", "NaN"}
+    names -= {"", *NO_LABEL}
     return ClassList(tuple(sorted(names)), scored=frozenset(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from effbench.data.clips import Clip, DataSet
 from effbench.data.labels import FrameRule, encode_events
 from effbench.data.pseudo_label_files import Logits, PseudoLabels
-from effbench.data.vocabulary import require_shared
-from effbench.errors import DataError
+from effbench.data.vocabulary import require_shared, some_of, strong_classes
+from effbench.errors import DataError, EffbenchWarning
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE, TAIL_SAMPLES
 
 END_TOLERANCE = TAIL_SAMPLES / SAMPLE_RATE
@@ -100,6 +101,25 @@ def targets_of(
 
 def _none_of(dataset: DataSet, what: str) -> str:
     return f"{dataset.path}: none of its {what} ('{dataset.split}')"
+
+
+def require_audioset_classes(dataset: DataSet) -> None:
+    """Note events that a model of AudioSet-strong's classes learns nothing from.
+
+    Raises:
+        DataError: all are such; the message has the key of recipes that helps.
+    """
+    theirs = strong_classes().names
+    cure = "A model of the data set's own classes: data.classes=data"
+    try:
+        require_shared(dataset.events.labels, theirs, _none_of(dataset, "events"))
+    except DataError as error:
+        raise DataError(f"{error}\n{cure}") from None
+    # AudioSet-strong has some that are scored in no detector.
+    others = [] if dataset.classes.names == theirs else sorted(set(dataset.events.labels) - set(theirs))
+    if others:
+        left_out = f"events of classes that AudioSet-strong does not have are left out: {some_of(others)}"
+        warnings.warn(f"{left_out}. {cure}", EffbenchWarning, stacklevel=2)
 
 
 def check_pseudo_labels(dataset: DataSet, n_classes: int, seconds: NDArray[np.float64]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,13 +11,13 @@ import numpy as np
 
 from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
-from effbench.data.vocabulary import some_of, strong_classes
-from effbench.errors import DataError, EffbenchWarning, UsageError
+from effbench.data.vocabulary import strong_classes
+from effbench.errors import DataError, UsageError
 from effbench.evaluate.protocol import PROTOCOLS
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
-from effbench.train.feed.targets import END_TOLERANCE, targets_of
+from effbench.train.feed.targets import END_TOLERANCE, require_audioset_classes
 from effbench.train.recipe.recipe import Recipe
 from effbench.train.runs import Plan
 
@@ -148,7 +147,7 @@ def open_data(plan: Plan) -> TrainingData:
         if not len(dataset.events):
             raise DataError(f"{sources.data}: '{dataset.split}' has no events to train or score frames with")
         if data.classes == "audioset":
-            _require_classes(dataset)
+            require_audioset_classes(dataset)
     own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
     opened = TrainingData(
@@ -169,20 +168,6 @@ def _open(
     except UsageError as error:
         cure = f"Name one of them: data.{key}=NAME; 'effbench data split' makes train and eval of one table."
         raise UsageError(f"{error}\n{cure}") from None
-
-
-def _require_classes(dataset: DataSet) -> None:
-    """Note events that a model of AudioSet-strong's classes learns nothing from; refuse a set of these."""
-    own = dataset.classes.names
-    cure = "A model of the data set's own classes: data.classes=data"
-    try:
-        targets_of(dataset, strong_classes().names)
-    except DataError as error:
-        raise DataError(f"{error}\n{cure}") from None
-    others = sorted(set(dataset.events.labels) - set(strong_classes().names))
-    if others and own != strong_classes().names:
-        left_out = f"events of classes that AudioSet-strong does not have are left out: {some_of(others)}"
-        warnings.warn(f"{left_out}. {cure}", EffbenchWarning, stacklevel=2)
 
 
 def _own_classes(dataset: DataSet) -> tuple[str, ...]:
