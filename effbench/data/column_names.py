@@ -17,30 +17,10 @@ NO_LABEL = ("nan", "NaN")
 
 #: What others call DESED's columns, in letters alone.
 _OTHERS = {
-    "filename": (
-        "file",
-        "audio",
-        "audiofile",
-        "audiofilename",
-        "wav",
-        "path",
-        "filepath",
-        "clip",
-        "recording",
-    ),
-    "onset": ("start", "begin", "from", "tmin"),
-    "offset": ("end", "stop", "to", "tmax"),
-    "event_label": (
-        "label",
-        "class",
-        "classname",
-        "event",
-        "category",
-        "tag",
-        "name",
-        "species",
-        "annotation",
-    ),
+    "filename": "file audio audiofile audiofilename wav path filepath clip recording",
+    "onset": "start begin from tmin",
+    "offset": "end stop to tmax",
+    "event_label": "label class classname event category tag name species annotation",
 }
 _UNITS = re.compile(r"(?:time)?(?:seconds|secs?|s)?$")
 
@@ -71,7 +51,7 @@ def _nearest(there: Sequence[str]) -> dict[str, str]:
     for name, others in _OTHERS.items():
         if name not in found:
             near = get_close_matches(name.replace("_", ""), letters, n=1, cutoff=0.75)
-            known = [*near, *(other for other in others if other in letters)]
+            known = [*near, *(other for other in others.split() if other in letters)]
             if known:
                 found[name] = letters[known[0]]
     return found
