@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from effbench.data.tables import TABLE_SUFFIXES, header
+from effbench.data.tables import header, is_table
 
 DESED = ("filename", "onset", "offset", "event_label")
 AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
-
-#: What pandas writes where there is no label.
-NO_LABEL = ("nan", "NaN")
 
 #: What others call DESED's columns, in letters alone.
 _OTHERS = {
@@ -28,7 +25,7 @@ _UNITS = re.compile(r"(?:time)?(?:seconds|secs?|s)?$")
 def mend_columns(path: Path) -> str | None:
     """What to rename in a table that is nearly one of events, or the first such one of a folder, if any."""
     for table in [path] if path.is_file() else sorted(path.iterdir()):
-        if table.suffix.lower() in TABLE_SUFFIXES and table.is_file():
+        if is_table(table) and table.is_file():
             there = header(table)[1]
             names = _nearest(there)
             if len(names) > 2:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+import re
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from effbench.data.clip_names import name_clips
 from effbench.data.clips import Problem
-from effbench.data.column_names import AUDIOSET, DESED, NO_LABEL, mend_columns
+from effbench.data.column_names import AUDIOSET, DESED, mend_columns
 from effbench.data.labels import EventTable
-from effbench.data.tables import header, read_table, stem
+from effbench.data.tables import NOTHING, header, read_table, table_rows
 from effbench.data.vocabulary import mid_names
-from effbench.errors import DataError
+from effbench.errors import DataError, EffbenchWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Confidence above which a soft label is an event.
+SURE = 0.5
+_COLUMNS = ("name", "onset", "offset", "label")
+_PRESENT, _CONFIDENCE = "present", "confidence"
 
 
 @dataclass(frozen=True)
@@ -26,34 +37,49 @@ class StrongTable:
     problems: Sequence[Problem] = ()
 
 
-def read_desed(path: Path) -> StrongTable:
-    """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events."""
-    return _read(path, DESED, stem, lambda label: label)
+def read_desed(path: Path, *, confidence: float = SURE) -> StrongTable:
+    """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events.
+
+    Of soft labels, with a column ``confidence``, those above that of the argument are events; a note says so.
+    """
+    rows = _read(path, DESED)
+    return _checked(path, rows, name_clips(rows["name"]), {}, confidence)
 
 
-def read_audioset(path: Path) -> StrongTable:
+def read_audioset(path: Path, *, confidence: float = SURE) -> StrongTable:
     """A table ``segment_id start_time_seconds end_time_seconds label``; clips are ``Y`` and the YouTube id.
 
     Labels are ids of the ontology. Their names are those of the class lists, or of a table beside this one
     (``mid_to_display_name.tsv`` or ``class_labels_indices_strong.csv``); an id without a name stays as it is.
+    Where a column ``present`` says ``NOT_PRESENT``, there is no event.
     """
-    names = _names(path.parent)
-    return _read(
-        path, AUDIOSET, lambda segment: "Y" + segment.rpartition("_")[0], lambda mid: names.get(mid, mid)
-    )
+    rows = _read(path, AUDIOSET)
+    clips = {segment: audioset_clip(segment) for segment in rows["name"].unique()}
+    return _checked(path, rows, clips, _names(path.parent), confidence)
 
 
-def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
+def audioset_clip(segment: str) -> str:
+    """``Y<id>`` of ``<id>``, ``<id>_<ms>`` or ``Y<id>_30.000_40.000``."""
+    with_times = re.fullmatch(r"Y(.+)_\d+\.\d+_\d+\.\d+", segment)
+    name = with_times[1] if with_times else re.sub(r"_\d+$", "", segment)
+    return name if name == segment and re.fullmatch(r"Y[\w-]{11}", name) else f"Y{name}"
+
+
+def read_ground_truth(path: Path, *, confidence: float = SURE) -> dict[str, list[tuple[float, float, str]]]:
     """Merged events of every clip of either kind of table.
+
+    Args:
+        path: the table.
+        confidence: above which soft labels, with a column of that name, are events.
 
     Raises:
         DataError: the table can't be read, has other columns, or a row with impossible times or no label.
     """
     columns = set(header(path)[1])
     if set(DESED) <= columns:
-        table = read_desed(path)
+        table = read_desed(path, confidence=confidence)
     elif set(AUDIOSET) <= columns:
-        table = read_audioset(path)
+        table = read_audioset(path, confidence=confidence)
     else:
         expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
         found = f"Columns are {', '.join(sorted(columns))}; expected {expected}."
@@ -64,33 +90,72 @@ def read_ground_truth(path: Path) -> dict[str, list[tuple[float, float, str]]]:
     return table.events.ground_truth(sorted(table.clips))
 
 
-def _read(
-    path: Path, columns: Sequence[str], clip_of: Callable[[str], str], name_of: Callable[[str], str]
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    table = read_table(path, columns, (_PRESENT, _CONFIDENCE))
+    return table.rename(columns=dict(zip(columns, _COLUMNS, strict=True)))
+
+
+def _checked(
+    path: Path, table: pd.DataFrame, clip_of: Mapping[str, str], names: Mapping[str, str], confidence: float
 ) -> StrongTable:
     import pandas as pd
 
-    table = read_table(path, columns)
-    table.columns = pd.Index(["name", "onset", "offset", "label"])
+    nameless = table["name"].isin(NOTHING)
+    problems = [_problem(path, line, "row without a file name", "") for line in table.index[nameless]]
+    table = table[~nameless]
     table.insert(0, "clip", table["name"].map(clip_of))
     clips = dict(zip(table["clip"], table["name"], strict=True))
-    empty = (table[["onset", "offset", "label"]] == "").all(axis=1)
-    rows = table[~empty & ~table["label"].isin(NO_LABEL)]
+    empty = table[["onset", "offset", "label"]].isin(NOTHING).all(axis=1)
+    rows = table[~empty]
+    if _PRESENT in rows:
+        rows, odd = _present(rows)
+        problems += [
+            _problem(path, line, "neither PRESENT nor NOT_PRESENT", clip) for line, clip in odd.items()
+        ]
+    if _CONFIDENCE in rows:
+        rows, odd = _sure(path, rows, confidence)
+        problems += [_problem(path, line, "confidence is not a number", clip) for line, clip in odd.items()]
     times = rows[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
     finite = np.isfinite(times).all(axis=1)
     ordered = times["onset"] < times["offset"]
     usable = finite & ordered & (times["onset"] >= 0)
-    problems = []
-    for line, clip, _, onset, offset, _ in rows[~usable].itertuples(name=None):
+    for line, clip, onset, offset in rows.loc[~usable, ["clip", "onset", "offset"]].itertuples(name=None):
         kind = "event starts before the clip" if ordered[line] else "onset is not before offset"
         kind = kind if finite[line] else "time is not a number"
-        where = f"{path.name}, line {line}: {onset or 'nothing'} to {offset or 'nothing'}"
-        problems.append(Problem(kind, clip, where, fatal=True))
-    for line, clip in rows["clip"][usable & (rows["label"] == "")].items():
-        problems.append(Problem("event without a label", clip, f"{path.name}, line {line}", fatal=True))
-    kept = usable & (rows["label"] != "")
+        if "," in onset + offset:
+            kind += " (decimals are written with a point)"
+        where = f": {onset or 'nothing'} to {offset or 'nothing'}"
+        problems.append(_problem(path, line, kind, clip, where))
+    unlabelled = rows["label"].isin(NOTHING)
+    for line, clip in rows["clip"][usable & unlabelled].items():
+        problems.append(_problem(path, line, "event without a label", clip))
+    kept = usable & ~unlabelled
     onsets, offsets = times[kept].to_numpy().T
-    labels = rows["label"][kept].map(name_of).to_numpy()
+    labels = rows["label"][kept].map(lambda label: names.get(label, label)).to_numpy()
     return StrongTable(clips, EventTable(rows["clip"][kept].to_numpy(), onsets, offsets, labels), problems)
+
+
+def _problem(path: Path, line: Hashable, kind: str, clip: str, where: str = "") -> Problem:
+    return Problem(kind, clip, f"{path.name}, line {line}{where}", fatal=True)
+
+
+def _present(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[str]]:
+    """Rows of what is present, and the clips, by line, of rows that do not say."""
+    said = rows[_PRESENT].str.upper()
+    return rows[said == "PRESENT"], rows["clip"][~said.isin(("PRESENT", "NOT_PRESENT"))]
+
+
+def _sure(path: Path, rows: pd.DataFrame, least: float) -> tuple[pd.DataFrame, pd.Series[str]]:
+    """Rows above a confidence, and the clips, by line, of rows that have none."""
+    import pandas as pd
+
+    values = pd.to_numeric(rows[_CONFIDENCE], errors="coerce").astype(float)
+    sure = values > least
+    message = (
+        f"{path.name} has a confidence: {sure.sum():,} of {len(rows):,} labels above {least:g} are events"
+    )
+    warnings.warn(message, EffbenchWarning, stacklevel=2)
+    return rows[sure], rows["clip"][values.isna()]
 
 
 def _names(folder: Path) -> Mapping[str, str]:
@@ -98,8 +163,6 @@ def _names(folder: Path) -> Mapping[str, str]:
     names = mid_names()
     for table in (folder / "mid_to_display_name.tsv", folder / "class_labels_indices_strong.csv"):
         if table.is_file():
-            separator = header(table)[0]
-            with table.open(encoding="utf-8-sig", newline="") as lines:
-                rows = (row for row in csv.reader(lines, delimiter=separator) if len(row) == 2)
-                names = {**{mid: name for mid, name in rows if mid[:1] == "/"}, **names}
+            pairs = (row for _, row in table_rows(table, header(table)[0]) if len(row) == 2)
+            names = {**{mid: name for mid, name in pairs if mid[:1] == "/"}, **names}
     return names

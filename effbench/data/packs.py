@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effbench.data.tables import stem
+from effbench.data.clip_names import stem
 from effbench.data.vocabulary import weak_classes
 from effbench.errors import DataError
 

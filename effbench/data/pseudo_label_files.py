@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from effbench.data.clip_names import stem
 from effbench.data.packs import open_hdf5
-from effbench.data.tables import stem
 from effbench.errors import DataError, EffbenchError
 from effbench.files import replacing, reporting_write_errors
 from effbench.grid import CLIP_FRAMES

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effbench.data.column_names import DESED, NO_LABEL, mend_columns
-from effbench.data.tables import TABLE_SUFFIXES, header, read_table, stem
+from effbench.data.clip_names import TABLE_SUFFIXES, name_clips
+from effbench.data.column_names import DESED, mend_columns
+from effbench.data.tables import NOTHING, header, read_table
 from effbench.errors import DataError, UsageError
 from effbench.files import replacing
 
@@ -59,14 +60,15 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
         expected = f"{table}: expected the columns {', '.join(DESED)}\n{found}"
         raise DataError(mend_columns(table) or expected)
     rows = read_table(table, columns)
-    clips = rows[DESED[0]].map(stem)
+    clips = rows[DESED[0]].map(name_clips(rows[DESED[0]]))
     labels = _labels(rows, clips)
     if len(labels) < 2:
         raise DataError(f"{table} has rows of {len(labels)} clips: two are needed, and more are better")
     drawn = _draw({clip: set(of) for clip, of in labels.items()}, evaluation, seed)
+    suffix = Path(table.name.removesuffix(".gz")).suffix
     texts, parts = {}, []
     for name, chosen in (("train", labels.keys() - drawn), ("eval", drawn)):
-        path = table.with_name(f"{name}{table.suffix}")
+        path = table.with_name(f"{name}{suffix}")
         texts[path] = rows[clips.isin(chosen)].to_csv(sep=separator, index=False, lineterminator="\n")
         own = [labels[clip] for clip in sorted(chosen)]
         clips_of = Counter(label for of in own for label in of)
@@ -85,7 +87,7 @@ def _labels(rows: pd.DataFrame, clips: pd.Series[str]) -> dict[str, Counter[str]
     strong = _LABELS in rows
     for clip, text in zip(clips, rows[_LABELS if strong else _WEAK_LABELS], strict=True):
         named = [text] if strong else text.split(",")
-        labels[clip].update(label.strip() for label in named if label.strip() not in ("", *NO_LABEL))
+        labels[clip].update(label.strip() for label in named if label.strip() not in NOTHING)
     return labels
 
 

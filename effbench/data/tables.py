@@ -1,164 +1,218 @@
-"""Reads the tables that data sets come with, and finds audio files by their names."""
+"""Reads tables as people have them: one reader for events, durations, class lists and scores.
+
+Text in UTF-8, or in UTF-16 after a byte order mark, packed by gzip or not; cells parted by tabs, semicolons
+or commas, as the first line says; heads in any case, with spaces around them.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
+import io
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from effbench.data.clips import Audio, FileAudio, Problem
+from effbench.data.clip_names import TABLE_SUFFIXES, without_suffix
 from effbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE_SUFFIXES = (".tsv", ".csv", ".txt")
-_DOCUMENTS = (".json", ".jsonl", ".yaml", ".yml", ".md", ".h5", ".hdf", ".hdf5", ".pdf", ".py", ".zip")
-_NOT_AUDIO = {*TABLE_SUFFIXES, *_DOCUMENTS}
+#: What stands for nothing in a cell.
+NOTHING = ("", "nan", "NaN", "NA")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_GZIP = b"\x1f\x8b"
+#: Heads of columns of line numbers, as pandas writes and reads them.
+_INDEX = re.compile(r"|unnamed: [\d.]+|__index_level_\d+__")
+#: The names of sed_eval for columns of events.
+_SED_EVAL = {"file": "filename", "event_onset": "onset", "event_offset": "offset"}
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+@dataclass(frozen=True)
+class Header:
+    """First line of a table.
+
+    Attributes:
+        separator: of its cells.
+        written: the heads as they are, without spaces around them.
+        names: the heads in lower case, those of sed_eval by their usual names.
+    """
+
+    separator: str
+    written: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names in lower case."""
+        names = [head.lower() for head in self.written]
+        if {"event_onset", "event_offset"} <= set(names):
+            return [_SED_EVAL.get(name, name) for name in names]
+        return names
+
+    @property
+    def index(self) -> list[int]:
+        """Positions of the columns that only number the rows."""
+        return [place for place, name in enumerate(self.names) if _INDEX.fullmatch(name)]
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a table as text, packed or not; hidden files are none."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(TABLE_SUFFIXES) and not name.startswith(".")
+
+
+def read_header(path: Path) -> Header:
+    """First line of a table; ``DataError`` if the file can't be read."""
+    try:
+        with open_text(path, errors="replace") as lines:
+            first = lines.readline(1 << 20).strip("\r\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+    bare = _QUOTED.sub("", first)
+    separator = "\t" if "\t" in bare else next((sign for sign in bare if sign in ";,"), ",")
+    cells = next(csv.reader([first], delimiter=separator), [])
+    return Header(separator, tuple(cell.strip() for cell in cells))
 
 
 def header(path: Path) -> tuple[str, list[str]]:
-    """Separator, tab or comma, and the first line's cells in lower case."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as lines:
-            first = lines.readline(65_536).strip()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    separator = "\t" if "\t" in first else ","
-    return separator, [cell.strip().strip('"').lower() for cell in first.split(separator)]
+    """Separator, and the first line's cells in lower case, but for columns that only number the rows."""
+    found = read_header(path)
+    return found.separator, [name for place, name in enumerate(found.names) if place not in found.index]
+
+
+def table_name(path: Path) -> str:
+    """The file's name without the suffixes of packed and of plain tables."""
+    return without_suffix(path.name.removesuffix(".gz"))
 
 
 def tables_with(folder: Path, *columns: str) -> list[Path]:
     """Tables in ``folder`` whose header has the columns, by name."""
-    found = (
-        path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
-    )
-    return [path for path in found if not path.name.startswith(".") and set(columns) <= set(header(path)[1])]
+    found = (path for path in sorted(folder.iterdir()) if is_table(path) and path.is_file())
+    return [path for path in found if set(columns) <= set(header(path)[1])]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """The named columns as text, by line in the file; ``DataError`` if it lacks one or can't be read."""
+def table_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Number of its line and the cells, without spaces around them, of every line that has any.
+
+    Raises:
+        DataError: the text can't be decoded, or a quote is never closed; names the line.
+    """
+    last = 0
+    try:
+        with open_text(path) as lines:
+            reader = csv.reader(lines, delimiter=separator, strict=True)
+            for row in reader:
+                if reader.line_num > last + 1:
+                    raise DataError(f'{path}, line {last + 1}: a quote (") is not closed in its line')
+                last = reader.line_num
+                cells = [cell.strip() for cell in row]
+                if any(cells):
+                    yield last, cells
+    except UnicodeError as error:
+        line = _line_of_bad_text(path)
+        message = "not text in UTF-8 (or UTF-16 with a byte order mark): save it as UTF-8"
+        raise DataError(f"{path}, line {line}: {message}") from error
+    except csv.Error as error:
+        raise DataError(f"{path}, line {last + 1}: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """The named columns, and the optional ones that are there, as text, by line in the file.
+
+    Raises:
+        DataError: a column is missing or there twice, a line has too many cells, or the file can't be read.
+    """
     import pandas as pd
 
-    separator, names = header(path)
-    lacking = [column for column in columns if column not in names]
+    found = read_header(path)
+    lacking = [column for column in columns if column not in found.names]
     if lacking:
-        raise DataError(f"{path}: no column '{lacking[0]}'\nColumns: {', '.join(names)}")
-    try:
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            header=0,
-            names=names,
-            usecols=list(columns),
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,
-        )
-    except (ValueError, UnicodeError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} is not a readable table ({str(error).splitlines()[0]})") from error
-    table = pd.DataFrame({column: table[column].fillna("").str.strip() for column in columns})
-    table.index = pd.RangeIndex(2, len(table) + 2)
-    return table.loc[(table != "").any(axis=1)]
+        raise DataError(f"{path}: no column '{lacking[0]}'\nColumns: {', '.join(found.names)}")
+    wanted = [column for column in (*columns, *optional) if column in found.names]
+    require_once(path, [name for name in found.names if name in wanted])
+    places = [found.names.index(column) for column in wanted]
+    width, numbers = len(found.names), []
+    cells: list[list[str]] = [[] for _ in places]
+    for number, row in table_rows(path, found.separator):
+        if number == 1:
+            continue
+        require_width(path, number, row, width)
+        row += [""] * (width - len(row))
+        if any(row[place] for place in places):
+            numbers.append(number)
+            for column, place in zip(cells, places, strict=True):
+                column.append(row[place])
+    index = pd.Index(numbers, dtype="int64")
+    return pd.DataFrame(dict(zip(wanted, cells, strict=True)), index=index, columns=wanted, dtype=object)
+
+
+def require_once(path: Path, names: Sequence[str]) -> None:
+    """Raise ``DataError`` where a column is there twice."""
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise DataError(f"{path}, line 1: the column '{doubled[0]}' is there twice: remove or rename one")
+
+
+def require_width(path: Path, number: int, row: Sequence[str], width: int) -> None:
+    """Raise ``DataError`` where a line has more cells than the first has heads."""
+    if any(row[width:]):
+        message = f"{path}, line {number}: {len(row)} cells under {width} heads"
+        raise DataError(f"{message}\n{COMMAS}" if any("," in cell for cell in row) else message)
+
+
+#: Explains numbers such as ``0,5``.
+COMMAS = "Decimals are written with a point (0.5), and cells that hold the separator in quotes."
 
 
 def read_json(path: Path) -> dict[str, object]:
     """A JSON object; ``DataError`` if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        with open_text(path) as text:
+            content = json.load(text)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise DataError(f"{path} is not readable JSON ({error})") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} is not a JSON object")
     return content
 
 
-def read_durations(path: Path) -> dict[str, float]:
-    """Seconds by file name without suffix, from a table of two columns with or without a header."""
-    separator = header(path)[0]
-    durations: dict[str, float] = {}
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        for number, row in enumerate(csv.reader(lines, delimiter=separator), 1):
-            if not row:
-                continue
-            try:
-                seconds = float(row[1])
-            except (IndexError, ValueError) as error:
-                if number == 1:
-                    continue
-                raise DataError(f"{path}, line {number}: no duration in '{separator.join(row)}'") from error
-            if not 0 < seconds < float("inf"):
-                raise DataError(f"{path}, line {number}: a duration of {row[1]} s")
-            durations[stem(row[0])] = seconds
-    return durations
+def open_bytes(path: Path) -> BinaryIO:
+    """The file's bytes, unpacked where gzip packed them."""
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    return cast("BinaryIO", gzip.open(path)) if packed else path.open("rb")
 
 
-def find_durations(folder: Path, split: str) -> dict[str, float]:
-    """Durations of a split from ``<split>_durations.csv`` or the like; empty where there is no such file."""
-    candidates = [
-        path for path in sorted(folder.iterdir()) if path.suffix in TABLE_SUFFIXES and "duration" in path.stem
-    ]
-    named = [path for path in candidates if path.stem.replace("_durations", "") == split]
-    if not named:
-        named = [path for path in candidates if split in path.stem]
-    if not named and len(candidates) == 1 and candidates[0].stem.strip("_") == "durations":
-        named = candidates
-    return read_durations(named[0]) if named else {}
+def encoding_of(path: Path) -> str:
+    """``utf-16`` after its byte order mark, else ``utf-8-sig``."""
+    with open_bytes(path) as file:
+        return "utf-16" if file.read(2) in _UTF16 else "utf-8-sig"
 
 
-def stem(name: str) -> str:
-    """File name without folders and suffix; ``.000`` of ``30.000`` is not a suffix."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    head, _, tail = base.rpartition(".")
-    return head if head and len(tail) <= 4 and tail.isalnum() and not tail.isdigit() else base
+def open_text(path: Path, errors: str = "strict") -> io.TextIOWrapper:
+    """The file's text, lines as they end."""
+    return io.TextIOWrapper(open_bytes(path), encoding=encoding_of(path), errors=errors, newline="")
 
 
-class Matched(NamedTuple):
-    """Audio of the clips that have some, ids of those that have none, and what is odd about the files."""
-
-    audio: Mapping[str, Audio]
-    missing: tuple[str, ...]
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
-class AudioFiles:
-    """Audio by name without suffix; ``spare`` are further files of the same name."""
-
-    found: Mapping[str, Audio]
-    spare: tuple[tuple[str, Path], ...] = ()
-
-    def match(self, names: Mapping[str, Iterable[str]]) -> Matched:
-        """Audio of every clip under the first of its ``names`` that there is a file of."""
-        audio = {
-            clip: self.found[name]
-            for clip, candidates in names.items()
-            if (name := next((name for name in candidates if name in self.found), None)) is not None
-        }
-        kind = "several audio files of one clip"
-        problems = [Problem(kind, name, f"{path} is not used") for name, path in self.spare if name in audio]
-        return Matched(audio, tuple(sorted(names.keys() - audio.keys())), tuple(problems))
+def _line_of_bad_text(path: Path) -> int:
+    with open_bytes(path) as file:
+        content = file.read()
+    try:
+        content.decode(encoding_of(path))
+    except UnicodeDecodeError as error:
+        return content[: error.start].count(b"\n") + 1
+    return 1
 
 
-def audio_files(root: Path, split: str) -> AudioFiles:
-    """Every file that may hold audio in ``audio/<split>``, ``audio``, ``<split>`` or all of ``root``."""
-    folders = (root / "audio" / split, root / "audio", root / split, root)
-    folder = next((folder for folder in folders if folder.is_dir()), None)
-    found: dict[str, Audio] = {}
-    spare = []
-    for parent, subfolders, names in os.walk(folder, followlinks=True) if folder else ():
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(parent, name)
-            if name.startswith(".") or path.suffix.lower() in _NOT_AUDIO:
-                continue
-            if stem(name) in found:
-                spare.append((stem(name), path))
-            found.setdefault(stem(name), FileAudio(path))
-    return AudioFiles(found, tuple(spare))
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: {getattr(error, 'strerror', None) or error}")

@@ -13,18 +13,11 @@ from pathlib import Path
 from stat import S_ISREG
 
 from effbench.data.audio import stated_seconds
+from effbench.data.clip_names import AUDIO_SUFFIXES
 from effbench.data.media_files import MEDIA_HELP, MEDIA_SUFFIXES, can_decode_media
 from effbench.errors import AudioError, UsageError
 from effbench.files import readable
 
-#: Suffixes of audio files in a folder. A file that is named itself may have any.
-AUDIO_SUFFIXES = frozenset(
-    f".{kind}"
-    for kind in (
-        *("wav", "wave", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc"),
-        *("au", "snd", "caf", "w64", "rf64", "sph", "nist", "voc"),
-    )
-)
 STANDARD_INPUT = "-"
 
 

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
+from effbench.data.durations import read_durations
 from effbench.data.ground_truth import read_ground_truth
-from effbench.data.tables import read_durations
 from effbench.data.vocabulary import require_shared, some_of
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation

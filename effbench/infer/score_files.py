@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.data.tables import stem
+from effbench.data.clip_names import stem
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import is_temporary, replacing, reporting_write_errors
 from effbench.grid import FRAME_SECONDS

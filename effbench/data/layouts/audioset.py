@@ -9,11 +9,13 @@ import csv
 import re
 from pathlib import Path
 
+from effbench.data.audio_folder import AudioFiles, audio_files
 from effbench.data.clips import DataSet
 from effbench.data.column_names import AUDIOSET
+from effbench.data.durations import find_durations
 from effbench.data.ground_truth import read_audioset
 from effbench.data.packs import pack_audio, pack_split, pack_targets, packs_in
-from effbench.data.tables import AudioFiles, audio_files, find_durations, header, tables_with
+from effbench.data.tables import header, open_text, table_name, tables_with
 from effbench.data.vocabulary import strong_classes, weak_classes
 from effbench.errors import DataError
 
@@ -22,7 +24,7 @@ def strong_splits(folder: Path) -> dict[str, Path]:
     """Tables of strong labels: ``train`` for ``audioset_train_strong.tsv``."""
     tables = [folder] if folder.is_file() else tables_with(folder, *AUDIOSET)
     tables = [table for table in tables if set(AUDIOSET) <= set(header(table)[1])]
-    return {re.sub(r"^audioset_|_strong$", "", table.stem): table for table in tables}
+    return {re.sub(r"^audioset_|_strong$", "", table_name(table)): table for table in tables}
 
 
 def open_strong(table: Path, split: str, audio: Path | None = None) -> DataSet:
@@ -65,7 +67,7 @@ def _is_weak(path: Path) -> bool:
 
 
 def _is_segments(path: Path) -> bool:
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with open_text(path, errors="replace") as lines:
         return any(
             "YTID" in line and "positive_labels" in line for _, line in zip(range(5), lines, strict=False)
         )
@@ -94,7 +96,7 @@ def _segment_labels(table: Path) -> dict[str, tuple[str, ...]]:
     """``Y<id>`` -> names, from lines of ``id, start, end, "mid,mid"``."""
     names = weak_classes().by_mid
     labels: dict[str, tuple[str, ...]] = {}
-    with table.open(encoding="utf-8", newline="") as lines:
+    with open_text(table) as lines:
         for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):
             if not row or row[0].startswith("#"):
                 continue

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from effbench.data.audio_folder import audio_files
+from effbench.data.clip_names import name_clips
 from effbench.data.clips import DataSet
-from effbench.data.column_names import DESED, NO_LABEL
+from effbench.data.column_names import DESED
+from effbench.data.durations import find_durations
 from effbench.data.ground_truth import StrongTable, read_desed
-from effbench.data.tables import audio_files, find_durations, header, read_table, stem, tables_with
+from effbench.data.tables import NOTHING, header, read_table, table_name, tables_with
 from effbench.data.vocabulary import ClassList
+from effbench.errors import DataError
 
 _WEAK = ("filename", "event_labels")
 
@@ -17,8 +21,10 @@ def splits(folder: Path) -> dict[str, Path]:
     """Tables with events or with clip labels, by their names."""
     if folder.is_file():
         names = set(header(folder)[1])
-        return {folder.stem: folder} if set(DESED) <= names or set(_WEAK) <= names else {}
-    return {table.stem: table for table in (*tables_with(folder, *DESED), *tables_with(folder, *_WEAK))}
+        return {table_name(folder): folder} if set(DESED) <= names or set(_WEAK) <= names else {}
+    return {
+        table_name(table): table for table in (*tables_with(folder, *DESED), *tables_with(folder, *_WEAK))
+    }
 
 
 def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
@@ -48,10 +54,15 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
 
 def _weak_labels(table: Path) -> dict[str, tuple[str, ...]]:
     rows = read_table(table, _WEAK)
-    return {
-        stem(name): tuple(label.strip() for label in labels.split(",") if label.strip())
-        for name, labels in zip(rows["filename"], rows["event_labels"], strict=True)
-    }
+    clips = name_clips(rows["filename"])
+    labels: dict[str, tuple[str, ...]] = {}
+    for line, name, named in rows.itertuples(name=None):
+        found = tuple(label.strip() for label in named.split(",") if label.strip() not in NOTHING)
+        if not name:
+            raise DataError(f"{table}, line {line}: labels without a file name")
+        if labels.setdefault(clips[name], found) != found:
+            raise DataError(f"{table}, line {line}: other labels of '{name}' than before")
+    return labels
 
 
 def _classes(table: Path) -> ClassList:
@@ -61,5 +72,5 @@ def _classes(table: Path) -> ClassList:
             names |= set(read_table(path, ("event_label",))["event_label"])
         else:
             names |= {label for labels in _weak_labels(path).values() for label in labels}
-    names -= {"", *NO_LABEL}
+    names -= set(NOTHING)
     return ClassList(tuple(sorted(names)), scored=frozenset(names))

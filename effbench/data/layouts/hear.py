@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from effbench.data.clip_names import stem
 from effbench.data.clips import Audio, DataSet, FileAudio, Problem
 from effbench.data.labels import EventTable
-from effbench.data.tables import read_json, stem
+from effbench.data.tables import read_json, read_table
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
 
@@ -83,9 +83,11 @@ def _event(item: Mapping[str, object]) -> tuple[float, float, str] | None:
 
 
 def _read_vocabulary(path: Path) -> ClassList:
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    if not rows or not {"idx", "label"} <= set(rows[0]):
-        raise DataError(f"{path}: no columns 'idx' and 'label'")
-    names = tuple(row["label"] for row in sorted(rows, key=lambda row: int(row["idx"])))
+    rows = read_table(path, ("idx", "label"))
+    order = {}
+    for line, index, label in rows.itertuples(name=None):
+        if not index.isdigit() or not label or index in order:
+            raise DataError(f"{path}, line {line}: not an index of its own and a label: '{index}', '{label}'")
+        order[index] = label
+    names = tuple(order[index] for index in sorted(order, key=int))
     return ClassList(names, scored=frozenset(names))

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from effbench.data.clip_names import stem
 from effbench.data.clips import Audio, DataSet
 from effbench.data.labels import EventTable
-from effbench.data.tables import read_json, stem
+from effbench.data.tables import read_json
 from effbench.data.vocabulary import ClassList, strong_classes
 from effbench.errors import DataError
 

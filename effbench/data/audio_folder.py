@@ -1,0 +1,60 @@
+"""Finds the audio files of a data set by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from effbench.data.clip_names import TABLE_SUFFIXES, stem
+from effbench.data.clips import Audio, FileAudio, Problem
+
+_DOCUMENTS = (".json", ".jsonl", ".yaml", ".yml", ".md", ".h5", ".hdf", ".hdf5", ".pdf", ".py", ".zip", ".gz")
+_NOT_AUDIO = {*TABLE_SUFFIXES, *_DOCUMENTS}
+
+
+class Matched(NamedTuple):
+    """Audio of the clips that have some, ids of those that have none, and what is odd about the files."""
+
+    audio: Mapping[str, Audio]
+    missing: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class AudioFiles:
+    """Audio by name without suffix; ``spare`` are further files of the same name."""
+
+    found: Mapping[str, Audio]
+    spare: tuple[tuple[str, Path], ...] = ()
+
+    def match(self, names: Mapping[str, Iterable[str]]) -> Matched:
+        """Audio of every clip under the first of its ``names`` that there is a file of."""
+        audio = {
+            clip: self.found[name]
+            for clip, candidates in names.items()
+            if (name := next((name for name in candidates if name in self.found), None)) is not None
+        }
+        kind = "several audio files of one clip"
+        problems = [Problem(kind, name, f"{path} is not used") for name, path in self.spare if name in audio]
+        return Matched(audio, tuple(sorted(names.keys() - audio.keys())), tuple(problems))
+
+
+def audio_files(root: Path, split: str) -> AudioFiles:
+    """Every file that may hold audio in ``audio/<split>``, ``audio``, ``<split>`` or all of ``root``."""
+    folders = (root / "audio" / split, root / "audio", root / split, root)
+    folder = next((folder for folder in folders if folder.is_dir()), None)
+    found: dict[str, Audio] = {}
+    spare = []
+    for parent, subfolders, names in os.walk(folder, followlinks=True) if folder else ():
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or path.suffix.lower() in _NOT_AUDIO:
+                continue
+            if stem(name) in found:
+                spare.append((stem(name), path))
+            found.setdefault(stem(name), FileAudio(path))
+    return AudioFiles(found, tuple(spare))
