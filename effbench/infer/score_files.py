@@ -17,11 +17,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.data.clip_names import stem
-from effbench.errors import EffbenchError, UsageError
+from effbench.data.clip_names import name_clips, stem
+from effbench.data.tables import table_name
+from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.files import is_temporary, replacing, reporting_write_errors
 from effbench.grid import FRAME_SECONDS
 from effbench.identity import differences
+from effbench.infer.frame_tables import BOUNDS, is_frame_table, read_frame_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,12 +31,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.floating]
 #: Logits as ``pack`` makes them.
 Packed = Mapping[str, Array | NDArray[np.uint16]]
-TABLES = (".parquet", ".tsv", ".csv")
 #: Where the logits of models are kept by default, a folder for each model and data set.
 SCORES = Path("results/scores")
 #: Classes and origin of the scores in a folder of inference.
 ABOUT = "scores.json"
-_BOUNDS = ("onset", "offset")
 #: Suffix of the file of one clip in a folder of inference.
 _LOGITS = ".npz"
 _STEPS = 2**16 - 1
@@ -69,11 +69,10 @@ def read_scores(path: Path) -> ScoreSet:
         return ScoreSet(folder, folder.classes, None, probabilities=False)
     if path.is_file():
         return _one_table(path)
-    found = path.iterdir() if path.is_dir() else ()
-    files = sorted(f for f in found if f.suffix.lower() in TABLES and not is_temporary(f))
+    files = [file for file in sorted(path.rglob("*")) if is_frame_table(file) and not _is_hidden(file, path)]
     if not files:
-        raise UsageError(f"no scores in '{path}': expected files {', '.join('*' + s for s in TABLES)}")
-    return _tables({stem(file.name.removesuffix(file.suffix)): file for file in files})
+        raise UsageError(f"no scores in '{path}': expected tables .parquet, .tsv or .csv (also .gz)")
+    return _tables(_by_clip(path, files))
 
 
 def last_times(given: ScoreSet) -> dict[str, float]:
@@ -216,6 +215,24 @@ def _audio_of(file: Path) -> str | None:
         return None
 
 
+def _is_hidden(file: Path, folder: Path) -> bool:
+    """Whether it is being written, or lies in a hidden folder."""
+    return is_temporary(file) or any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _by_clip(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
+    """Files by the clips that they are named after."""
+    names = {file.relative_to(folder).with_name(table_name(file)).as_posix(): file for file in files}
+    clips: dict[str, Path] = {}
+    for name, clip in name_clips(names).items():
+        if clips.setdefault(clip, names[name]) != names[name]:
+            raise DataError(f"two files of one clip, '{clip}': {clips[clip]} and {names[name]}")
+    if len(names) < len(files):
+        doubled = next(file for file in files if file not in names.values())
+        raise DataError(f"two files of one clip, '{stem(table_name(doubled))}': {doubled} and another")
+    return clips
+
+
 class _Lazy(Mapping[str, Array]):
     """Arrays that are read when they are asked for."""
 
@@ -234,7 +251,7 @@ class _Lazy(Mapping[str, Array]):
 
 def _tables(files: Mapping[str, Path]) -> ScoreSet:
     # Scores and times of a clip are asked for one after the other.
-    table = lru_cache(maxsize=1)(lambda clip: _read_table(files[clip]))
+    table = lru_cache(maxsize=1)(lambda clip: _one_clip(files[clip]))
     first = next(iter(files))
     classes = _classes(table(first))
 
@@ -249,18 +266,33 @@ def _tables(files: Mapping[str, Path]) -> ScoreSet:
 
 
 def _one_table(path: Path) -> ScoreSet:
-    frame = _read_table(path)
-    if "filename" not in frame.columns:
-        frame.insert(0, "filename", path.stem)
-    groups = {stem(str(name)): rows for name, rows in frame.groupby("filename", sort=False, observed=True)}
+    frame = read_frame_table(path)
+    if "filename" not in frame:
+        frame.insert(0, "filename", table_name(path))
+    by_name = dict(iter(frame.groupby("filename", sort=False, observed=True)))
+    clip_of = name_clips(map(str, by_name))
+    if len(set(clip_of.values())) < len(by_name):
+        name = next(name for name in clip_of if list(clip_of.values()).count(clip_of[name]) > 1)
+        raise DataError(f"{path}: the clip '{clip_of[name]}' has several file names, '{name}' and others")
+    groups = {clip_of[str(name)]: rows for name, rows in by_name.items()}
     classes = _classes(frame.drop(columns="filename"))
     scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
     times = {clip: _boundaries(rows) for clip, rows in groups.items()}
     return ScoreSet(scores, classes, times, all(map(_are_probabilities, scores.values())))
 
 
+def _one_clip(path: Path) -> pd.DataFrame:
+    frame = read_frame_table(path)
+    if "filename" in frame:
+        raise DataError(
+            f"{path}, line 1: a column 'filename', though each table of a folder is of the clip it is named "
+            "after: give one table with all clips, or remove the column"
+        )
+    return frame
+
+
 def _classes(frame: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(str(name) for name in frame.columns if name not in _BOUNDS)
+    return tuple(str(name) for name in frame.columns if name not in BOUNDS)
 
 
 def _boundaries(frame: pd.DataFrame) -> Array:
@@ -269,20 +301,3 @@ def _boundaries(frame: pd.DataFrame) -> Array:
 
 def _are_probabilities(scores: Array) -> bool:
     return bool(((scores >= 0) & (scores <= 1)).all())
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
-    except Exception as error:  # every reader has its own kinds of errors; all mean that the file is bad
-        raise EffbenchError(f"{path} can't be read: {' '.join(str(error).split())[:200]}") from None
-    missing = [name for name in _BOUNDS if name not in frame.columns]
-    if missing or frame.empty:
-        problem = f"no column '{missing[0]}'" if missing else "it is empty"
-        raise EffbenchError(f"{path} is not a table of frame scores: {problem}")
-    return frame
