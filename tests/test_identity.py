@@ -246,5 +246,5 @@ class Identity(RuleBasedStateMachine):
 TestIdentity = pytest.mark.slow(Identity.TestCase)
 #: Shrinking takes minutes; `Phase.shrink` is for those who look for the reason of a failure.
 TestIdentity.settings = settings(
-    max_examples=8, stateful_step_count=10, deadline=None, phases=set(Phase) - {Phase.shrink}
+    max_examples=5, stateful_step_count=10, deadline=None, phases=set(Phase) - {Phase.shrink}
 )
