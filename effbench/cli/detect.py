@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from effbench.cli import options
+from effbench.cli.options import naming
 from effbench.cli.output import note
 from effbench.cli.progress import clock, status
 from effbench.detect.formats import BadDestination, EventFormat, OtherRun
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from effbench.detect.outputs import Outputs
     from effbench.detect.record import Remaining
     from effbench.infer.scorer import FrameScorer
-
-_FRAMES = {"": 1.0, "ms": 1e-3 / FRAME_SECONDS, "s": 1 / FRAME_SECONDS}
 
 
 def detect(
@@ -145,15 +143,6 @@ def _count(count: int, noun: str) -> str:
 
 
 @contextmanager
-def naming(option: str) -> Iterator[None]:
-    """Puts an option's name before what the library says of its value."""
-    try:
-        yield
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from None
-
-
-@contextmanager
 def _naming_destinations() -> Iterator[None]:
     try:
         yield
@@ -165,19 +154,10 @@ def _naming_destinations() -> Iterator[None]:
 
 def median_frames(text: str) -> int:
     """Frames (1 to 1001) of ``9``, ``0.36s`` or ``360ms``; a time is rounded to the nearest 40-ms frame."""
-    from effbench.detect.event_decoding import check_median_window
+    from effbench.evaluate.median import MedianWindow
 
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|)\s*", text.lower())
-    if match is None or (not match[2] and not match[1].isdecimal()):
-        raise UsageError(
-            f"--median-window '{text}' is not a length: write frames (9) or a time (0.36s, 360ms)"
-        )
-    frames = round(float(match[1]) * _FRAMES[match[2]])
-    if match[2] and float(match[1]) > 0:
-        frames = max(frames, 1)
     with naming("--median-window"):
-        check_median_window(frames)
-    return frames
+        return MedianWindow.of(text).in_frames(FRAME_SECONDS)
 
 
 def _detect(

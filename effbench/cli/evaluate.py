@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from effbench.evaluate.evaluation import Evaluation
     from effbench.evaluate.protocol import EvaluationOptions
     from effbench.evaluate.scoring import Engine
+    from effbench.infer.score_files import ValueKind
 
 
 def evaluate(
@@ -51,7 +52,14 @@ def evaluate(
         str, typer.Option(help="effbench, or reference (sed_scores_eval, sed_eval).")
     ] = "effbench",
     median_window: Annotated[
-        int | None, typer.Option(min=1, help="Frames of the median filter, instead of the protocol's.")
+        str | None,
+        typer.Option(
+            help="Median filter, instead of the protocol's: 9 (frames), 0.36s or 360ms; 1 for none."
+        ),
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(help="What --scores are: probabilities or logits. By default, as all of them show."),
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Threshold of decoded events, on the scale of the scores.")
@@ -85,9 +93,13 @@ def evaluate(
             "give --model, or the --checkpoint of a run, with --data; or --scores with --ground-truth"
         )
     from effbench.evaluate.api import evaluate as run
+    from effbench.evaluate.median import MedianWindow
     from effbench.evaluate.protocol import EvaluationOptions
     from effbench.results.store import default_store
 
+    if median_window is not None:
+        with options.naming("--median-window"):
+            MedianWindow.of(median_window)
     chosen = cast("Engine", engine)
     if plot is not None:
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
@@ -108,6 +120,7 @@ def evaluate(
             engine=chosen,
             median_window=median_window,
             threshold=threshold,
+            values=cast("ValueKind | None", values),
             device=device,
             precision=precision,
             batch_size=batch_size,

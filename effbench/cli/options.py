@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,15 @@ def count(text: str) -> int:
     if match is None:
         raise typer.BadParameter(f"'{text}' is not a count: write 860000, 860k, 5M or 1.2G")
     return round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[match[2].lower()])
+
+
+@contextmanager
+def naming(option: str) -> Iterator[None]:
+    """Puts an option's name before what the library says of its value."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 Models = Annotated[

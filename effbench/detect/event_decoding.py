@@ -9,8 +9,7 @@ from functools import cached_property
 
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import UsageError, nearest
-
-LONGEST_MEDIAN = 1001  # frames
+from effbench.evaluate.median import MedianWindow
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Decoding:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "thresholds", check_thresholds(self.thresholds))
-        check_median_window(self.median_window)
+        MedianWindow(frames=self.median_window)
         if self.top is not None and self.top < 1:
             raise UsageError(f"the number of classes to keep must be positive, not {self.top}")
         if not self.min_duration >= 0:
@@ -72,14 +71,6 @@ def check_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
     if not thresholds:
         raise UsageError("events need at least one threshold")
     return tuple(sorted(set(thresholds)))
-
-
-def check_median_window(frames: int) -> None:
-    """Raise ``UsageError`` unless the median filter can have this length."""
-    if not 1 <= frames <= LONGEST_MEDIAN:
-        raise UsageError(
-            f"the median filter must have 1 to {LONGEST_MEDIAN} frames of 40 ms (1 for none), not {frames}"
-        )
 
 
 def select_classes(patterns: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...] | None:

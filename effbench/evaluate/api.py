@@ -22,7 +22,7 @@ from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
 from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer, output_classes
-from effbench.infer.score_files import SCORES, ScoreSet, last_times, read_scores
+from effbench.infer.score_files import SCORES, ScoreSet, ValueKind, last_times, read_scores
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
 from effbench.models.chosen import ChosenModel, choose_model
@@ -49,8 +49,9 @@ def evaluate(
     protocol: str = "paper",
     metrics: Sequence[str] | None = None,
     engine: Engine = "effbench",
-    median_window: int | None = None,
+    median_window: int | str | None = None,
     threshold: float | None = None,
+    values: ValueKind | None = None,
     device: str = "cpu",
     precision: str = "fp32",
     batch_size: int | None = None,
@@ -76,8 +77,10 @@ def evaluate(
         protocol: ``paper`` or ``dcase2016``.
         metrics: ``psds1``, ``psds2``, ``pauroc``, ``event_f1``, …; the protocol's own by default.
         engine: ``reference`` has sed_scores_eval and sed_eval compute the scores, without intervals.
-        median_window: frames of the median filter, instead of the protocol's.
+        median_window: of the median filter, instead of the protocol's: frames (9) or a time (``"360ms"``).
         threshold: for scores of events, on the scale of the scores, instead of the protocol's.
+        values: what the scores of files are, ``probabilities`` or ``logits``; by default, logits if any is
+            more than 0.01 below 0 or above 1, -inf apart.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
@@ -105,7 +108,9 @@ def evaluate(
         raise UsageError(
             f"scores are kept in half or single precision, or not at all (no): not '{keep_scores}'"
         )
-    plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold).plan
+    if values is not None and own:
+        raise UsageError("what a model gives is known: only the scores of files are said to be of some kind")
+    plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values).plan
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
         if model is not None and data is not None:
@@ -141,7 +146,7 @@ def evaluate(
             protocol=protocol,
             metrics=metrics,
             engine=engine,
-            probabilities=given_scores.probabilities,
+            values=_kind_of(given_scores, values),
             timestamps=given_scores.timestamps,
             median_window=median_window,
             threshold=threshold,
@@ -161,6 +166,12 @@ def _dataset(
     if layout or split or audio:
         raise UsageError("an open data set has its layout, split and audio already")
     return data
+
+
+def _kind_of(scores: ScoreSet, declared: ValueKind | None) -> ValueKind | None:
+    if declared and scores.values and declared != scores.values:
+        raise UsageError(f"the scores are kept {scores.values} of a model, not {declared}")
+    return declared or scores.values
 
 
 def _infer(

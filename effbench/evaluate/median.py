@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 import numpy as np
 from scipy import ndimage
@@ -13,8 +16,61 @@ from effbench.errors import UsageError
 #: Windows up to this length are filtered by minima and maxima of whole rows, longer ones by SciPy.
 LONGEST_NETWORK = 25
 
+#: Frames of the longest window that is asked for in earnest.
+LONGEST_MEDIAN = 1001
+
 #: Bytes of scores filtered at once: they stay in the cache.
 FILTERED_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class MedianWindow:
+    """Length of a median filter: a number of frames, or a time, whatever the frames last.
+
+    Raises:
+        UsageError: when it is made, of no frames or too many, or of no time.
+    """
+
+    frames: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.frames is not None:
+            self._checked(self.frames)
+        elif self.seconds is None or not 0 < self.seconds < float("inf"):
+            raise UsageError(f"a median filter lasts more than 0 s, not {self.seconds}; 1 frame is none")
+
+    @classmethod
+    def of(cls, length: int | str | MedianWindow) -> Self | MedianWindow:
+        """From ``9`` or ``"9"`` (frames), ``"0.36s"`` or ``"360ms"``."""
+        if isinstance(length, MedianWindow):
+            return length
+        match = re.fullmatch(r"\s*(-?(?:\d+\.?\d*|\.\d+))\s*(ms|s|)\s*", str(length).lower())
+        if match is None or not (match[2] or match[1].removeprefix("-").isdecimal()):
+            raise UsageError(f"'{length}' is not a length: write frames (9) or a time (0.36s, 360ms)")
+        if not match[2]:
+            return cls(frames=int(match[1]))
+        return cls(seconds=float(match[1]) / (1000 if match[2] == "ms" else 1))
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it leaves scores as they are, however long their frames."""
+        return self.frames == 1
+
+    def in_frames(self, frame_seconds: float) -> int:
+        """Frames of this length, 1 or more: a time is rounded to the nearest number of frames."""
+        if self.seconds is None:
+            return self.frames or 1
+        return self._checked(max(1, round(self.seconds / frame_seconds)))
+
+    def __str__(self) -> str:
+        return f"{self.frames} frames" if self.seconds is None else f"{1000 * self.seconds:g} ms"
+
+    @staticmethod
+    def _checked(frames: int) -> int:
+        if checked_window(frames) > LONGEST_MEDIAN:
+            raise UsageError(f"a median filter has {LONGEST_MEDIAN:,} frames at most, not {frames:,}")
+        return frames
 
 
 def median_filter(scores: np.ndarray, window: int | Sequence[int]) -> np.ndarray:

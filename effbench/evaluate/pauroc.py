@@ -135,10 +135,7 @@ class _Segments:
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
         """As ``Feed.add``."""
         edges = rounded(np.arange(self.counts[number] + 1) * self.segment_seconds)
-        highest = _highest_scores(exact(scores), rounded(times), edges, self.missing)
-        if np.isnan(highest).any():
-            raise self.inputs.nan_error(number, int(np.argwhere(np.isnan(highest))[0, 1]))
-        self.scores.append(highest)
+        self.scores.append(_highest_scores(exact(scores), rounded(times), edges, self.missing))
 
     def areas(self, max_fpr: float, weights: np.ndarray) -> np.ndarray:
         """Partial area (classes, resamples) of every class, with clips weighted (clips, resamples).

@@ -29,8 +29,6 @@ class ReferenceScorer:
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
         """As ``Feed.add``."""
-        if np.isnan(scores).any():
-            raise self.inputs.nan_error(number, int(np.argwhere(np.isnan(scores))[0, 1]))
         columns = scores[:, self.scored].astype(np.float64)
         self._tables[self.inputs.clips[number]] = self._make_table(columns, times, list(self.names))
 

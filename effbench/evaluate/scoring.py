@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +16,14 @@ from effbench.evaluate.bootstrap import ClipBootstrap
 from effbench.evaluate.f_score import DetectionInputs
 from effbench.evaluate.reference import ReferenceScorer, require_reference
 from effbench.evaluate.scoring_inputs import ScoringInputs, rounded
+from effbench.evaluate.value_kinds import ValueRange
+from effbench.infer.score_files import ValueKind
 from effbench.results.intervals import Estimate
 
 Engine = Literal["effbench", "reference"]
 Missing = float | Literal["lowest"]  # score of segments without frames
 Result = TypeVar("Result", covariant=True)
+_EventColumns = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Feed(Protocol):
@@ -63,6 +67,17 @@ class Thresholding:
     frame_centres: bool = False
     min_seconds: float = 0.0
 
+    def events(self, scores: np.ndarray, times: np.ndarray) -> _EventColumns:
+        """Events of one clip: onset, offset and class index, each (events,)."""
+        class_index, start, stop = event_frames(scores > self.threshold)
+        onset, offset = times[start], times[stop]
+        if self.frame_centres:
+            centres = (times[1:] + times[:-1]) / 2
+            onset, offset = centres[start], centres[stop - 1]
+        onset, offset = rounded(onset), rounded(offset)
+        keep = rounded(offset - onset) >= self.min_seconds
+        return onset[keep], offset[keep], class_index[keep].astype(np.int16)
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -73,7 +88,8 @@ class Scoring:
         engine: ``reference`` is sed_scores_eval and, of decoded events, sed_eval; they give no intervals.
         bootstrap: of the intervals.
         missing: score of segments without frames, for pAUROC; the reference has 0 and no other.
-        decoding: for the metrics of decoded events.
+        decoding: of each kind of scores, for the metrics of decoded events.
+        values: which kind they are, once all clips have been loaded.
 
     Raises:
         UsageError: an unknown engine.
@@ -84,7 +100,8 @@ class Scoring:
     engine: Engine = "effbench"
     bootstrap: ClipBootstrap = field(default_factory=ClipBootstrap)
     missing: Missing = 0.0
-    decoding: Thresholding = field(default_factory=Thresholding)
+    decoding: Mapping[ValueKind, Thresholding] = field(default_factory=dict)
+    values: ValueRange = field(default_factory=ValueRange)
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
@@ -103,7 +120,7 @@ class Scoring:
     @cached_property
     def decoded(self) -> DecodedEvents:
         """The events of the scores, for all metrics that need them."""
-        return DecodedEvents(self.inputs, self.decoding)
+        return DecodedEvents(self.inputs, self.decoding, self.values)
 
     @cached_property
     def detections(self) -> DetectionInputs:
@@ -125,22 +142,43 @@ def check_engine(engine: str) -> None:
 
 
 class DecodedEvents:
-    """The events that scores are decoded to, by clip."""
+    """The events that scores are decoded to, by clip.
 
-    def __init__(self, inputs: ScoringInputs, decoding: Thresholding) -> None:
-        self.inputs, self.decoding = inputs, decoding
-        self.by_clip: dict[str, list[tuple[float, float, str]]] = {}
+    As long as the scores may be of several kinds, those of each kind are kept.
+    """
+
+    def __init__(
+        self, inputs: ScoringInputs, decoding: Mapping[ValueKind, Thresholding], values: ValueRange
+    ) -> None:
+        self.inputs, self.decoding, self.values = inputs, decoding, values
+        self._columns: dict[Thresholding, list[_EventColumns]] = defaultdict(list)
 
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
         """As ``Feed.add``."""
-        class_index, start, stop = event_frames(scores > self.decoding.threshold)
-        onset, offset = times[start], times[stop]
-        if self.decoding.frame_centres:
-            centres = (times[1:] + times[:-1]) / 2
-            onset, offset = centres[start], centres[stop - 1]
-        onset, offset = rounded(onset), rounded(offset)
-        keep = rounded(offset - onset) >= self.decoding.min_seconds
-        columns = (column[keep].tolist() for column in (onset, offset, class_index))
-        self.by_clip[self.inputs.clips[number]] = [
-            (first, last, self.inputs.classes[index]) for first, last, index in zip(*columns, strict=True)
-        ]
+        possible = {self.decoding[kind] for kind in self.values.possible}
+        for decoding in [*self._columns]:
+            if decoding not in possible:
+                del self._columns[decoding]
+        for decoding in possible:
+            self._columns[decoding].append(decoding.events(scores, times))
+
+    @property
+    def threshold(self) -> float | None:
+        """Above which a class is active; ``None`` if no clip was decoded."""
+        return self.decoding[self.values.kind].threshold if self._columns else None
+
+    @cached_property
+    def by_clip(self) -> dict[str, list[tuple[float, float, str]]]:
+        """Onset, offset and class of the events of each clip, once all have been added."""
+        if len(set(self.decoding.values())) > 1:
+            self.values.require_clear()
+        names = self.inputs.classes
+        return {
+            clip: [
+                (onset, offset, names[index])
+                for onset, offset, index in zip(*(column.tolist() for column in columns), strict=True)
+            ]
+            for clip, columns in zip(
+                self.inputs.clips, self._columns[self.decoding[self.values.kind]], strict=True
+            )
+        }

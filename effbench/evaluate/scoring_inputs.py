@@ -115,38 +115,45 @@ class ScoringInputs:
     def load(self, index: int) -> np.ndarray:
         """Scores (frames, classes) of one clip as they are; asks the mapping once."""
         clip = self.clips[index]
-        return checked_shape(clip, np.asarray(self.scores[clip]), len(self.classes))
+        return checked_scores(clip, self.scores[clip], self.classes)
 
     def times(self, index: int, frames: int) -> np.ndarray:
         """Boundaries (frames + 1,) of a clip's frames in seconds."""
-        given = self.timestamps
-        if given is None:
-            return frame_times(frames, self.frame_seconds)
-        clip = self.clips[index]
-        times = np.asarray(given[clip] if isinstance(given, Mapping) else given, dtype=np.float64)
-        if times.shape != (frames + 1,):
-            raise UsageError(
-                f"clip '{clip}' has {frames} frames and {times.size} timestamps; expected {frames + 1}"
-            )
-        if not (np.diff(times) > 10.0**-TIME_DECIMALS).all():
-            raise UsageError(f"timestamps of clip '{clip}' do not rise from frame to frame")
-        return times
-
-    def nan_error(self, index: int, class_index: int) -> UsageError:
-        """The error for a score that is not a number."""
-        return UsageError(
-            f"scores of clip '{self.clips[index]}' hold NaN for class '{self.classes[class_index]}'"
-        )
+        return clip_times(self.clips[index], frames, self.timestamps, self.frame_seconds)
 
 
-def checked_shape(clip: str, scores: np.ndarray, classes: int) -> np.ndarray:
-    """The scores of a clip; a ``UsageError`` unless they are (frames, classes) of at least one frame."""
-    if scores.ndim != 2 or scores.shape[1] != classes or len(scores) == 0:
+def checked_scores(clip: str, scores: ArrayLike, classes: Sequence[str]) -> np.ndarray:
+    """The scores of a clip; a ``UsageError`` unless they are numbers (frames, classes) and not empty."""
+    array = np.asarray(scores)
+    if array.ndim != 2 or array.shape[1] != len(classes) or len(array) == 0:
         raise UsageError(
-            f"scores of clip '{clip}' have shape {scores.shape}; "
-            f"expected (frames, {classes}), one column per class"
+            f"scores of clip '{clip}' have shape {array.shape}; "
+            f"expected (frames, {len(classes)}), one column per class"
         )
-    return scores
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"scores of clip '{clip}' are not numbers")
+    missing = np.isnan(array)
+    if missing.any():
+        frame, column = np.argwhere(missing)[0].tolist()
+        raise UsageError(
+            f"scores of clip '{clip}' hold NaN for class '{classes[column]}' in frame {frame + 1:,} of "
+            f"{len(array):,} ({missing.sum():,} in all): every score has to be a number"
+        )
+    return array
+
+
+def clip_times(clip: str, frames: int, given: Timestamps, frame_seconds: float) -> np.ndarray:
+    """Boundaries (frames + 1,) of a clip's frames in seconds; a ``UsageError`` unless they are that."""
+    if given is None:
+        return frame_times(frames, frame_seconds)
+    times = np.asarray(given[clip] if isinstance(given, Mapping) else given, dtype=np.float64)
+    if times.shape != (frames + 1,):
+        raise UsageError(
+            f"clip '{clip}' has {frames} frames and {times.size} timestamps; expected {frames + 1}"
+        )
+    if not (np.diff(times) > 10.0**-TIME_DECIMALS).all():
+        raise UsageError(f"timestamps of clip '{clip}' do not rise from frame to frame")
+    return times
 
 
 @lru_cache

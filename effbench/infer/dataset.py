@@ -83,7 +83,7 @@ def infer(
     for number, (name, logits) in enumerate(scored, done + 1):
         scores.add(name, logits, audio[name], single=kept == "single")
         progress(number, len(dataset))
-    return ScoreSet(scores, scores.classes, None, probabilities=False)
+    return ScoreSet(scores, scores.classes, None, values="logits")
 
 
 def computed_by(

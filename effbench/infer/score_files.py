@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.floating]
+ValueKind = Literal["probabilities", "logits"]
 #: Logits as ``pack`` makes them.
 Packed = Mapping[str, Array | NDArray[np.uint16]]
 #: Where the logits of models are kept by default, a folder for each model and data set.
@@ -38,6 +39,8 @@ ABOUT = "scores.json"
 #: Suffix of the file of one clip in a folder of inference.
 _LOGITS = ".npz"
 _STEPS = 2**16 - 1
+#: Seconds up to which two times are one, written differently.
+_TOUCHING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,13 @@ class ScoreSet:
         scores: clip -> (frames, classes).
         classes: names of the columns.
         timestamps: clip -> (frames + 1,) boundaries in seconds; ``None`` where every frame lasts 40 ms.
-        probabilities: whether the scores lie between 0 and 1, rather than being logits.
+        values: what the scores are; ``None`` where nothing says so.
     """
 
     scores: Mapping[str, Array]
     classes: tuple[str, ...]
     timestamps: Mapping[str, Array] | None
-    probabilities: bool
+    values: ValueKind | None = None
 
 
 def read_scores(path: Path) -> ScoreSet:
@@ -66,7 +69,7 @@ def read_scores(path: Path) -> ScoreSet:
     """
     if (path / ABOUT).is_file():
         folder = ScoreFolder.open(path)
-        return ScoreSet(folder, folder.classes, None, probabilities=False)
+        return ScoreSet(folder, folder.classes, None, values="logits")
     if path.is_file():
         return _one_table(path)
     files = [file for file in sorted(path.rglob("*")) if is_frame_table(file) and not _is_hidden(file, path)]
@@ -261,8 +264,8 @@ def _tables(files: Mapping[str, Path]) -> ScoreSet:
         return table(clip)
 
     scores = _Lazy(files, lambda clip: checked(clip)[list(classes)].to_numpy())
-    times = _Lazy(files, lambda clip: _boundaries(checked(clip)))
-    return ScoreSet(scores, classes, times, _are_probabilities(scores[first]))
+    times = _Lazy(files, lambda clip: _boundaries(checked(clip), str(files[clip])))
+    return ScoreSet(scores, classes, times)
 
 
 def _one_table(path: Path) -> ScoreSet:
@@ -277,8 +280,8 @@ def _one_table(path: Path) -> ScoreSet:
     groups = {clip_of[str(name)]: rows for name, rows in by_name.items()}
     classes = _classes(frame.drop(columns="filename"))
     scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
-    times = {clip: _boundaries(rows) for clip, rows in groups.items()}
-    return ScoreSet(scores, classes, times, all(map(_are_probabilities, scores.values())))
+    times = {clip: _boundaries(rows, f"{path}, clip '{clip}'") for clip, rows in groups.items()}
+    return ScoreSet(scores, classes, times)
 
 
 def _one_clip(path: Path) -> pd.DataFrame:
@@ -295,9 +298,15 @@ def _classes(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(name) for name in frame.columns if name not in BOUNDS)
 
 
-def _boundaries(frame: pd.DataFrame) -> Array:
-    return np.append(frame["onset"].to_numpy(float), frame["offset"].to_numpy(float)[-1:])
-
-
-def _are_probabilities(scores: Array) -> bool:
-    return bool(((scores >= 0) & (scores <= 1)).all())
+def _boundaries(frame: pd.DataFrame, where: str) -> Array:
+    """Boundaries (frames + 1,) of the frames of a clip, which follow one another."""
+    onsets, offsets = frame["onset"].to_numpy(float), frame["offset"].to_numpy(float)
+    apart = np.flatnonzero(~(np.abs(onsets[1:] - offsets[:-1]) <= _TOUCHING))
+    if len(apart):
+        row = int(apart[0])
+        kind = "a gap" if onsets[row + 1] > offsets[row] else "an overlap or another order"
+        raise EffbenchError(
+            f"{where}: {kind} between frame {row + 1:,}, which ends at {offsets[row]:g} s, and the next, "
+            f"which begins at {onsets[row + 1]:g} s; each frame has to begin where the one before ends"
+        )
+    return np.append(onsets, offsets[-1:])

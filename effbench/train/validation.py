@@ -173,6 +173,7 @@ class Validator:
                 self.data.validation_durations,
                 classes=self.data.classes,
                 protocol=self.data.recipe.validation.protocol,
+                values="logits",
             )
 
     def _clip_scores(self, scores: NDArray[np.float32]) -> Evaluation:

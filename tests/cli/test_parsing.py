@@ -2,7 +2,8 @@
 
 import pytest
 
-from effbench.cli.detect import median_frames, naming
+from effbench.cli.detect import median_frames
+from effbench.cli.options import naming
 from effbench.data.vocabulary import strong_classes
 from effbench.detect.event_decoding import Decoding, check_thresholds, select_classes
 from effbench.detect.inputs import find

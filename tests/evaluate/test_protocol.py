@@ -96,12 +96,14 @@ def test_the_reference_engine_scores_clips_without_events_and_names_that_sed_eva
 def test_probabilities_score_as_their_logits_do():
     job = audioset(2)
     job.scores = {clip: scores.astype(np.float64) - 3.0 for clip, scores in job.scores.items()}
-    metrics = ("psds1", "psds2", "pauroc", "event_f1", "segment")
-    logits = job.score(evaluate_scores, metrics=metrics)
+    metrics = ("psds1", "psds2", "event_f1", "segment")
+    logits = job.score(evaluate_scores, metrics=(*metrics, "pauroc"))
     job.scores = {clip: 1 / (1 + np.exp(-scores)) for clip, scores in job.scores.items()}
-    probabilities = job.score(evaluate_scores, metrics=metrics, probabilities=True)
-    assert probabilities.values == logits.values
-    # Not told that they are probabilities, segments without frames rank lowest.
+    for values in ("probabilities", None):
+        probabilities = job.score(evaluate_scores, metrics=metrics, values=values)
+        assert probabilities.conditions["values"] == "probabilities"
+        assert probabilities.values == {name: logits.values[name] for name in probabilities.values}
+    # Segments without frames have a score of 0, as in the reference: the lowest of probabilities alone.
     assert job.score(evaluate_scores).values["pauroc"].value > logits.values["pauroc"].value
 
 

@@ -51,7 +51,7 @@ def test_folder_of_logits_is_read_but_not_gone_on_with(data, model, tmp_path):
 
 def test_table_of_scores_is_read(model):
     table = read_scores(BEFORE / "scores.parquet")
-    assert table.probabilities
+    assert table.values is None
     assert table.classes == model.classes
     logits = np.load(BEFORE / "work" / f"{CLIPS[0]}.npy")
     np.testing.assert_allclose(table.scores[CLIPS[0]], 1 / (1 + np.exp(-logits)), atol=1e-5)

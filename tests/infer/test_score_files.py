@@ -24,7 +24,7 @@ def table(frames, seed=0):
 
 def check(found, suffix=""):
     assert found.classes == CLASSES
-    assert found.probabilities
+    assert found.values is None
     assert sorted(found.scores) == sorted(CLIPS)
     for clip, frames in CLIPS.items():
         np.testing.assert_allclose(found.scores[clip], table(frames)[list(CLASSES)], rtol=1e-6)
@@ -48,9 +48,16 @@ def test_one_table_for_all(tmp_path):
     check(read_scores(tmp_path / "scores.parquet"))
 
 
-def test_logits_are_recognised(tmp_path):
-    (table(5).assign(Speech=-3.0)).to_parquet(tmp_path / "a.parquet")
-    assert not read_scores(tmp_path).probabilities
+@pytest.mark.parametrize(("moved", "told"), [(0.04, "a gap between frame 3"), (-0.02, "an overlap")])
+def test_frames_that_do_not_follow_one_another_are_refused(tmp_path, moved, told):
+    frames = table(5)
+    frames.loc[3:, ["onset", "offset"]] += moved
+    frames.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(EffbenchError, match=f"a.csv: {told}"):
+        read_scores(tmp_path).timestamps["a"]
+    frames.assign(filename="a.wav").to_csv(tmp_path / "all.csv", index=False)
+    with pytest.raises(EffbenchError, match=f"all.csv, clip 'a': {told}"):
+        read_scores(tmp_path / "all.csv")
 
 
 def test_score_folder_goes_on_and_refuses_other_models(tmp_path):
@@ -61,7 +68,7 @@ def test_score_folder_goes_on_and_refuses_other_models(tmp_path):
     again.add("b", np.zeros((4, 2), np.float32), "4567")
     found = read_scores(tmp_path / "scores")
     assert list(found.scores) == ["a", "b"]
-    assert not found.probabilities
+    assert found.values == "logits"
     assert found.scores["a"].shape == (4, 2)
     with pytest.raises(OtherScores, match=r"model 'fmn04', now 'fmn06'"):
         ScoreFolder.create(tmp_path / "scores", CLASSES, {"model": "fmn06"})

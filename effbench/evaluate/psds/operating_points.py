@@ -105,9 +105,6 @@ class _Block:
         """Operating points above the floor, which is raised first; clips are spread over the cores."""
         with ThreadPoolExecutor(available_cores()) as pool:
             maxima = np.array(list(pool.map(lambda scores: exact(scores).max(axis=0), self.scores)))
-            if np.isnan(maxima).any():
-                item, class_index = np.argwhere(np.isnan(maxima))[0]
-                raise inputs.nan_error(self.first + int(item), int(class_index))
             present = self._present(inputs)
             floor.update(np.where(present, -np.inf, maxima))
             # Any detection beside an event of another class may be a cross trigger.
