@@ -56,7 +56,7 @@ def run(command: list[str], folder: Path) -> tuple[int, str]:
 
 @contextmanager
 def folder_that_is(condition: str, place: Path) -> Iterator[Path | None]:
-    """An empty file system of 16 kB, or a read-only one; who may not mount gets a read-only folder, or none."""
+    """An empty file system of 16 kB or a read-only one; who may not mount has a read-only folder, or none."""
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=16k" if condition == "full" else "ro", "tmpfs", place]
     mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0

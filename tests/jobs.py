@@ -29,6 +29,7 @@ JOBS = {
     "data synth": (["new", "--clips", "1", "--eval-clips", "0", "--seconds", "1"], "new/synth.json"),
     "data check": (["SET"], "audioset-strong"),
     "data prepare": (["SET", "--out", "prepared", "--split", "eval"], "prepared"),
+    "data split": (["TABLE", "--eval", "0.5"], "train.csv"),
     "data bench": (["SET", "--split", "eval", "--workers", "0", "--seconds-budget", "0.1"], "clips/s"),
     "scores list": ([], "0 folders"),
     "scores clear": ([], "0 folders"),
@@ -60,7 +61,11 @@ def make_world(folder: Path) -> dict[str, Path]:
     (folder / "STUDY.yaml").write_text("title: one\nmodels: [fmn01]\ntasks: {complexity: {}}\n")
     with Store(folder / "STORE.sqlite", create=True) as store:
         store.add([*complexity(), *timings("NVIDIA Test")])
+    table = folder / "own" / "labels.csv"
+    table.parent.mkdir()
+    table.write_text("filename,onset,offset,event_label\na.wav,0,1,Bell\nb.wav,0,1,Bell\n")
     return {
+        "TABLE": table,
         "SET": folder / "SET",
         "STUDY": folder / "STUDY.yaml",
         "STORE": folder / "STORE.sqlite",
