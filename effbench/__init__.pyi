@@ -5,6 +5,8 @@ from .detect.api import detect as detect
 from .detect.detected import DetectedFile as DetectedFile
 from .evaluate.api import evaluate as evaluate
 from .evaluate.evaluation import Evaluation as Evaluation
+from .evaluate.paired import Comparison as Comparison
+from .evaluate.paired import compare as compare
 from .evaluate.pauroc import pauroc as pauroc
 from .evaluate.protocol import evaluate_scores as evaluate_scores
 from .evaluate.psds.score import Psds1Result as Psds1Result

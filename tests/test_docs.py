@@ -96,7 +96,7 @@ CHEAPER = (
     Cheaper("study run", ("study run", "study status")),
     Cheaper("detect", rows=False),
     Cheaper("plot", more="--format svg"),
-    Cheaper("evaluate|scores|pseudo-labels|study|report|doctor"),
+    Cheaper("evaluate|compare|scores|pseudo-labels|study|report|doctor"),
 )
 
 #: What pages leave to their readers.

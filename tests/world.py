@@ -16,6 +16,7 @@ from effbench.resources import share
 from effbench.results.measurement import Measurement
 from effbench.results.store import Store
 from tests.command import run_here
+from tests.evaluate.scoring_jobs import write_scores
 from tests.rows import complexity, timings, transformer_counts
 
 #: The model of all that is trained here.
@@ -95,10 +96,12 @@ def _models(folder: Path) -> None:
 
 
 def _scores(folder: Path) -> None:
-    """Frame scores of the evaluation clips, in a table each and in one for all."""
+    """Frame scores of the evaluation clips, in a table each and in one for all, and of two systems."""
     for place in ("predictions", "scores.parquet"):
         options = ("--model", MODEL, "--threads", "1", "--out", "events.csv", "--scores", place)
         run_here(("detect", "synthetic/audio/eval", *options, "--quiet"), folder, lambda: ("", ""))
+    for system, noise in {"before": 0.5, "after": 0.4}.items():
+        write_scores(folder / "synthetic", folder / system, noise)
 
 
 def _rows(folder: Path) -> None:

@@ -41,29 +41,14 @@ def evaluate(
         Path | None,
         typer.Option(metavar="CSV", help="Seconds of every clip; by default, where its scores end."),
     ] = None,
-    protocol: Annotated[str, typer.Option(help="paper, or dcase2016.")] = "paper",
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="psds1, psds2, pauroc, event_f1, onset_f1, … Repeatable; the protocol's by default."
-        ),
-    ] = None,
+    protocol: options.Protocol = "paper",
+    metric: options.Metrics = None,
     engine: Annotated[
         str, typer.Option(help="effbench, or reference (sed_scores_eval, sed_eval).")
     ] = "effbench",
-    median_window: Annotated[
-        str | None,
-        typer.Option(
-            help="Median filter, instead of the protocol's: 9 (frames), 0.36s or 360ms; 1 for none."
-        ),
-    ] = None,
-    values: Annotated[
-        str | None,
-        typer.Option(help="What --scores are: probabilities or logits. By default, as all of them show."),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Threshold of decoded events, on the scale of the scores.")
-    ] = None,
+    median_window: options.MedianWindow = None,
+    values: options.Values = None,
+    threshold: options.EventThreshold = None,
     work: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),

@@ -62,6 +62,23 @@ Audio = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Folder of the audio, if it is not beside the tables.")
 ]
 
+Protocol = Annotated[str, typer.Option(help="paper, or dcase2016.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(help="psds1, psds2, pauroc, event_f1, onset_f1, … Repeatable; the protocol's by default."),
+]
+MedianWindow = Annotated[
+    str | None,
+    typer.Option(help="Median filter, instead of the protocol's: 9 (frames), 0.36s or 360ms; 1 for none."),
+]
+Values = Annotated[
+    str | None,
+    typer.Option(help="What the scores are: probabilities or logits. By default, as all of them show."),
+]
+EventThreshold = Annotated[
+    float | None, typer.Option(help="Threshold of decoded events, on the scale of the scores.")
+]
+
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto (a GPU if there is one).")]
 Precision = Annotated[str, typer.Option(help="fp32, tf32 (NVIDIA GPUs), bf16 or fp16.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")]

@@ -27,7 +27,9 @@ def list_scores(form: options.OutputFormat = Format.table) -> None:
 
     Example: effbench scores list --format csv
     """
-    kept = _kept()
+    from effbench.infer.score_files import kept_scores
+
+    kept = kept_scores()
     names = ("model", "checkpoint", "data", "split", "precision", "kept")
     write(
         [
@@ -52,12 +54,12 @@ def clear(
 
     Example: effbench scores clear results/scores/fmn10_audioset_eval_0123abcd
     """
-    from effbench.infer.score_files import ABOUT, ScoreFolder
+    from effbench.infer.score_files import ABOUT, ScoreFolder, kept_scores
 
     others = [folder for folder in folders or () if not (folder / ABOUT).is_file()]
     if others:
         raise UsageError(f"'{others[0]}' is not a folder of kept logits: 'effbench scores list' shows them")
-    kept = [ScoreFolder.open(folder) for folder in folders] if folders else _kept()
+    kept = [ScoreFolder.open(folder) for folder in folders] if folders else kept_scores()
     total = sum(folder.bytes for folder in kept)
     for folder in kept:
         with reporting_write_errors(folder.path):
@@ -67,10 +69,3 @@ def clear(
 
 def _folders(kept: list[ScoreFolder]) -> str:
     return f"{len(kept)} folder{'s' * (len(kept) != 1)}"
-
-
-def _kept() -> list[ScoreFolder]:
-    """Those under ``results/scores``."""
-    from effbench.infer.score_files import ABOUT, SCORES, ScoreFolder
-
-    return [ScoreFolder.open(about.parent) for about in sorted(SCORES.glob(f"*/{ABOUT}"))]

@@ -6,7 +6,8 @@ score needs weighted counts alone: nothing is detected, matched or sorted twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
@@ -42,16 +43,38 @@ class ClipBootstrap:
         return np.column_stack([np.ones(clips, np.int16), self.weights(clips)])
 
 
-def score_interval(value: float, replicates: np.ndarray, *, top: float = 1.0) -> Estimate:
-    """A score, 0 to ``top``, with the interval of as many standard deviations of its replicates as a normal
-    distribution needs; an interval of NaN where fewer than two replicates are defined.
+@dataclass(frozen=True)
+class ScoreEstimate(Estimate):
+    """A score whose interval comes of resampled clips; ``replicates`` (resamples,) are its values there, NaN
+    where it is not defined."""
+
+    replicates: np.ndarray = field(default_factory=lambda: np.zeros(0), compare=False, repr=False)
+
+
+def score_interval(
+    value: float, replicates: np.ndarray, *, bottom: float = 0.0, top: float = 1.0
+) -> ScoreEstimate:
+    """A score, ``bottom`` to ``top``, with the interval of as many standard deviations of its replicates as a
+    normal distribution needs; an interval of NaN where fewer than two replicates are defined.
 
     The spread of a hundred replicates is known well, their outer percentiles are not; and resamples repeat
     clips, which shifts rank scores a little, so that their own middle is not where the score is.
     Replicates that are NaN (a class that was not drawn) don't count.
     """
-    replicates = replicates[~np.isnan(replicates)]
-    if len(replicates) < 2 or np.isnan(value):
-        return Estimate(value)
-    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(np.std(replicates, ddof=1))
-    return Estimate(value, max(value - reach, 0.0), min(value + reach, top))
+    defined = replicates[~np.isnan(replicates)]
+    if len(defined) < 2 or np.isnan(value):
+        return ScoreEstimate(value, replicates=replicates)
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(np.std(defined, ddof=1))
+    return ScoreEstimate(value, max(value - reach, bottom), min(value + reach, top), replicates)
+
+
+def paired_difference(first: Estimate, second: Estimate) -> Estimate:
+    """The second score less the first, with the interval of its replicates: those of both on equal clips.
+
+    Both must come of one ``ClipBootstrap`` on the same clips; without replicates there is no interval.
+    """
+    difference = second.value - first.value
+    if not (isinstance(first, ScoreEstimate) and isinstance(second, ScoreEstimate)):
+        return Estimate(difference)
+    replicates = second.replicates - first.replicates
+    return score_interval(difference, replicates, bottom=-math.inf, top=math.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from effbench.evaluate.scoring import MetricResult
 from effbench.results.intervals import Estimate
@@ -25,6 +25,7 @@ class Evaluation(Shown):
         results: metric -> its result in full, PSD-ROC curves and all.
         conditions: what the values depend on.
         notes: what a reader of the values should know.
+        clip_names: the clips that were scored.
         origin: what was scored, as far as it is known: model, checkpoint, data, split.
     """
 
@@ -37,6 +38,7 @@ class Evaluation(Shown):
     results: Mapping[str, MetricResult]
     conditions: Mapping[str, object] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    clip_names: Sequence[str] = ()
     origin: Mapping[str, str | int | None] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -157,7 +159,8 @@ class ClassValues(Shown):
 
 
 def _in_unit(name: str, estimate: Estimate) -> dict[str, float | None]:
-    return {key: _plain(value) for key, value in asdict(in_unit(name, estimate)).items()}
+    shown = in_unit(name, estimate)
+    return {"value": _plain(shown.value), "low": _plain(shown.low), "high": _plain(shown.high)}
 
 
 def _plain(value: float) -> float | None:

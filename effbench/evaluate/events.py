@@ -98,6 +98,11 @@ class SegmentScore:
         """F1 of each class; NaN for one that is never active nor detected."""
         return self.f1.per_class
 
+    @property
+    def class_intervals(self) -> Mapping[str, Estimate]:
+        """The same with 95 % intervals; empty if not asked for."""
+        return self.f1.class_intervals
+
     def values(self) -> dict[str, Estimate]:
         """F1, its mean over classes, and the error rate under the names of their quantities."""
         error_rate = self.intervals.get("error_rate", Estimate(self.error_rate))

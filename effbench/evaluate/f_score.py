@@ -27,6 +27,7 @@ class FScore:
         per_class: F1 of each class; NaN for one that neither occurs nor is detected.
         intervals: 95 % bootstrap intervals over clips of ``micro``, ``macro`` and ``error_rate``; empty if
             not asked for.
+        class_intervals: the same of each class's F1.
         error_rate: substitutions, deletions and insertions per event; NaN for segments, which have their own.
     """
 
@@ -37,6 +38,7 @@ class FScore:
     recall: float
     per_class: Mapping[str, float]
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
+    class_intervals: Mapping[str, Estimate] = field(default_factory=dict, repr=False)
     error_rate: float = math.nan
 
     def values(self) -> dict[str, Estimate]:
@@ -109,6 +111,11 @@ class Counts:
             for kind, values in {"micro": micro, "macro": macro}.items()
             if bootstrap.resamples
         }
+        by_class = {
+            cls: score_interval(float(values[0]), values[1:])
+            for cls, values in zip(classes, per_class, strict=True)
+            if bootstrap.resamples and not np.isnan(values[0])
+        }
         return FScore(
             name=name,
             micro=float(micro[0]),
@@ -117,6 +124,7 @@ class Counts:
             recall=float(ratio(hits.sum(axis=0), truth.sum(axis=0))[0]),
             per_class=dict(zip(classes, per_class[:, 0].tolist(), strict=True)),
             intervals=intervals,
+            class_intervals=by_class,
         )
 
 

@@ -215,6 +215,7 @@ def evaluate_scores(
             *_notes(options.plan, inputs, len(scores), sorted(named.difference(classes))),
             *view.notes(),
         ),
+        clip_names=inputs.clips,
     )
 
 

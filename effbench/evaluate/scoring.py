@@ -40,6 +40,10 @@ class MetricResult(Protocol):
     def per_class(self) -> Mapping[str, float]:
         """Value of each class; NaN where it is not defined."""
 
+    @property
+    def class_intervals(self) -> Mapping[str, Estimate]:
+        """The same with 95 % intervals, of classes whose value is defined; empty if not asked for."""
+
     def values(self) -> dict[str, Estimate]:
         """Quantity -> value with its 95 % interval, as fractions; an interval of NaN where there is none."""
 

@@ -78,6 +78,12 @@ def read_scores(path: Path) -> ScoreSet:
     return _tables(_by_clip(path, files))
 
 
+def kept_scores(spec: str | None = None) -> list[ScoreFolder]:
+    """The folders of logits under ``SCORES``, of all models or of one."""
+    folders = [ScoreFolder.open(about.parent) for about in sorted(SCORES.glob(f"*/{ABOUT}"))]
+    return [folder for folder in folders if spec in (None, folder.made_by.get("model"))]
+
+
 def last_times(given: ScoreSet) -> dict[str, float]:
     """Where the scores of each clip end, in seconds."""
     if given.timestamps is not None:

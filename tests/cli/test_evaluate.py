@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from effbench.data.datasets import open_dataset
-from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
 from effbench.infer.score_files import ScoreFolder
+from tests.evaluate.scoring_jobs import write_scores
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +28,6 @@ def truth(dataset, tmp_path_factory):
     path = tmp_path_factory.mktemp("truth") / "truth.tsv"
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
     return path
-
-
-def write_scores(dataset, folder, noise):
-    """Tables of the ground truth, blurred by noise: what a good detector would say."""
-    opened = open_dataset(dataset, split="eval")
-    classes = sorted({event.label for clip in opened for event in clip.events})
-    generator = np.random.default_rng(0)
-    folder.mkdir()
-    for clip in opened:
-        active = encode_events(clip.events, classes).T
-        values = np.clip(active * 0.8 + 0.1 + noise * generator.standard_normal(active.shape), 0, 1)
-        bounds = np.round(np.arange(len(values) + 1) * 0.04, 6)
-        table = pd.DataFrame(values, columns=classes)
-        table.insert(0, "offset", bounds[1:])
-        table.insert(0, "onset", bounds[:-1])
-        table.to_csv(folder / f"{clip.id}.tsv", sep="\t", index=False)
 
 
 def test_model_on_data_is_scored_kept_and_goes_on(effbench, dataset, tmp_path):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
+
+from effbench.data.datasets import open_dataset
+from effbench.data.labels import encode_events
 
 
 @dataclass
@@ -83,3 +87,19 @@ def random_events(generator: np.random.Generator, seconds: float) -> list[tuple[
     if generator.random() < 0.1:
         edges[-1] += seconds
     return [(float(edges[2 * k]), float(edges[2 * k + 1])) for k in range(count)]
+
+
+def write_scores(dataset, folder, noise):
+    """Tables of the ground truth, blurred by noise: what a good detector would say."""
+    opened = open_dataset(dataset, split="eval")
+    classes = sorted({event.label for clip in opened for event in clip.events})
+    generator = np.random.default_rng(0)
+    folder.mkdir()
+    for clip in opened:
+        active = encode_events(clip.events, classes).T
+        values = np.clip(active * 0.8 + 0.1 + noise * generator.standard_normal(active.shape), 0, 1)
+        bounds = np.round(np.arange(len(values) + 1) * 0.04, 6)
+        table = pd.DataFrame(values, columns=classes)
+        table.insert(0, "offset", bounds[1:])
+        table.insert(0, "onset", bounds[:-1])
+        table.to_csv(folder / f"{clip.id}.tsv", sep="\t", index=False)
