@@ -41,6 +41,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="CSV", help="Seconds of every clip; by default, where its scores end."),
     ] = None,
+    confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Soft labels of the ground truth above this are events.")
+    ] = 0.5,
     protocol: options.Protocol = "paper",
     metric: options.Metrics = None,
     engine: Annotated[
@@ -100,6 +103,7 @@ def evaluate(
             scores=scores,
             ground_truth=ground_truth,
             durations=durations,
+            confidence=confidence,
             protocol=protocol,
             metrics=metric,
             engine=chosen,

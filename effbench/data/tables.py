@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import re
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from effbench.data.clip_names import TABLE_SUFFIXES, without_suffix
-from effbench.errors import DataError
+from effbench.errors import DataError, EffbenchWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,12 @@ class Header:
         if {"event_onset", "event_offset"} <= set(names):
             return [_SED_EVAL.get(name, name) for name in names]
         return names
+
+    def note_index(self) -> None:
+        """Say that columns that only number the rows are left out."""
+        if self.index:
+            message = "a column that only numbers the rows, as pandas writes it, is left out of the table"
+            warnings.warn(message, EffbenchWarning, stacklevel=3)
 
     @property
     def index(self) -> list[int]:
@@ -140,6 +147,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
         raise DataError(f"{path}: no column '{lacking[0]}'\nColumns: {', '.join(found.names)}")
     wanted = [column for column in (*columns, *optional) if column in found.names]
     require_once(path, [name for name in found.names if name in wanted])
+    found.note_index()
     places = [found.names.index(column) for column in wanted]
     width, numbers = len(found.names), []
     cells: list[list[str]] = [[] for _ in places]

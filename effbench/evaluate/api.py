@@ -12,17 +12,17 @@ from typing import Literal, get_args
 
 from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
-from effbench.data.durations import read_durations
-from effbench.data.ground_truth import read_ground_truth
+from effbench.data.ground_truth import SURE
 from effbench.data.vocabulary import require_shared, some_of
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
+from effbench.evaluate.given import read_given
 from effbench.evaluate.protocol import EvaluationOptions, Protocol, evaluate_scores
 from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
 from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer, output_classes
-from effbench.infer.score_files import SCORES, ScoreSet, ValueKind, last_times, read_scores
+from effbench.infer.score_files import SCORES, ScoreSet, ValueKind
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
 from effbench.models.chosen import ChosenModel, choose_model
@@ -46,6 +46,7 @@ def evaluate(
     scores: str | Path | None = None,
     ground_truth: str | Path | None = None,
     durations: str | Path | None = None,
+    confidence: float = SURE,
     protocol: str = "paper",
     metrics: Sequence[str] | None = None,
     engine: Engine = "effbench",
@@ -74,6 +75,7 @@ def evaluate(
         scores: files instead of a model: a folder of tables, one table, or a folder of a model's logits.
         ground_truth: table of events that belong to these scores, DESED's or AudioSet-strong's.
         durations: table of their clips' seconds; by default, clips end where their scores do.
+        confidence: above which soft labels, events with a column of that name, are events.
         protocol: ``paper`` or ``dcase2016``.
         metrics: ``psds1``, ``psds2``, ``pauroc``, ``event_f1``, …; the protocol's own by default.
         engine: ``reference`` has sed_scores_eval and sed_eval compute the scores, without intervals.
@@ -135,8 +137,9 @@ def evaluate(
         else:
             assert scores is not None
             assert ground_truth is not None
-            given_scores, truth = read_scores(Path(scores)), read_ground_truth(Path(ground_truth))
-            seconds = last_times(given_scores) if durations is None else read_durations(Path(durations))
+            table = None if durations is None else Path(durations)
+            given_files = read_given(Path(scores), Path(ground_truth), table, confidence=confidence)
+            given_scores, truth, seconds = given_files.scores, given_files.ground_truth, given_files.durations
             origin = {"data": Path(ground_truth).name, "model": str(scores)}
         evaluation = evaluate_scores(
             given_scores.scores,

@@ -108,6 +108,7 @@ def _read_text(path: Path, heads: Header) -> pd.DataFrame:
     except Exception as error:  # every reader has its own kinds of errors; all mean that the file is bad
         _require_numbers(path, heads, places)
         raise DataError(f"{path} can't be read: {' '.join(str(error).split())[:200]}") from None
+    heads.note_index()
     for place in heads.index:
         _require_index(path, table.column(keys[place]).slice(0, 1000).to_pylist())
     frame: pd.DataFrame = table.select([keys[place] for place in places]).rename_columns(columns).to_pandas()

@@ -1,0 +1,174 @@
+"""Scores, events and durations from anybody's files, fitted to one another: names of clips and of classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from effbench.data.clip_names import match_names, nearest_names
+from effbench.data.durations import read_durations
+from effbench.data.ground_truth import SURE, read_ground_truth
+from effbench.data.vocabulary import mid_names, some_of
+from effbench.errors import DataError, EffbenchWarning
+from effbench.infer.score_files import ScoreSet, last_times, read_scores
+
+Value = TypeVar("Value")
+_Events = list[tuple[float, float, str]]
+#: Times or durations this many times as long as they can be are in another unit.
+_OTHER_UNIT = 50.0
+
+
+@dataclass(frozen=True)
+class GivenFiles:
+    """What is to be scored; clips are named as in the scores, classes as well.
+
+    Attributes:
+        scores: of every clip.
+        ground_truth: events of clips, of those without scores, too.
+        durations: seconds of every clip.
+    """
+
+    scores: ScoreSet
+    ground_truth: dict[str, _Events]
+    durations: dict[str, float]
+
+
+def read_given(
+    scores: Path, ground_truth: Path, durations: Path | None = None, *, confidence: float = SURE
+) -> GivenFiles:
+    """Read what is to be scored. What was assumed is said in notes (``EffbenchWarning``).
+
+    Args:
+        scores: as ``read_scores``.
+        ground_truth, confidence: as ``read_ground_truth``.
+        durations: table of seconds; by default, clips end where their scores do.
+
+    Raises:
+        DataError: a file that can't be read; names or classes of one that are not those of the other.
+        UsageError: no scores there.
+    """
+    given = read_scores(scores)
+    truth = _fit_classes(read_ground_truth(ground_truth, confidence=confidence), given.classes)
+    truth = _fit_clips(truth, given.scores, f"events ({ground_truth})")
+    _note_without_events(given.scores.keys() - truth.keys(), given.scores, truth)
+    if durations is None:
+        seconds = last_times(given)
+    else:
+        seconds = _fit_clips(read_durations(durations), given.scores, f"durations ({durations})")
+        _check_unit(seconds, given, durations)
+    _check_times(truth, seconds, ground_truth)
+    return GivenFiles(given, truth, seconds)
+
+
+def _note(message: str) -> None:
+    warnings.warn(message, EffbenchWarning, stacklevel=3)
+
+
+def _fit_clips(given: Mapping[str, Value], clips: Collection[str], what: str) -> dict[str, Value]:
+    """By the scores' names of the clips; names of no clip stay, if there are others."""
+    matched = match_names(given, clips)
+    if matched.ambiguous:
+        name = matched.ambiguous[0]
+        raise DataError(f"{what}: '{name}' may be several clips of the scores: {nearest_names(name, clips)}")
+    for rule in matched.rules:
+        _note(f"{what}: {rule}")
+    doubled = [clip for clip, count in Counter(matched.clip_of.values()).items() if count > 1]
+    if doubled:
+        names = [name for name, clip in matched.clip_of.items() if clip == doubled[0]]
+        raise DataError(f"{what}: several names of one clip of the scores, '{doubled[0]}': {some_of(names)}")
+    if matched.unmatched:
+        name = matched.unmatched[0]
+        missing = f"{what}: {len(matched.unmatched):,} of {len(given):,} clips have no scores: '{name}', "
+        near = f"nearest are {nearest_names(name, clips)}"
+        if not matched.clip_of:
+            raise DataError(f"{what} and scores have no clip in common: '{name}' here, {near} there")
+        _note(missing + near)
+    return {matched.clip_of.get(name, name): value for name, value in given.items()}
+
+
+def _note_without_events(
+    lacking: Collection[str], clips: Collection[str], truth: Mapping[str, _Events]
+) -> None:
+    if lacking:
+        name = min(lacking)
+        near = nearest_names(name, truth)
+        _note(
+            f"{len(lacking):,} of {len(clips):,} clips with scores are not in the ground truth: "
+            f"'{name}', nearest are {near}"
+        )
+
+
+def _fit_classes(truth: Mapping[str, _Events], classes: Sequence[str]) -> dict[str, _Events]:
+    """Events by the scores' names of their classes; AudioSet's ids and names of classes are the same."""
+    counts = Counter(label for events in truth.values() for *_, label in events)
+    name_of = mid_names()
+    by_name = {name_of[name]: name for name in classes if name in name_of}
+    known = set(classes)
+    called: dict[str, str] = {}
+    for label in counts.keys() - known:
+        candidate = by_name.get(label, name_of.get(label))
+        if candidate in known:
+            called[label] = candidate
+    if called:
+        label = min(called)
+        _note(f"classes by AudioSet's ids and by their names are the same ('{label}' is '{called[label]}')")
+    unknown = sorted(counts.keys() - known - called.keys())
+    _check_unknown(unknown, counts, classes)
+    return {
+        clip: [(onset, offset, called.get(label, label)) for onset, offset, label in events]
+        for clip, events in truth.items()
+    }
+
+
+def _check_unknown(unknown: Sequence[str], counts: Mapping[str, int], classes: Sequence[str]) -> None:
+    """Say which labels may be meant as classes; raise ``DataError`` where they are, or are most events'."""
+    alike = {name.casefold(): name for name in classes}
+    for label in unknown:
+        if label.casefold() in alike:
+            other = alike[label.casefold()]
+            raise DataError(f"events of '{label}', scores of '{other}': write the class alike in both")
+    left_out, total = sum(counts[label] for label in unknown), sum(counts.values())
+    near = {label: get_close_matches(label, classes, n=1, cutoff=0.8) for label in unknown}
+    meant = "; ".join(f"is '{label}' the class '{found[0]}'?" for label, found in near.items() if found)
+    if 2 * left_out > total:
+        raise DataError(
+            f"{left_out:,} of {total:,} events are of classes without scores: {some_of(unknown)}\n"
+            f"Scores are of {some_of(classes)}{f'; {meant}' if meant else ''}"
+        )
+    if meant:
+        _note(meant)
+
+
+def _check_times(truth: Mapping[str, _Events], seconds: Mapping[str, float], path: Path) -> None:
+    """Say which events begin after the end of their clip; raise ``DataError`` if most do."""
+    known = [(clip, event) for clip, events in truth.items() if clip in seconds for event in events]
+    past = [(clip, event) for clip, event in known if event[0] >= seconds[clip]]
+    if past:
+        clip, (onset, offset, label) = past[0]
+        counted = f"{path}: {len(past):,} of {len(known):,} events begin after the end of their clip"
+        first = f"'{label}' from {onset:g} to {offset:g} s in '{clip}', which ends at {seconds[clip]:g} s"
+        if 2 * len(past) > len(known):
+            raise DataError(f"{counted}: {first}\nTimes are in seconds, not milliseconds or frames.")
+        _note(f"{counted}: {first}")
+
+
+def _check_unit(seconds: Mapping[str, float], given: ScoreSet, path: Path) -> None:
+    """Raise ``DataError`` where durations and the ends of scores are in different units."""
+    first = ScoreSet(_first(given.scores), given.classes, given.timestamps, given.values)
+    for clip, end in last_times(first).items():
+        ratio = seconds.get(clip, end) / end
+        if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
+            raise DataError(
+                f"{path}: clip '{clip}' lasts {seconds[clip]:g} s, and its scores end at {end:g} s\n"
+                "Durations, onsets and offsets are in seconds."
+            )
+
+
+def _first(scores: Mapping[str, Value], count: int = 10) -> dict[str, Value]:
+    return {clip: scores[clip] for clip in islice(scores, count)}

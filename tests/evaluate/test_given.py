@@ -1,0 +1,122 @@
+"""Scores, events and durations from files that name clips, classes and times in ways of their own."""
+
+import json
+
+import pytest
+
+SCORES = "onset\toffset\tDog\tCat\n" + "".join(
+    f"{second}\t{second + 1}\t{0.9 if 2 <= second < 4 else 0.1}\t0.1\n" for second in range(10)
+)
+HEAD = "filename\tonset\toffset\tevent_label\n"
+
+
+@pytest.fixture
+def score(effbench, tmp_path):
+    """Writes scores of some clips, a ground truth and durations, and evaluates them."""
+
+    def run(truth, *options, clips=("a",), scores=SCORES, durations=None):
+        for clip in clips:
+            path = tmp_path / "scores" / f"{clip}.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(scores)
+        (tmp_path / "truth.tsv").write_text(truth)
+        if durations:
+            (tmp_path / "durations.csv").write_text(durations)
+            options += ("--durations", "durations.csv")
+        where = ("--scores", "scores", "--ground-truth", "truth.tsv")
+        return effbench(
+            "evaluate", *where, "--metric", "event_f1", "--median-window", 1, "--format", "json", *options
+        )
+
+    return run
+
+
+def f1(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["values"]["event_f1"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "clips", "told"),
+    [
+        (HEAD + "a.wav\t2\t4\tDog\n", ("a.wav",), ""),
+        (HEAD + "x/a.wav\t2\t4\tDog\ny/a.wav\t2\t4\tDog\n", ("x/a", "y/a"), ""),
+        (HEAD + "audio/x/a.wav\t2\t4\tDog\naudio/y/a.wav\t2\t4\tDog\n", ("x/a", "y/a"), "folders"),
+        (HEAD + "Cafe\u0301.wav\t2\t4\tDog\n", ("Caf\u00e9",), "composed"),
+        (HEAD + "abcdefghijk.wav\t2\t4\tDog\n", ("Yabcdefghijk_30.000_40.000",), "'abcdefghijk' is"),
+        (HEAD + "a.wav\t2\t4\t/m/0bt9lr\n", ("a",), "('/m/0bt9lr' is 'Dog')"),
+        (
+            HEAD + "a.wav\t2\t4\tDog\n",
+            ("a", "b"),
+            "1 of 2 clips with scores are not in the ground truth: 'b'",
+        ),
+        (
+            HEAD + "a.wav\t2\t4\tDog\na.wav\t12\t13\tCat\na.wav\t4\t5\tCow\n",
+            ("a",),
+            "1 of 3 events begin after",
+        ),
+        ("\t" + HEAD + "0\ta.wav\t2\t4\tDog\n", ("a",), "only numbers the rows"),
+    ],
+)
+def test_what_is_understood_is_scored_and_said(score, truth, clips, told):
+    done = score(truth, clips=clips)
+    assert f1(done) == (100 if "Cat" not in truth else pytest.approx(66.67, abs=0.1))
+    assert told in done.stderr
+
+
+def test_soft_labels_above_the_given_confidence_are_events(score):
+    truth = HEAD.replace("\n", "\tconfidence\n") + "a.wav\t2\t4\tDog\t0.4\na.wav\t5\t6\tDog\t0.2\n"
+    assert f1(score(truth, "--confidence", 0.3)) == 100
+    done = score(truth)
+    assert done.returncode
+    assert "0 of 2 labels above 0.5 are events" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("truth", "told"),
+    [
+        (HEAD + "other.wav\t2\t4\tDog\n", "no clip in common: 'other' here, nearest are 'a' there"),
+        (HEAD + "a.wav\t2\t4\tdog\n", "events of 'dog', scores of 'Dog'"),
+        (HEAD + "a.wav\t2\t4\tDogs\na.wav\t2\t4\tDog\na.wav\t6\t7\tDogs\n", "is 'Dogs' the class 'Dog'?"),
+        (HEAD + "a.wav\t2000\t4000\tDog\n", "Times are in seconds, not milliseconds"),
+        (HEAD + "a.wav\t2\t4\tDog\nb.wav\t2\t4\tDog\n", "1 of 2 clips have no scores: 'b', nearest are 'a'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_words(score, truth, told):
+    done = score(truth)
+    assert done.returncode
+    assert told in done.stderr
+
+
+def test_durations_in_another_unit_are_refused(score):
+    done = score(HEAD + "a.wav\t2\t4\tDog\n", durations="filename,duration\na.wav,10000\n")
+    assert done.returncode == 1
+    assert "clip 'a' lasts 10000 s, and its scores end at 10 s" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        (SCORES.replace("0.9", "high", 1), "a.tsv, line 4: 'high' is not a number under 'Dog'"),
+        (SCORES.replace("0.9", "0,9", 1), "Decimals are written with a point"),
+        (SCORES.replace("0.9", "", 1), "a.tsv, line 4: there is nothing under 'Dog'"),
+        (SCORES.replace("\t0.1\n", "\n", 1), "a.tsv, line 2: 3 cells under 4 heads"),
+        (SCORES.replace("Cat", "Dog"), "a.tsv, line 1: the column 'Dog' is there twice"),
+        (SCORES.replace("Cat", "filename"), "a.tsv, line 1: a column 'filename'"),
+        (HEAD + "a.wav\t2\t4\tDog\n", "a.tsv is a list of events (it has a column 'event_label')"),
+        ("", "a.tsv is not a table of frame scores: it is empty"),
+        (SCORES.replace("2\t3", "two\t3"), "a.tsv, line 4: 'two' is not a number under 'onset'"),
+    ],
+)
+def test_tables_that_are_no_scores_are_refused_by_line(score, scores, told):
+    done = score(HEAD + "a.wav\t2\t4\tDog\n", scores=scores)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
+def test_two_files_of_one_clip_are_refused(score, tmp_path):
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "scores" / "a.csv").write_text(SCORES.replace("\t", ","))
+    done = score(HEAD + "a.wav\t2\t4\tDog\n")
+    assert done.returncode == 1
+    assert "two files of one clip, 'a'" in done.stderr
