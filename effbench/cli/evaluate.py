@@ -13,6 +13,7 @@ from effbench.cli.progress import counting
 from effbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from effbench.data.ground_truth import OnProblem
     from effbench.evaluate.api import KeepScores
     from effbench.evaluate.evaluation import Evaluation
     from effbench.evaluate.protocol import EvaluationOptions
@@ -52,6 +53,7 @@ def evaluate(
     median_window: options.MedianWindow = None,
     values: options.Values = None,
     threshold: options.EventThreshold = None,
+    on_problem: options.OddEvents = None,
     work: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),
@@ -110,6 +112,7 @@ def evaluate(
             median_window=median_window,
             threshold=threshold,
             values=cast("ValueKind | None", values),
+            on_problem=cast("OnProblem | None", on_problem),
             device=device,
             precision=precision,
             batch_size=batch_size,

@@ -75,6 +75,13 @@ Values = Annotated[
     str | None,
     typer.Option(help="What the scores are: probabilities or logits. By default, as all of them show."),
 ]
+OddEvents = Annotated[
+    str | None,
+    typer.Option(
+        help="Of events that can't be, have no length, are given twice or overlap: error (refuse all) or "
+        "drop (but overlapping ones). By default, each score counts what it can."
+    ),
+]
 EventThreshold = Annotated[
     float | None, typer.Option(help="Threshold of decoded events, on the scale of the scores.")
 ]

@@ -158,7 +158,7 @@ class DataSet(Sequence[Clip], Shown):
         )
 
     def ground_truth(self) -> dict[str, list[tuple[float, float, str]]]:
-        """Merged events of every clip, as the scores take them."""
+        """Events of every clip, as the scores take them."""
         return self.events.ground_truth(self.ids)
 
     def durations(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -17,11 +17,13 @@ from effbench.data.column_names import AUDIOSET, DESED, mend_columns
 from effbench.data.labels import EventTable
 from effbench.data.tables import NOTHING, header, read_table, table_rows
 from effbench.data.vocabulary import mid_names
-from effbench.errors import DataError, EffbenchWarning
+from effbench.errors import DataError, EffbenchWarning, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: What is done about events that can't be, or that are odd.
+OnProblem = Literal["error", "drop"]
 #: Confidence above which a soft label is an event.
 SURE = 0.5
 _COLUMNS = ("name", "onset", "offset", "label")
@@ -37,16 +39,17 @@ class StrongTable:
     problems: Sequence[Problem] = ()
 
 
-def read_desed(path: Path, *, confidence: float = SURE) -> StrongTable:
+def read_desed(path: Path, *, confidence: float = SURE, instants: bool = False) -> StrongTable:
     """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events.
 
     Of soft labels, with a column ``confidence``, those above that of the argument are events; a note says so.
+    Events without length are kept as ``instants``, or else are problems.
     """
     rows = _read(path, DESED)
-    return _checked(path, rows, name_clips(rows["name"]), {}, confidence)
+    return _checked(path, rows, name_clips(rows["name"]), {}, confidence, instants=instants)
 
 
-def read_audioset(path: Path, *, confidence: float = SURE) -> StrongTable:
+def read_audioset(path: Path, *, confidence: float = SURE, instants: bool = False) -> StrongTable:
     """A table ``segment_id start_time_seconds end_time_seconds label``; clips are ``Y`` and the YouTube id.
 
     Labels are ids of the ontology. Their names are those of the class lists, or of a table beside this one
@@ -55,7 +58,7 @@ def read_audioset(path: Path, *, confidence: float = SURE) -> StrongTable:
     """
     rows = _read(path, AUDIOSET)
     clips = {segment: audioset_clip(segment) for segment in rows["name"].unique()}
-    return _checked(path, rows, clips, _names(path.parent), confidence)
+    return _checked(path, rows, clips, _names(path.parent), confidence, instants=instants)
 
 
 def audioset_clip(segment: str) -> str:
@@ -65,29 +68,47 @@ def audioset_clip(segment: str) -> str:
     return name if name == segment and re.fullmatch(r"Y[\w-]{11}", name) else f"Y{name}"
 
 
-def read_ground_truth(path: Path, *, confidence: float = SURE) -> dict[str, list[tuple[float, float, str]]]:
-    """Merged events of every clip of either kind of table.
+def read_ground_truth(
+    path: Path, *, confidence: float = SURE, on_problem: OnProblem | None = None
+) -> dict[str, list[tuple[float, float, str]]]:
+    """Events of every clip of either kind of table.
 
     Args:
         path: the table.
         confidence: above which soft labels, with a column of that name, are events.
+        on_problem: ``drop`` leaves out rows that are no events, and says so; ``error`` refuses events without
+            length, too.
 
     Raises:
         DataError: the table can't be read, has other columns, or a row with impossible times or no label.
     """
     columns = set(header(path)[1])
     if set(DESED) <= columns:
-        table = read_desed(path, confidence=confidence)
+        table = read_desed(path, confidence=confidence, instants=on_problem is None)
     elif set(AUDIOSET) <= columns:
-        table = read_audioset(path, confidence=confidence)
+        table = read_audioset(path, confidence=confidence, instants=on_problem is None)
     else:
         expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
         found = f"Columns are {', '.join(sorted(columns))}; expected {expected}."
         raise DataError(mend_columns(path) or f"{path} is not a table of events\n{found}")
     if table.problems:
-        first = table.problems[0]
-        raise DataError(f"{first.detail}: {first.kind} ({len(table.problems)} bad rows in {path})")
+        message = bad_rows(table.problems, path)
+        if on_problem != "drop":
+            raise DataError(message)
+        warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
     return table.events.ground_truth(sorted(table.clips))
+
+
+def bad_rows(problems: Sequence[Problem], path: Path) -> str:
+    """How many rows of a table are no events, and what is wrong with the first."""
+    count = "1 bad row" if len(problems) == 1 else f"{len(problems):,} bad rows"
+    return f"{problems[0].detail}: {problems[0].kind} ({count} in {path})"
+
+
+def check_on_problem(on_problem: str | None) -> None:
+    """A ``UsageError`` unless there is such a way to deal with problems."""
+    if on_problem is not None and on_problem not in get_args(OnProblem):
+        raise UsageError(f"problems of events are an error or dropped (error, drop), not '{on_problem}'")
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -96,7 +117,13 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _checked(
-    path: Path, table: pd.DataFrame, clip_of: Mapping[str, str], names: Mapping[str, str], confidence: float
+    path: Path,
+    table: pd.DataFrame,
+    clip_of: Mapping[str, str],
+    names: Mapping[str, str],
+    confidence: float,
+    *,
+    instants: bool,
 ) -> StrongTable:
     import pandas as pd
 
@@ -118,6 +145,8 @@ def _checked(
     times = rows[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
     finite = np.isfinite(times).all(axis=1)
     ordered = times["onset"] < times["offset"]
+    if instants:
+        ordered |= times["onset"] == times["offset"]
     usable = finite & ordered & (times["onset"] >= 0)
     for line, clip, onset, offset in rows.loc[~usable, ["clip", "onset", "offset"]].itertuples(name=None):
         kind = "event starts before the clip" if ordered[line] else "onset is not before offset"

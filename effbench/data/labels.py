@@ -75,8 +75,8 @@ class EventTable:
         return tuple(Event(onset, offset, self.labels[code]) for onset, offset, code in columns)
 
     def ground_truth(self, clips: Iterable[str]) -> dict[str, list[tuple[float, float, str]]]:
-        """Merged events of some clips, as the scores take them: onset, offset, label."""
-        return {clip: [(*event,) for event in merge_events(self.of(clip))] for clip in clips}
+        """Events of some clips, as the scores take them: onset, offset, label."""
+        return {clip: [(*event,) for event in self.of(clip)] for clip in clips}
 
     def count(self, clips: Iterable[str]) -> int:
         """How many events some clips have."""

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
-from effbench.data.ground_truth import SURE
+from effbench.data.ground_truth import SURE, OnProblem, bad_rows
 from effbench.data.vocabulary import require_shared, some_of
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
@@ -53,6 +53,7 @@ def evaluate(
     median_window: int | str | None = None,
     threshold: float | None = None,
     values: ValueKind | None = None,
+    on_problem: OnProblem | None = None,
     device: str = "cpu",
     precision: str = "fp32",
     batch_size: int | None = None,
@@ -83,6 +84,9 @@ def evaluate(
         threshold: for scores of events, on the scale of the scores, instead of the protocol's.
         values: what the scores of files are, ``probabilities`` or ``logits``; by default, logits if any is
             more than 0.01 below 0 or above 1, -inf apart.
+        on_problem: of events without length, given twice or overlapping others of their class, F-scores count
+            each, PSDS and pAUROC the union, and rows of tables that are no events are refused; ``error``
+            refuses all these, ``drop`` leaves out all but overlapping ones.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
@@ -112,7 +116,7 @@ def evaluate(
         )
     if values is not None and own:
         raise UsageError("what a model gives is known: only the scores of files are said to be of some kind")
-    plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values).plan
+    plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values, on_problem).plan
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
         if model is not None and data is not None:
@@ -130,7 +134,7 @@ def evaluate(
             else:
                 folder = Path(work or _default_folder(chosen, where, dataset.split, inference, kept))
                 origin["scores"] = str(folder)
-            truth = dataset.ground_truth()
+            truth = _usable_events(dataset, on_problem)
             _check_classes(dataset, truth, output_classes(chosen, dataset), plan)
             given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
@@ -138,7 +142,9 @@ def evaluate(
             assert scores is not None
             assert ground_truth is not None
             table = None if durations is None else Path(durations)
-            given_files = read_given(Path(scores), Path(ground_truth), table, confidence=confidence)
+            given_files = read_given(
+                Path(scores), Path(ground_truth), table, confidence=confidence, on_problem=on_problem
+            )
             given_scores, truth, seconds = given_files.scores, given_files.ground_truth, given_files.durations
             origin = {"data": Path(ground_truth).name, "model": str(scores)}
         evaluation = evaluate_scores(
@@ -153,6 +159,7 @@ def evaluate(
             timestamps=given_scores.timestamps,
             median_window=median_window,
             threshold=threshold,
+            on_problem=on_problem,
         )
         if results is not None:
             conditions = {key: value for key, value in origin.items() if key not in ("model", "scores")}
@@ -169,6 +176,16 @@ def _dataset(
     if layout or split or audio:
         raise UsageError("an open data set has its layout, split and audio already")
     return data
+
+
+def _usable_events(dataset: DataSet, on_problem: OnProblem | None) -> GroundTruth:
+    """Events of the data set, which leaves out rows of its tables that are none; says so, or raises."""
+    if bad := [problem for problem in dataset.problems if problem.fatal]:
+        message = bad_rows(bad, dataset.path)
+        if on_problem == "error":
+            raise DataError(message)
+        warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
+    return dataset.ground_truth()
 
 
 def _kind_of(scores: ScoreSet, declared: ValueKind | None) -> ValueKind | None:

@@ -17,7 +17,7 @@ from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.f_score import Counts, DetectionInputs, FScore, error_interval, ratio
 from effbench.evaluate.reference import score_by_sed_eval
 from effbench.evaluate.scoring import Metric, Scoring
-from effbench.evaluate.scoring_inputs import Events, GroundTruth, indices
+from effbench.evaluate.scoring_inputs import Events, GroundTruth, indices, rounded
 from effbench.results.intervals import Estimate
 
 
@@ -157,10 +157,12 @@ class EventCollars:
     def _matched(self, truth: Events, detected: Events, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Events with a partner in the largest matching; each may have those from ``first`` to ``stop``."""
         event, detection = indices(first, stop)
-        close = np.abs(truth.onset[event] - detected.onset[detection]) <= self.onset
+        off = np.abs(truth.onset[event] - detected.onset[detection])
+        close = rounded(off - self.onset) <= 0
         if self.offset is not None:
             reach = np.maximum(self.offset, self.offset_ratio * (truth.offset[event] - truth.onset[event]))
-            close &= np.abs(truth.offset[event] - detected.offset[detection]) <= reach
+            off = np.abs(truth.offset[event] - detected.offset[detection])
+            close &= rounded(off - reach) <= 0
         graph = coo_array(
             (np.ones(int(close.sum()), np.int8), (event[close], detection[close])),
             shape=(len(truth), len(detected)),
@@ -217,8 +219,8 @@ class SegmentParameters:
 
     def _active(self, events: Events) -> np.ndarray:
         """Clip, segment and class (n, 3) of every segment with activity, each once."""
-        start = np.floor(events.onset / self.seconds).astype(np.int64)
-        event, segment = indices(start, np.ceil(events.offset / self.seconds).astype(np.int64))
+        start = np.floor(rounded(events.onset / self.seconds)).astype(np.int64)
+        event, segment = indices(start, np.ceil(rounded(events.offset / self.seconds)).astype(np.int64))
         return np.unique(np.stack([events.clip[event], segment, events.class_index[event]], axis=1), axis=0)
 
 

@@ -21,10 +21,10 @@ class FScore:
     Attributes:
         name: of the quantity, such as ``event_f1``.
         micro: F1 of all events, or active segments, together.
-        macro: mean of the classes' F1.
+        macro: mean of the F1 of the classes that occur.
         precision: of all together; NaN if nothing was detected.
         recall: of all together.
-        per_class: F1 of each class; NaN for one that neither occurs nor is detected.
+        per_class: F1 of each class; NaN for one that does not occur.
         intervals: 95 % bootstrap intervals over clips of ``micro``, ``macro`` and ``error_rate``; empty if
             not asked for.
         class_intervals: the same of each class's F1.
@@ -102,7 +102,7 @@ class Counts:
         """F1 of all clips, and intervals over them."""
         weights = bootstrap.weights_after_ones(len(self.hits))
         hits, truth, detected = (part.T @ weights for part in (self.hits, self.truth, self.detected))
-        per_class = ratio(2 * hits, truth + detected)
+        per_class = np.where(truth > 0, ratio(2 * hits, truth + detected), np.nan)
         micro = ratio(2 * hits.sum(axis=0), truth.sum(axis=0) + detected.sum(axis=0))
         defined = ~np.isnan(per_class)
         macro = ratio(np.where(defined, per_class, 0.0).sum(axis=0), defined.sum(axis=0))

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from effbench.data.clip_names import match_names, nearest_names
 from effbench.data.durations import read_durations
-from effbench.data.ground_truth import SURE, read_ground_truth
+from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
 from effbench.data.vocabulary import mid_names, some_of
 from effbench.errors import DataError, EffbenchWarning
 from effbench.infer.score_files import ScoreSet, last_times, read_scores
@@ -40,13 +40,18 @@ class GivenFiles:
 
 
 def read_given(
-    scores: Path, ground_truth: Path, durations: Path | None = None, *, confidence: float = SURE
+    scores: Path,
+    ground_truth: Path,
+    durations: Path | None = None,
+    *,
+    confidence: float = SURE,
+    on_problem: OnProblem | None = None,
 ) -> GivenFiles:
     """Read what is to be scored. What was assumed is said in notes (``EffbenchWarning``).
 
     Args:
         scores: as ``read_scores``.
-        ground_truth, confidence: as ``read_ground_truth``.
+        ground_truth, confidence, on_problem: as ``read_ground_truth``.
         durations: table of seconds; by default, clips end where their scores do.
 
     Raises:
@@ -54,7 +59,8 @@ def read_given(
         UsageError: no scores there.
     """
     given = read_scores(scores)
-    truth = _fit_classes(read_ground_truth(ground_truth, confidence=confidence), given.classes)
+    events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem)
+    truth = _fit_classes(events, given.classes)
     truth = _fit_clips(truth, given.scores, f"events ({ground_truth})")
     _note_without_events(given.scores.keys() - truth.keys(), given.scores, truth)
     if durations is None:

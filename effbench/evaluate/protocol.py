@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from effbench.data.ground_truth import OnProblem, check_on_problem
 from effbench.data.vocabulary import some_of
 from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
@@ -15,6 +16,7 @@ from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.events import EventCollars, SegmentParameters
 from effbench.evaluate.filtered_scores import FilteredScores
 from effbench.evaluate.median import MedianWindow
+from effbench.evaluate.odd_events import sort_out
 from effbench.evaluate.pauroc import PaurocParameters
 from effbench.evaluate.psds.criteria import Criteria
 from effbench.evaluate.psds.score import PsdsParameters
@@ -87,6 +89,7 @@ class EvaluationOptions:
     median_window: int | str | None = None
     threshold: float | None = None
     values: ValueKind | None = None
+    on_problem: OnProblem | None = None
 
     def __post_init__(self) -> None:
         _check_name("protocol", self.protocol, PROTOCOLS)
@@ -94,6 +97,7 @@ class EvaluationOptions:
             _check_name("metric", name, METRICS)
         check_engine(self.engine)
         check_value_kind(self.values)
+        check_on_problem(self.on_problem)
         _ = self.window
         if self.threshold is not None and math.isnan(self.threshold):
             raise UsageError("a threshold is a number on the scale of the scores, not nan")
@@ -145,6 +149,7 @@ def evaluate_scores(
     timestamps: Timestamps = None,
     median_window: int | str | None = None,
     threshold: float | None = None,
+    on_problem: OnProblem | None = None,
     resamples: int = CLIP_RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
@@ -166,6 +171,8 @@ def evaluate_scores(
         timestamps: boundaries of the frames instead (``effbench.psds1``).
         median_window: frames (9) or a time (``"0.36s"``, ``"360ms"``), instead of the protocol's.
         threshold: on the scale of the scores, instead of the protocol's.
+        on_problem: of events without length, given twice or overlapping others of their class, F-scores count
+            each, PSDS and pAUROC the union; ``error`` refuses all these, ``drop`` leaves out the former two.
         resamples: bootstrap resamples of the clips for the intervals; 0 for none.
         seed: of the resampling.
 
@@ -173,7 +180,8 @@ def evaluate_scores(
         UsageError: an unknown protocol or metric, inputs that don't fit together, NaN among the scores, or
             frames of different lengths where they are filtered.
     """
-    options = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values)
+    options = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values, on_problem)
+    ground_truth, odd = sort_out(ground_truth, on_problem)
     seen = ValueRange(values)
     view = FilteredScores(
         source=scores,
@@ -214,6 +222,7 @@ def evaluate_scores(
         notes=(
             *_notes(options.plan, inputs, len(scores), sorted(named.difference(classes))),
             *view.notes(),
+            *odd,
         ),
         clip_names=inputs.clips,
     )

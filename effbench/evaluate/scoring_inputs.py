@@ -53,7 +53,7 @@ class ScoringInputs:
     """What was predicted and what was there, for one set of clips.
 
     ``effbench.psds1`` documents the attributes. Events of one class that overlap or touch in a clip count as
-    one; durations of clips without scores are ignored.
+    one, and those without length not at all; durations of clips without scores are ignored.
 
     Raises:
         UsageError: when it is made, naming the clip, class or event that does not fit.
@@ -187,6 +187,8 @@ def collect_events(
 ) -> Events:
     """Events of all clips as arrays; unless told not to, merges those of one class that overlap or touch.
 
+    Merged events leave out those without length.
+
     Raises:
         UsageError: an event of another class than these, or one that ends before it begins.
     """
@@ -194,7 +196,7 @@ def collect_events(
     rows: list[tuple[int, int, float, float]] = []
     for number, clip in enumerate(clips):
         events = [_checked(event, clip, index) for event in ground_truth[clip]]
-        kept = merge_events(events) if merge else events
+        kept = merge_events(event for event in events if event.onset < event.offset) if merge else events
         rows.extend(sorted((number, index[event.label], event.onset, event.offset) for event in kept))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return Events(table[:, 0].astype(np.int64), table[:, 1].astype(np.int16), table[:, 2], table[:, 3])
@@ -207,6 +209,6 @@ def _checked(event: tuple[float, float, str], clip: str, index: Mapping[str, int
             f"clip '{clip}' has an event of class '{name}', which is not among the {len(index)} classes; "
             "drop it, or add a score column for it"
         )
-    if not (np.isfinite(onset) and np.isfinite(offset) and onset < offset):
+    if not (np.isfinite(onset) and np.isfinite(offset) and onset <= offset):
         raise UsageError(f"clip '{clip}' has an event of class '{name}' from {onset} to {offset} s")
     return Event(onset, offset, name)

@@ -24,7 +24,8 @@ def test_ground_truth_in_both_layouts(written):
     desed = written(
         DESED + "x/a.wav\t0.0\t1.0\tSpeech\na.wav\t0.5\t2.0\tSpeech\nb.wav\t\t\t\na.wav\t3\t4\tDog\n"
     )
-    assert read_ground_truth(desed) == {"a": [(0.0, 2.0, "Speech"), (3.0, 4.0, "Dog")], "b": []}
+    speech = [(0.0, 1.0, "Speech"), (0.5, 2.0, "Speech")]
+    assert read_ground_truth(desed) == {"a": [*speech, (3.0, 4.0, "Dog")], "b": []}
     audioset = written(AUDIOSET + "abc_def_30000\t0.1\t0.5\t/m/09x0r\n")
     assert read_ground_truth(audioset) == {"Yabc_def": [(0.1, 0.5, "Speech")]}
 

@@ -82,6 +82,19 @@ def test_a_spec_and_the_detector_behind_it_have_the_same_values(data, tmp_path):
     assert set(tmp_path.rglob("*")) == before
 
 
+def test_rows_of_a_data_set_that_are_no_events_are_said_or_refused(tmp_path):
+    folder = synthesise(tmp_path / "own", clips=1, eval_clips=2)
+    table = folder / "audioset_eval_strong.tsv"
+    first = table.read_text().splitlines()[1].split("\t")
+    with table.open("a") as rows:
+        rows.write("\t".join([first[0], "2.0", "1.0", first[3]]) + "\n")
+    options = {"data": folder, "split": "eval", "metrics": ["segment"], "keep_scores": "no"}
+    with pytest.warns(EffbenchWarning, match=r"2.0 to 1.0: onset is not before offset \(1 bad row.*left out"):
+        evaluate("fmn01", **options)
+    with pytest.raises(DataError, match="onset is not before offset"), pytest.warns(EffbenchWarning):
+        evaluate("fmn01", **options, on_problem="error")
+
+
 def test_a_table_and_its_folder_are_kept_apart(data):
     table = data / "audioset_eval_strong.tsv"
     with pytest.warns(EffbenchWarning):

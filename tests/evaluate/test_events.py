@@ -58,7 +58,11 @@ def test_event_f1_equals_sed_eval(sed_eval, truth, data, collar, ratio):
     estimated, ground_truth = paired(truth, data)
     for offsets in (True, False):
         metric = sed_eval.sound_event.EventBasedMetrics(
-            CLASSES, evaluate_offset=offsets, t_collar=collar, percentage_of_length=ratio
+            CLASSES,
+            evaluate_offset=offsets,
+            t_collar=collar,
+            percentage_of_length=ratio,
+            empty_system_output_handling="zero_score",
         )
         theirs = by_sed_eval(metric, estimated, ground_truth)
         ours = event_f1(
@@ -76,10 +80,12 @@ def test_event_f1_equals_sed_eval(sed_eval, truth, data, collar, ratio):
         assert ours.recall == pytest.approx(overall["recall"])
         if any(estimated.values()):
             assert ours.precision == pytest.approx(overall["precision"])
-            assert ours.micro == pytest.approx(overall["f_measure"])
+        assert ours.micro == pytest.approx(overall["f_measure"])
+        # Classes that do not occur are left out, detected or not.
+        assert ours.macro == pytest.approx(theirs["class_wise_average"]["f_measure"]["f_measure"])
         for name, value in ours.per_class.items():
             counts = metric.class_wise[name]
-            if counts["Nref"] + counts["Nsys"]:
+            if counts["Nref"]:
                 assert value == pytest.approx(2 * counts["Ntp"] / (counts["Nref"] + counts["Nsys"]))
             else:
                 assert np.isnan(value)
@@ -127,6 +133,45 @@ def test_matching_is_the_largest_possible():
     truth = {"clip": [(1.0, 2.0, "Bark"), (1.3, 2.0, "Bark")]}
     found = {"clip": [(1.12, 2.0, "Bark"), (0.9, 2.0, "Bark")]}
     assert event_f1(found, truth, classes=CLASSES, offset_collar=None).micro == 1.0
+
+
+@pytest.mark.parametrize("onset", np.arange(0, 60.5, 0.7).round(1).tolist())
+def test_events_one_collar_apart_match_whatever_their_decimals(onset):
+    """2.2 - 2.0 is more than 0.2 in floating point; sed_scores_eval rounds to 6 decimals as well."""
+    truth = {"a": [(onset, onset + 3, "Bark")]}
+    found = {"a": [(round(onset + 0.2, 6), round(onset + 3.6, 6), "Bark")]}
+    assert event_f1(found, truth, classes=CLASSES, resamples=0).micro == 1.0
+    late = {"a": [(onset + 0.200002, onset + 3.6, "Bark")]}
+    assert event_f1(late, truth, classes=CLASSES, resamples=0).micro == 0.0
+
+
+def test_segments_begin_where_decimals_say():
+    """0.3 / 0.1 is less than 3 in floating point."""
+    truth = {"a": [(0.3, 0.5, "Bark")]}
+    found = {"a": [(0.2, 0.3, "Bark")]}
+    score = segment_scores(found, truth, classes=CLASSES, segment_seconds=0.1, resamples=0)
+    assert (score.deletions, score.insertions, score.substitutions) == (1.0, 0.5, 0.0)
+
+
+@given(
+    truth=st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 9), st.sampled_from(CLASSES)), min_size=1, max_size=9
+    ),
+    data=st.data(),
+)
+def test_events_without_length_given_twice_or_overlapping_count_as_in_sed_eval(sed_eval, truth, data):
+    given = [(onset / 4, (onset + length) / 4, label) for onset, length, label in truth]
+    given += data.draw(st.lists(st.sampled_from(given), max_size=3))
+    found = {"clip": data.draw(st.lists(st.sampled_from(given), max_size=6))}
+    metric = sed_eval.sound_event.EventBasedMetrics(CLASSES, t_collar=0.2)
+    theirs = by_sed_eval(metric, found, {"clip": given})["overall"]["f_measure"]
+    ours = event_f1(found, {"clip": given}, classes=CLASSES, resamples=0)
+    assert ours.recall == pytest.approx(theirs["recall"])
+    segments = sed_eval.sound_event.SegmentBasedMetrics(CLASSES, time_resolution=1.0)
+    theirs = by_sed_eval(segments, found, {"clip": given})["overall"]["error_rate"]["error_rate"]
+    ours = segment_scores(found, {"clip": given}, classes=CLASSES, resamples=0).error_rate
+    # Without any activity to detect, ours is not defined, and theirs is 0.
+    assert ours == pytest.approx(theirs) or (np.isnan(ours) and segments.overall["Nref"] == 0)
 
 
 def test_an_event_in_another_clip_or_class_does_not_match():
