@@ -65,7 +65,7 @@ Audio = Annotated[
 Protocol = Annotated[str, typer.Option(help="paper, or dcase2016.")]
 Metrics = Annotated[
     list[str] | None,
-    typer.Option(help="psds1, psds2, pauroc, event_f1, onset_f1, … Repeatable; the protocol's by default."),
+    typer.Option(help="psds1, psds2, pauroc, event_f1, map, … Repeatable; the protocol's by default."),
 ]
 MedianWindow = Annotated[
     str | None,

@@ -11,10 +11,13 @@ import numpy as np
 from effbench.data.ground_truth import OnProblem, check_on_problem
 from effbench.data.vocabulary import some_of
 from effbench.errors import UsageError, nearest
+from effbench.evaluate.best_threshold import BestSegmentF1
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
+from effbench.evaluate.clip_scores import ClipPrecision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.events import EventCollars, SegmentParameters
 from effbench.evaluate.filtered_scores import FilteredScores
+from effbench.evaluate.intersection import Intersections
 from effbench.evaluate.median import MedianWindow
 from effbench.evaluate.odd_events import sort_out
 from effbench.evaluate.pauroc import PaurocParameters
@@ -34,6 +37,9 @@ METRICS: Mapping[str, Callable[[Scoring], Metric[MetricResult]]] = {
     "onset_f1": EventCollars("onset_f1", onset=0.2, offset=None).metric,
     "onset_f1_50ms": EventCollars("onset_f1_50ms", onset=0.05, offset=None).metric,
     "segment": SegmentParameters(1.0).metric,
+    "segment_f1_best": BestSegmentF1(1.0).metric,
+    "intersection_f1": Intersections("intersection_f1", 0.5, 0.5).metric,
+    "map": ClipPrecision().metric,
 }
 
 

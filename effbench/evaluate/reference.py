@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -33,16 +34,32 @@ class ReferenceScorer:
         self._tables[self.inputs.clips[number]] = self._make_table(columns, times, list(self.names))
 
     def call(self, module: str, function: str, **options: object) -> Any:
-        """What a function of sed_scores_eval makes of the clips; an ``EffbenchError`` where it fails."""
+        """What a function of sed_scores_eval makes of the clips; an ``EffbenchError`` where it fails.
+
+        It gets the events and durations, too, as far as it takes them; functions of whole clips get tags.
+        """
         score = getattr(_module(f"sed_scores_eval.{module}"), function)
-        inputs, events = self.inputs, self.inputs.events
-        truth: dict[str, list[tuple[float, float, str]]] = {clip: [] for clip in inputs.clips}
+        inputs, truth = self.inputs, self._events()
+        if "audio_durations" in signature(score).parameters:
+            options["audio_durations"] = dict(zip(inputs.clips, inputs.seconds.tolist(), strict=True))
+        whole = {clip: {label for *_, label in events} for clip, events in truth.items()}
+        with _reporting_failures():
+            return score(
+                scores=self._tables, ground_truth=whole if module == "clip_based" else truth, **options
+            )
+
+    def _events(self) -> dict[str, list[tuple[float, float, str]]]:
+        events = self.inputs.events
+        truth: dict[str, list[tuple[float, float, str]]] = {clip: [] for clip in self.inputs.clips}
         columns = (events.clip, events.class_index, events.onset, events.offset)
         for clip, index, onset, offset in zip(*(column.tolist() for column in columns), strict=True):
-            truth[inputs.clips[clip]].append((onset, offset, f"class {index}"))
-        seconds = dict(zip(inputs.clips, inputs.seconds.tolist(), strict=True))
-        with _reporting_failures():
-            return score(scores=self._tables, ground_truth=truth, audio_durations=seconds, **options)
+            truth[self.inputs.clips[clip]].append((onset, offset, f"class {index}"))
+        return truth
+
+    def by_class(self, values: Mapping[str, float]) -> np.ndarray:
+        """The reference's value of every class of ours (classes, 1); NaN where it has none."""
+        known = {self.names[label]: value for label, value in values.items() if label in self.names}
+        return np.array([[known.get(name, np.nan)] for name in self.inputs.classes], np.float64)
 
 
 def score_by_sed_eval(
