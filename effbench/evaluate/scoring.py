@@ -111,7 +111,8 @@ class Scoring:
         check_engine(self.engine)
 
     def compute(self, *metrics: Callable[[Scoring], Metric[Result]]) -> list[Result]:
-        """Results of all metrics; every clip is loaded once, and given once to each feed."""
+        """Results of all metrics; every clip is loaded once, and given once to each feed (which may
+        load it again to finish)."""
         making = [metric(self) for metric in metrics]
         feeds = list({id(metric.feed): metric.feed for metric in making}.values())
         for number in range(len(self.inputs.clips)):

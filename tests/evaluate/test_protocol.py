@@ -15,7 +15,7 @@ from effbench.evaluate.pauroc import pauroc
 from effbench.evaluate.protocol import METRICS, PROTOCOLS, evaluate_scores
 from effbench.evaluate.psds.score import psds1
 from effbench.results.measurement import UNITS
-from tests.evaluate.psds.test_score import Once
+from tests.evaluate.psds.test_score import Lazy
 from tests.evaluate.scoring_jobs import Job, random_job
 
 
@@ -109,7 +109,7 @@ def test_probabilities_score_as_their_logits_do():
 
 def test_every_clip_is_loaded_once_for_all_metrics():
     job = audioset(3)
-    lazy = Once(job.scores)
+    lazy = Lazy(job.scores)
     evaluation = evaluate_scores(
         lazy, job.ground_truth, job.durations, classes=job.classes, metrics=list(METRICS)
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from effbench.evaluate.psds.components import components
-from effbench.evaluate.psds.points import NO_CLASS, Points, first_of_equals, last_of_equals
+from effbench.evaluate.psds.points import NO_CLASS, Points, first_of_equals, last_of_equals, net
 from effbench.evaluate.scoring_inputs import Events, indices, rounded
 
 
@@ -30,18 +30,21 @@ class Criteria:
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """Scores (rows, frames) of single classes in single clips, the boundaries (rows, frames + 1) of their
-    frames in seconds, and the floor (rows,) up to which scores don't matter."""
+    """Scores (rows, frames) of single classes in single clips, whether the clip has the class (rows,), the
+    boundaries (rows, frames + 1) of the frames in seconds, and the floor (rows,) up to which scores don't
+    matter."""
 
     scores: np.ndarray
     clip: np.ndarray
     class_index: np.ndarray
+    present: np.ndarray
     times: np.ndarray
     floor: np.ndarray
 
 
 def judge(rows: ScoreRows, events: Events, criteria: Criteria) -> Iterator[Points]:
-    """Changes of the counts of true positives, false positives and cross triggers."""
+    """Changes of the counts of true positives, cross triggers and, where a clip has the class, of false
+    positives."""
     detections = _Detections(rows)
     if criteria.cttc is None:
         first, stop = events.of_pairs(rows.clip, rows.class_index)
@@ -52,7 +55,7 @@ def judge(rows: ScoreRows, events: Events, criteria: Criteria) -> Iterator[Point
         overlap.detection[overlap.same], overlap.seconds[overlap.same], minlength=len(detections.row)
     )
     relevant = rounded(total) >= rounded(criteria.dtc * detections.length)
-    false = np.flatnonzero(~relevant)
+    false = np.flatnonzero(~relevant & rows.present[detections.row])
     yield _changes(detections, false, np.full(len(false), NO_CLASS, np.int16))
     yield _true_positives(detections, overlap, relevant, events, criteria.gtc)
     if criteria.cttc is not None:
@@ -108,7 +111,9 @@ def _cross_triggers(
     if len(first):
         total = np.add.reduceat(overlap.seconds[pairs], first)
         first = first[rounded(total) >= rounded(cttc * detections.length[detection[first]])]
-    return _changes(detections, detection[first], other[first].astype(np.int16))
+    # Most detections still trigger what the smaller ones within them do: what cancels is dropped here.
+    changes = _changes(detections, detection[first], other[first].astype(np.int16))
+    return net(changes)
 
 
 def _true_positives(

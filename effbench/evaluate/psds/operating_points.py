@@ -1,18 +1,19 @@
-"""From scores to operating points: clip by clip, each loaded once, keeping only what can matter.
+"""From scores to operating points: clip by clip, keeping only what lies above the floor.
 
-A clip without a class holds at least one false positive as soon as the threshold falls to its highest score.
-So, where the allowed number of false positives is F, nothing counts from the (F + 1)-th highest such maximum
-downwards. This floor rises while clips are read, and points under it are dropped: few of them are ever kept.
+Each clip is read once, and a second time only where the floor was foreseen too high for a class, which takes
+clips in an order far from random.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 
 from effbench.evaluate.psds.criteria import Criteria, ScoreRows, judge
+from effbench.evaluate.psds.floor import Floor
 from effbench.evaluate.psds.points import Points, join, onset_changes, split_by_class
 from effbench.evaluate.scoring_inputs import ScoringInputs, exact
 from effbench.machine.cpu import available_cores
@@ -27,38 +28,12 @@ COMPACT_POINTS = 20_000_000
 CHUNK = 1 << 16
 
 
-class Floor:
-    """The score of each class under which there are more false positives than allowed, as far as is known.
-
-    Nothing is kept of classes that are not ``scored`` (classes,).
-    """
-
-    def __init__(self, allowed: int, scored: np.ndarray) -> None:
-        self.allowed = allowed
-        self.highest: np.ndarray | None = None
-        self.value = np.where(scored, -np.inf, np.inf)
-
-    def update(self, maxima: np.ndarray) -> None:
-        """Raise the floor by more clips' highest scores (clips, classes), -inf where a clip has the class."""
-        highest = maxima if self.highest is None else np.concatenate([self.highest, maxima])
-        if len(highest) > self.allowed:
-            cut = len(highest) - self.allowed - 1
-            highest = np.partition(highest, cut, axis=0)[cut:]
-            self.value = np.where(np.isposinf(self.value), np.inf, highest[0])
-        self.highest = highest
-
-    def below(self, dtype: np.dtype) -> np.ndarray:
-        """The floor in another type, rounded down."""
-        rounded: np.ndarray = self.value.astype(dtype)
-        return np.where(rounded > self.value, np.nextafter(rounded, dtype.type(-np.inf)), rounded)
-
-
 class PointCollector:
     """Every operating point of every scored class that can lie within the allowed false positives."""
 
     def __init__(self, inputs: ScoringInputs, criteria: Criteria, allowed: int) -> None:
         self.inputs, self.criteria = inputs, criteria
-        self.floor = Floor(allowed, inputs.event_counts > 0)
+        self.floor = Floor(allowed, inputs.event_counts > 0, len(inputs.clips))
         self.in_memory = type(inputs.scores) is dict
         self.block, self.waiting = _Block(0), 0
         self.kept: list[Points] = []
@@ -74,12 +49,27 @@ class PointCollector:
 
     def finish(self) -> list[Points]:
         """Points of every class (classes,), from the highest score to the lowest."""
-        if self.block.scores:
-            self._flush()
+        self._flush()
         self._compact()
+        missed = self.floor.settle()
+        if missed.any():
+            self._read_again(missed)
         return split_by_class(join(self.kept), len(self.inputs.classes))
 
+    def _read_again(self, classes: np.ndarray) -> None:
+        """Collect the points of some classes (classes,) anew, above the floor as it is now."""
+        others = [part.take(~classes[part.class_index]) for part in self.kept]
+        self.kept, self.size, self.compacted = [], 0, 0
+        self.block = _Block(0)
+        for number in range(len(self.inputs.clips)):
+            scores = self.inputs.load(number)
+            self.add(number, scores, self.inputs.times(number, len(scores)))
+        self._flush()
+        self.kept += others
+
     def _flush(self) -> None:
+        if not self.block.scores:
+            return
         points = list(self.block.points(self.inputs, self.criteria, self.floor))
         self.block, self.waiting = _Block(self.block.first + len(self.block.scores)), 0
         self.kept += points
@@ -114,12 +104,15 @@ class _Block:
             def without_events(item: int) -> Points:
                 scores = exact(self.scores[item])
                 limit = floor.below(scores.dtype)
-                limit[closely[item]] = np.inf
+                limit[present[item]] = np.inf
                 return onset_changes(scores, limit, self.first + item)
 
+            def beside_events(cells: tuple[np.ndarray, np.ndarray]) -> list[Points]:
+                rows = self._rows(*cells, present[cells], floor)
+                return list(judge(rows, inputs.events, criteria))
+
             yield from pool.map(without_events, range(len(self.scores)))
-        for rows in self._rows(closely, floor):
-            yield from judge(rows, inputs.events, criteria)
+            yield from chain.from_iterable(pool.map(beside_events, self._cells(closely)))
 
     def _present(self, inputs: ScoringInputs) -> np.ndarray:
         """Which clips have which classes (clips, classes)."""
@@ -129,17 +122,19 @@ class _Block:
         present[events.clip[mine] - self.first, events.class_index[mine]] = True
         return present
 
-    def _rows(self, closely: np.ndarray, floor: Floor) -> Iterator[ScoreRows]:
-        """Scores of the classes to look at closely, of clips of one length at a time."""
+    def _cells(self, closely: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Clips of the block and classes, each (n,), to look at closely, of clips of one length at a time."""
         lengths = np.array([len(scores) for scores in self.scores])
         for frames in np.unique(lengths):
             items, classes = np.nonzero(closely & (lengths == frames)[:, None])
             step = max(1, CHUNK // frames)
             for low in range(0, len(items), step):
-                item, class_index = items[low : low + step], classes[low : low + step]
-                owners, row = np.unique(item, return_inverse=True)
-                columns = [exact(self.scores[owner][:, class_index[item == owner]].T) for owner in owners]
-                scores = np.concatenate(columns)
-                times = np.array([self.times[owner] for owner in owners])[row]
-                limit = floor.below(scores.dtype)[class_index]
-                yield ScoreRows(scores, self.first + item, class_index.astype(np.int16), times, limit)
+                yield items[low : low + step], classes[low : low + step]
+
+    def _rows(self, items: np.ndarray, classes: np.ndarray, present: np.ndarray, floor: Floor) -> ScoreRows:
+        """Scores of such cells."""
+        owners, row = np.unique(items, return_inverse=True)
+        scores = np.concatenate([exact(self.scores[owner][:, classes[items == owner]].T) for owner in owners])
+        times = np.array([self.times[owner] for owner in owners])[row]
+        limit = floor.below(scores.dtype)[classes]
+        return ScoreRows(scores, self.first + items, classes.astype(np.int16), present, times, limit)

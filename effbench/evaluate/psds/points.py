@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -62,14 +62,29 @@ def join(parts: Sequence[Points]) -> Points:
 
 
 def split_by_class(points: Points, classes: int) -> list[Points]:
-    """Each class's points, from the highest score to the lowest."""
-    order = np.argsort(points.class_index, kind="stable")
+    """Each class's points, from the highest score to the lowest, and those of one score clip by clip: sums
+    come out the same to the last bit, in whatever portions the clips were read."""
+    order = np.lexsort((points.clip, points.class_index))
     bounds = np.searchsorted(points.class_index[order], np.arange(classes + 1))
     parts = []
     for low, high in pairwise(bounds):
         mine = order[low:high]
-        parts.append(points.take(mine[np.argsort(-points.score[mine])]))
+        parts.append(points.take(mine[np.argsort(-points.score[mine], kind="stable")]))
     return parts
+
+
+def net(points: Points) -> Points:
+    """The same counts with one point for all changes of one clip, class and other class at one score, and
+    none where they cancel; ``hits`` must be 0."""
+    order = np.lexsort((points.score, points.other, points.class_index, points.clip))
+    first = first_of_equals(
+        *(column[order] for column in (points.clip, points.class_index, points.other, points.score))
+    )
+    if not len(first):
+        return points
+    total = np.add.reduceat(points.count[order], first, dtype=np.int32)
+    changed = np.flatnonzero(total)
+    return replace(points.take(order[first[changed]]), count=total[changed])
 
 
 def last_of_equals(*columns: np.ndarray) -> np.ndarray:

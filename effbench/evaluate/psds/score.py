@@ -103,7 +103,8 @@ def psds1(
 
     Args:
         scores: clip -> (frames, classes) array of any float type; a higher score is surer. Any mapping will
-            do: each clip is asked for once, and let go of once its operating points are known.
+            do: each clip is asked for once, and let go of once its operating points are known. Where the
+            scores of clips depend much on their order, all are asked for a second time.
         ground_truth: clip -> (onset, offset, class) of its events in seconds; an empty list if it has none.
             Events of one class that overlap or touch are merged.
         durations: clip -> seconds; false positives are counted per hour of all of them.

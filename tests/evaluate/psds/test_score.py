@@ -2,6 +2,7 @@
 
 import math
 import sys
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -144,6 +145,26 @@ def test_psds2_equals_the_reference(job, dtc, cttc, alpha_ct, max_efpr):
     assert_equals_reference(job, psds2, dtc=dtc, gtc=dtc, cttc=cttc, alpha_ct=alpha_ct, max_efpr=max_efpr)
 
 
+@pytest.mark.parametrize(
+    ("seed", "options", "macro", "penalised"),
+    [
+        (20, {}, (0.451798491168, 0.376246955761, 0.527350026576), (0.366413954053, 0.279111028791)),
+        (
+            21,
+            {"levels": 2, "ragged": True},
+            (0.316461889180, 0.247721614478, 0.385202163883),
+            (0.239086593449, 0.166528584322),
+        ),
+    ],
+)
+def test_psds2_and_its_intervals_stay_what_they_are(seed, options, macro, penalised):
+    values = random_job(seed, clips=60, classes=6, **options).score(psds2, max_efpr=1000.0).values()
+    found = values["psds2"]
+    assert (found.value, found.low, found.high) == pytest.approx(macro, abs=1e-9)
+    found = values["psds2_penalised"]
+    assert (found.value, found.low) == pytest.approx(penalised, abs=1e-9)
+
+
 def test_touching_and_overlapping_events_of_a_class_are_merged():
     job = random_job(11, clips=5, classes=2)
     apart = {clip: [(0.2, 1.1, "class 0"), (0.4, 0.6, "class 1")] for clip in job.scores}
@@ -176,14 +197,13 @@ def test_a_class_without_events_is_nan_and_counts_nowhere():
         assert "class 1" not in with_it.class_intervals
 
 
-class Once(Mapping):
-    """Scores that can be asked for once, as a file of them would be read."""
+class Lazy(Mapping):
+    """Scores that are made when they are asked for, as a file of them would be read."""
 
     def __init__(self, scores):
         self.scores, self.asked = scores, []
 
     def __getitem__(self, clip):
-        assert clip not in self.asked
         self.asked.append(clip)
         return self.scores[clip].copy()
 
@@ -199,11 +219,40 @@ def test_lazy_scores_are_read_once_and_give_the_same(name, monkeypatch):
     monkeypatch.setattr(collect, "LOADED_BYTES", 2000)
     monkeypatch.setattr(collect, "COMPACT_POINTS", 100)
     job = random_job(13, clips=40, ragged=True)
-    lazy = Once(job.scores)
+    lazy = Lazy(job.scores)
     options = {"classes": job.classes, "max_efpr": 500.0}
     ours = FUNCTIONS[name](lazy, job.ground_truth, job.durations, **options)
     assert sorted(lazy.asked) == sorted(job.scores)
     assert ours == job.score(FUNCTIONS[name], max_efpr=500.0)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_scores_that_fall_from_clip_to_clip_are_read_twice_and_give_the_same(name, monkeypatch):
+    monkeypatch.setattr(collect, "LOADED_BYTES", 20_000)
+    job = random_job(19, clips=300, frames=30, density=0.02)
+    for number, clip in enumerate(sorted(job.scores)):
+        job.scores[clip][:, :3] -= number / 20
+    lazy = Lazy(job.scores)
+    ours = FUNCTIONS[name](lazy, job.ground_truth, job.durations, classes=job.classes, max_efpr=500.0)
+    assert lazy.asked == 2 * sorted(job.scores)
+    assert ours == job.score(FUNCTIONS[name], max_efpr=500.0)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_four_times_the_clips_take_no_more_memory(name, monkeypatch):
+    monkeypatch.setattr(collect, "LOADED_BYTES", 1 << 17)
+    monkeypatch.setattr(collect, "CHUNK", 1 << 12)
+
+    def peak(clips):
+        job = random_job(22, clips=clips, classes=10, frames=250, density=0.1)
+        inputs = Lazy(job.scores), job.ground_truth, job.durations
+        tracemalloc.start()
+        FUNCTIONS[name](*inputs, classes=job.classes, resamples=0)
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    assert peak(400) < 1.5 * peak(100)
 
 
 def test_memory_mapped_and_transposed_scores_give_the_same(tmp_path: Path):
