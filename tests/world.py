@@ -52,7 +52,8 @@ def _data(folder: Path) -> None:
     effbench.synthesise(folder / "synthetic", clips=8, eval_clips=4, seconds=2.0)
     rows = effbench.open_dataset(folder / "synthetic", split="eval").to_frame()
     rows.columns = ["filename", "onset", "offset", "event_label"]
-    rows.to_csv(folder / "eval.tsv", sep="\t", index=False)
+    for name in ("eval.tsv", "submission.tsv"):
+        rows.to_csv(folder / name, sep="\t", index=False)
     damaged = folder / "data" / "damaged"
     shutil.copytree(folder / "synthetic", damaged)
     (damaged / "audio" / "train" / "Ytrain000007.flac").unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -35,8 +37,11 @@ def evaluate(
         Path | None,
         typer.Option(metavar="PATH", help="Score these frame scores: a folder of tables, or one .parquet."),
     ] = None,
+    events: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Score this list of detected events instead.")
+    ] = None,
     ground_truth: Annotated[
-        Path | None, typer.Option(metavar="TSV", help="Events to compare --scores with.")
+        Path | None, typer.Option(metavar="TSV", help="Events to compare --scores or --events with.")
     ] = None,
     durations: Annotated[
         Path | None,
@@ -76,11 +81,13 @@ def evaluate(
 
     Example: effbench evaluate --model fmn10 --checkpoint strong --data audioset --split eval
     """
-    own = (model or checkpoint) is not None and data is not None and scores is None and ground_truth is None
-    given = scores is not None and ground_truth is not None and model is None and data is None
+    files = scores is not None or events is not None
+    own = (model or checkpoint) is not None and data is not None and not files and ground_truth is None
+    given = files and ground_truth is not None and model is None and data is None
     if own == given:
         raise UsageError(
-            "give --model, or the --checkpoint of a run, with --data; or --scores with --ground-truth"
+            "give --model, or the --checkpoint of a run, with --data; "
+            "or --scores (or --events) with --ground-truth"
         )
     from effbench.evaluate.api import evaluate as run
     from effbench.evaluate.median import MedianWindow
@@ -94,7 +101,7 @@ def evaluate(
     if plot is not None:
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
     kept = (store or default_store()) if keep and own else None
-    with counting("clips", resumable=own and keep_scores != "no") as progress:
+    with counting("clips", resumable=own and keep_scores != "no") as progress, _telling_of_events():
         evaluation = run(
             model,
             data=data,
@@ -103,6 +110,7 @@ def evaluate(
             layout=layout,
             audio=audio,
             scores=scores,
+            events=events,
             ground_truth=ground_truth,
             durations=durations,
             confidence=confidence,
@@ -128,6 +136,17 @@ def evaluate(
         _tell_scores(Path(str(evaluation.origin["scores"])))
     if kept is not None:
         note(f"kept in {kept}")
+
+
+@contextmanager
+def _telling_of_events() -> Iterator[None]:
+    """Errors of a list of events where scores belong say how to give it."""
+    from effbench.infer.frame_tables import EventsForScores
+
+    try:
+        yield
+    except EventsForScores as error:
+        raise EventsForScores(f"{error}\nGive it as --events.") from None
 
 
 def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:

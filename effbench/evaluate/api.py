@@ -16,8 +16,9 @@ from effbench.data.ground_truth import SURE, OnProblem, bad_rows
 from effbench.data.vocabulary import require_shared, some_of
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
+from effbench.evaluate.event_lists import read_event_list
 from effbench.evaluate.given import read_given
-from effbench.evaluate.protocol import EvaluationOptions, Protocol, evaluate_scores
+from effbench.evaluate.protocol import EVENT_PROTOCOL, EvaluationOptions, Protocol, evaluate_scores
 from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
@@ -44,6 +45,7 @@ def evaluate(
     layout: str | None = None,
     audio: str | Path | None = None,
     scores: str | Path | None = None,
+    events: str | Path | None = None,
     ground_truth: str | Path | None = None,
     durations: str | Path | None = None,
     confidence: float = SURE,
@@ -74,6 +76,7 @@ def evaluate(
         layout: of the data set; recognised by default.
         audio: folder of its audio, where that lies elsewhere.
         scores: files instead of a model: a folder of tables, one table, or a folder of a model's logits.
+        events: list of detected events instead, scored by the protocol ``events``.
         ground_truth: table of events that belong to these scores, DESED's or AudioSet-strong's.
         durations: table of their clips' seconds; by default, clips end where their scores do.
         confidence: above which soft labels, events with a column of that name, are events.
@@ -104,8 +107,9 @@ def evaluate(
     """
     if model is None and checkpoint is not None and data is not None:
         model = stated_spec(checkpoint)
-    own, given = model is not None and data is not None, scores is not None and ground_truth is not None
-    if own == given or (model is None) != (data is None) or (scores is None) != (ground_truth is None):
+    files = scores is not None or events is not None
+    own, given = model is not None and data is not None, files and ground_truth is not None
+    if own == given or (model is None) != (data is None) or files != (ground_truth is not None):
         raise UsageError("an evaluation is of a model on a data set, or of scores against ground truth")
     for wanted, what in ((store, "a results store keeps values"), (work, "a work folder keeps logits")):
         if wanted is not None and not isinstance(model, str | ModelSpec):
@@ -116,6 +120,8 @@ def evaluate(
         )
     if values is not None and own:
         raise UsageError("what a model gives is known: only the scores of files are said to be of some kind")
+    if events is not None:
+        protocol = _event_protocol(protocol, scores)
     plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values, on_problem).plan
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
@@ -139,14 +145,16 @@ def evaluate(
             given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
         else:
-            assert scores is not None
+            source = scores if events is None else events
+            assert source is not None
             assert ground_truth is not None
+            read = read_given if events is None else read_event_list
             table = None if durations is None else Path(durations)
-            given_files = read_given(
-                Path(scores), Path(ground_truth), table, confidence=confidence, on_problem=on_problem
+            given_files = read(
+                Path(source), Path(ground_truth), table, confidence=confidence, on_problem=on_problem
             )
             given_scores, truth, seconds = given_files.scores, given_files.ground_truth, given_files.durations
-            origin = {"data": Path(ground_truth).name, "model": str(scores)}
+            origin = {"data": Path(ground_truth).name, "model": str(source)}
         evaluation = evaluate_scores(
             given_scores.scores,
             truth,
@@ -186,6 +194,14 @@ def _usable_events(dataset: DataSet, on_problem: OnProblem | None) -> GroundTrut
             raise DataError(message)
         warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
     return dataset.ground_truth()
+
+
+def _event_protocol(protocol: str, scores: str | Path | None) -> str:
+    if scores is not None:
+        raise UsageError("an evaluation is of scores or of a list of events, not of both")
+    if protocol not in ("paper", EVENT_PROTOCOL):
+        raise UsageError(f"lists of events are scored by the protocol '{EVENT_PROTOCOL}', not '{protocol}'")
+    return EVENT_PROTOCOL
 
 
 def _kind_of(scores: ScoreSet, declared: ValueKind | None) -> ValueKind | None:

@@ -19,7 +19,7 @@ from effbench.errors import DataError, EffbenchWarning
 from effbench.infer.score_files import ScoreSet, last_times, read_scores
 
 Value = TypeVar("Value")
-_Events = list[tuple[float, float, str]]
+ClipEvents = list[tuple[float, float, str]]
 #: Times or durations this many times as long as they can be are in another unit.
 _OTHER_UNIT = 50.0
 
@@ -35,7 +35,7 @@ class GivenFiles:
     """
 
     scores: ScoreSet
-    ground_truth: dict[str, _Events]
+    ground_truth: dict[str, ClipEvents]
     durations: dict[str, float]
 
 
@@ -60,13 +60,14 @@ def read_given(
     """
     given = read_scores(scores)
     events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem)
-    truth = _fit_classes(events, given.classes)
-    truth = _fit_clips(truth, given.scores, f"events ({ground_truth})")
+    truth = same_labels(events, given.classes)
+    _check_unknown(truth, given.classes)
+    truth = fit_clips(truth, given.scores, f"events ({ground_truth})")
     _note_without_events(given.scores.keys() - truth.keys(), given.scores, truth)
     if durations is None:
         seconds = last_times(given)
     else:
-        seconds = _fit_clips(read_durations(durations), given.scores, f"durations ({durations})")
+        seconds = fit_clips(read_durations(durations), given.scores, f"durations ({durations})")
         _check_unit(seconds, given, durations)
     _check_times(truth, seconds, ground_truth)
     return GivenFiles(given, truth, seconds)
@@ -76,30 +77,34 @@ def _note(message: str) -> None:
     warnings.warn(message, EffbenchWarning, stacklevel=3)
 
 
-def _fit_clips(given: Mapping[str, Value], clips: Collection[str], what: str) -> dict[str, Value]:
-    """By the scores' names of the clips; names of no clip stay, if there are others."""
+def fit_clips(given: Mapping[str, Value], clips: Collection[str], what: str) -> dict[str, Value]:
+    """By the names of ``clips``; those of no clip stay, and a note says so, unless all are.
+
+    Raises:
+        DataError: no clip in common, a name that may be of several clips, or several names of one.
+    """
     matched = match_names(given, clips)
     if matched.ambiguous:
         name = matched.ambiguous[0]
-        raise DataError(f"{what}: '{name}' may be several clips of the scores: {nearest_names(name, clips)}")
+        raise DataError(f"{what}: '{name}' may be several clips: {nearest_names(name, clips)}")
     for rule in matched.rules:
         _note(f"{what}: {rule}")
     doubled = [clip for clip, count in Counter(matched.clip_of.values()).items() if count > 1]
     if doubled:
         names = [name for name, clip in matched.clip_of.items() if clip == doubled[0]]
-        raise DataError(f"{what}: several names of one clip of the scores, '{doubled[0]}': {some_of(names)}")
+        raise DataError(f"{what}: several names of one clip, '{doubled[0]}': {some_of(names)}")
     if matched.unmatched:
         name = matched.unmatched[0]
-        missing = f"{what}: {len(matched.unmatched):,} of {len(given):,} clips have no scores: '{name}', "
+        missing = f"{what}: {len(matched.unmatched):,} of {len(given):,} clips are not among those scored"
         near = f"nearest are {nearest_names(name, clips)}"
         if not matched.clip_of:
-            raise DataError(f"{what} and scores have no clip in common: '{name}' here, {near} there")
-        _note(missing + near)
+            raise DataError(f"{what}: no clip in common: '{name}' here, {near} there")
+        _note(f"{missing}: '{name}', {near}")
     return {matched.clip_of.get(name, name): value for name, value in given.items()}
 
 
 def _note_without_events(
-    lacking: Collection[str], clips: Collection[str], truth: Mapping[str, _Events]
+    lacking: Collection[str], clips: Collection[str], truth: Mapping[str, ClipEvents]
 ) -> None:
     if lacking:
         name = min(lacking)
@@ -110,35 +115,35 @@ def _note_without_events(
         )
 
 
-def _fit_classes(truth: Mapping[str, _Events], classes: Sequence[str]) -> dict[str, _Events]:
-    """Events by the scores' names of their classes; AudioSet's ids and names of classes are the same."""
-    counts = Counter(label for events in truth.values() for *_, label in events)
+def same_labels(truth: Mapping[str, ClipEvents], classes: Collection[str]) -> dict[str, ClipEvents]:
+    """Events by the names that ``classes`` have for theirs; AudioSet's ids and names of classes are the same.
+
+    Raises:
+        DataError: a label is a class but for the case of its letters.
+    """
+    labels = {label for events in truth.values() for *_, label in events} - {*classes}
     name_of = mid_names()
     by_name = {name_of[name]: name for name in classes if name in name_of}
-    known = set(classes)
-    called: dict[str, str] = {}
-    for label in counts.keys() - known:
-        candidate = by_name.get(label, name_of.get(label))
-        if candidate in known:
-            called[label] = candidate
+    called = {label: by_name.get(label, name_of.get(label, "")) for label in labels}
+    called = {label: name for label, name in called.items() if name in classes}
     if called:
         label = min(called)
         _note(f"classes by AudioSet's ids and by their names are the same ('{label}' is '{called[label]}')")
-    unknown = sorted(counts.keys() - known - called.keys())
-    _check_unknown(unknown, counts, classes)
+    alike = {name.casefold(): name for name in classes}
+    for label in sorted(labels - called.keys()):
+        if label.casefold() in alike:
+            other = alike[label.casefold()]
+            raise DataError(f"events of '{label}', but '{other}' there: write the class alike in both files")
     return {
         clip: [(onset, offset, called.get(label, label)) for onset, offset, label in events]
         for clip, events in truth.items()
     }
 
 
-def _check_unknown(unknown: Sequence[str], counts: Mapping[str, int], classes: Sequence[str]) -> None:
-    """Say which labels may be meant as classes; raise ``DataError`` where they are, or are most events'."""
-    alike = {name.casefold(): name for name in classes}
-    for label in unknown:
-        if label.casefold() in alike:
-            other = alike[label.casefold()]
-            raise DataError(f"events of '{label}', scores of '{other}': write the class alike in both")
+def _check_unknown(truth: Mapping[str, ClipEvents], classes: Sequence[str]) -> None:
+    """Say which labels may be meant as classes; raise ``DataError`` where most events have no class."""
+    counts = Counter(label for events in truth.values() for *_, label in events)
+    unknown = sorted(counts.keys() - {*classes})
     left_out, total = sum(counts[label] for label in unknown), sum(counts.values())
     near = {label: get_close_matches(label, classes, n=1, cutoff=0.8) for label in unknown}
     meant = "; ".join(f"is '{label}' the class '{found[0]}'?" for label, found in near.items() if found)
@@ -151,7 +156,7 @@ def _check_unknown(unknown: Sequence[str], counts: Mapping[str, int], classes: S
         _note(meant)
 
 
-def _check_times(truth: Mapping[str, _Events], seconds: Mapping[str, float], path: Path) -> None:
+def _check_times(truth: Mapping[str, ClipEvents], seconds: Mapping[str, float], path: Path) -> None:
     """Say which events begin after the end of their clip; raise ``DataError`` if most do."""
     known = [(clip, event) for clip, events in truth.items() if clip in seconds for event in events]
     past = [(clip, event) for clip, event in known if event[0] >= seconds[clip]]

@@ -65,6 +65,8 @@ class Protocol:
     expected_classes: int | None = None
 
 
+#: The protocol of lists of events.
+EVENT_PROTOCOL = "events"
 PROTOCOLS: Mapping[str, Protocol] = {
     "paper": Protocol(("psds1", "pauroc"), MedianWindow(frames=9), scored_only=True, expected_classes=407),
     # As the functions of HEAR: 250 ms at every frame rate (an even window of 6 frames of 40 ms), logits
@@ -77,6 +79,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         decoding=Thresholding(0.5, frame_centres=True, min_seconds=0.125),
         overlap=False,
     ),
+    # As sed_eval scores lists of events: every clip and class counts, nothing is filtered.
+    EVENT_PROTOCOL: Protocol(("event_f1", "segment"), MedianWindow(frames=1), scored_only=False),
 }
 
 

@@ -76,10 +76,10 @@ def test_soft_labels_above_the_given_confidence_are_events(score):
     ("truth", "told"),
     [
         (HEAD + "other.wav\t2\t4\tDog\n", "no clip in common: 'other' here, nearest are 'a' there"),
-        (HEAD + "a.wav\t2\t4\tdog\n", "events of 'dog', scores of 'Dog'"),
+        (HEAD + "a.wav\t2\t4\tdog\n", "events of 'dog', but 'Dog' there"),
         (HEAD + "a.wav\t2\t4\tDogs\na.wav\t2\t4\tDog\na.wav\t6\t7\tDogs\n", "is 'Dogs' the class 'Dog'?"),
         (HEAD + "a.wav\t2000\t4000\tDog\n", "Times are in seconds, not milliseconds"),
-        (HEAD + "a.wav\t2\t4\tDog\nb.wav\t2\t4\tDog\n", "1 of 2 clips have no scores: 'b', nearest are 'a'"),
+        (HEAD + "a.wav\t2\t4\tDog\nb.wav\t2\t4\tDog\n", "1 of 2 clips are not among those scored: 'b'"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(score, truth, told):
@@ -120,3 +120,43 @@ def test_two_files_of_one_clip_are_refused(score, tmp_path):
     done = score(HEAD + "a.wav\t2\t4\tDog\n")
     assert done.returncode == 1
     assert "two files of one clip, 'a'" in done.stderr
+
+
+def test_a_list_of_events_is_scored_as_sed_eval_does(effbench, tmp_path):
+    sed_eval = pytest.importorskip("sed_eval")
+    truth = [("a.wav", 2, 4, "Dog"), ("a.wav", 5, 6.5, "Cat"), ("b.wav", 1, 2, "Dog")]
+    detected = [("a.wav", 2.1, 4.1, "Dog"), ("a.wav", 5, 8, "Cow"), ("b.wav", 1.3, 2, "Dog")]
+    header = ("filename", "onset", "offset", "event_label")
+    for name, rows in (("truth.tsv", [*truth, ("c.wav", "", "", "")]), ("detected.csv", detected)):
+        separator = "\t" if name == "truth.tsv" else ","
+        lines = (separator.join(map(str, row)) for row in (header, *rows))
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    arguments = ("evaluate", "--events", "detected.csv", "--ground-truth", "truth.tsv", "--format", "json")
+    done = effbench(*arguments)
+    assert done.returncode == 0, done.stderr
+    labels = ["Cat", "Cow", "Dog"]
+    metric = sed_eval.sound_event.EventBasedMetrics(labels, t_collar=0.2, percentage_of_length=0.2)
+    segment = sed_eval.sound_event.SegmentBasedMetrics(labels, time_resolution=1.0)
+    for clip in ("a.wav", "b.wav"):
+        of_clip = [
+            [dict(zip(header, row, strict=True)) for row in rows if row[0] == clip]
+            for rows in (truth, detected)
+        ]
+        metric.evaluate(*of_clip)
+        segment.evaluate(*of_clip)
+    values = json.loads(done.stdout)["values"]
+    for name, reference in (("event_f1", metric), ("segment_f1", segment)):
+        expected = reference.results_overall_metrics()["f_measure"]["f_measure"]
+        assert values[name]["value"] == pytest.approx(100 * expected)
+    assert effbench(*arguments, "--protocol", "dcase2016").returncode == 2
+
+
+def test_a_list_of_events_is_no_table_of_scores(effbench, tmp_path):
+    (tmp_path / "truth.tsv").write_text(HEAD + "a.wav\t2\t4\tDog\n")
+    done = effbench("evaluate", "--scores", "truth.tsv", "--ground-truth", "truth.tsv")
+    assert done.returncode == 1
+    assert "Give it as --events." in done.stderr
+    (tmp_path / "detected.tsv").write_text(HEAD + "b.wav\t2\t4\tDog\n")
+    done = effbench("evaluate", "--events", "detected.tsv", "--ground-truth", "truth.tsv")
+    assert done.returncode == 1
+    assert "no clip in common: 'b' here, nearest are 'a' there" in done.stderr

@@ -1,0 +1,88 @@
+"""Lists of detected events, as challenges take them, as scores: 1 where an event is, 0 elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from effbench.data.durations import read_durations
+from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
+from effbench.data.labels import Event, merge_events
+from effbench.errors import DataError, EffbenchWarning
+from effbench.evaluate.given import ClipEvents, GivenFiles, fit_clips, same_labels
+from effbench.evaluate.scoring_inputs import TIME_DECIMALS
+from effbench.infer.score_files import Array, ScoreSet
+
+
+def read_event_list(
+    events: Path,
+    ground_truth: Path,
+    durations: Path | None = None,
+    *,
+    confidence: float = SURE,
+    on_problem: OnProblem | None = None,
+) -> GivenFiles:
+    """Detected events beside those that are there; a clip without detected events need not be in the list.
+
+    Args:
+        events: table of any kind that ``read_ground_truth`` reads; events of one class that overlap or touch
+            are one, which a note says, and events without length are refused or dropped.
+        ground_truth, confidence, on_problem: as ``read_ground_truth``.
+        durations: table of seconds; by default, every clip ends with the last event of all.
+
+    Raises:
+        DataError: a file that can't be read; names or classes of one that are not those of the other.
+    """
+    truth = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem)
+    listed = read_ground_truth(events, confidence=confidence, on_problem=on_problem or "error")
+    detected = fit_clips(_merged(listed, events), truth, f"events ({events})")
+    if unknown := sorted(detected.keys() - truth.keys()):
+        raise DataError(f"{events}: '{unknown[0]}' is no clip of the ground truth, {ground_truth}")
+    detected = same_labels(detected, _labels(truth))
+    last = max((offset for _, offset, _ in chain(*truth.values(), *detected.values())), default=1.0)
+    seconds = dict.fromkeys(truth, last)
+    if durations is not None:
+        seconds = fit_clips(read_durations(durations), truth, f"durations ({durations})")
+    classes = tuple(sorted(_labels(truth) | _labels(detected)))
+    scores: dict[str, Array] = {}
+    times: dict[str, Array] = {}
+    for clip in truth:
+        found = detected.get(clip, [])
+        times[clip] = _boundaries(found, seconds.get(clip, last))
+        scores[clip] = _active(found, times[clip], classes)
+    return GivenFiles(ScoreSet(scores, classes, times, "probabilities"), truth, seconds)
+
+
+def _merged(listed: Mapping[str, ClipEvents], path: Path) -> dict[str, ClipEvents]:
+    merged: dict[str, ClipEvents] = {
+        clip: [(*event,) for event in merge_events(Event(*event) for event in events)]
+        for clip, events in listed.items()
+    }
+    fewer = sum(map(len, listed.values())) - sum(map(len, merged.values()))
+    if fewer:
+        message = f"{path}: {fewer:,} events overlap or touch one of their class, and count as one with it"
+        warnings.warn(message, EffbenchWarning, stacklevel=3)
+    return merged
+
+
+def _labels(of: Mapping[str, ClipEvents]) -> set[str]:
+    return {label for events in of.values() for *_, label in events}
+
+
+def _boundaries(events: ClipEvents, end: float) -> Array:
+    """Onsets and offsets, rounded as times are compared, between 0 and the end."""
+    bounds: Iterable[float] = chain((0.0, end), *((onset, offset) for onset, offset, _ in events))
+    return np.unique(np.round(np.array([*bounds]), TIME_DECIMALS))
+
+
+def _active(events: ClipEvents, times: Array, classes: tuple[str, ...]) -> Array:
+    """1 where an event is: (frames, classes)."""
+    scores = np.zeros((len(times) - 1, len(classes)), np.float32)
+    for onset, offset, label in events:
+        first, stop = np.searchsorted(times, np.round([onset, offset], TIME_DECIMALS))
+        scores[first:stop, classes.index(label)] = 1
+    return scores
