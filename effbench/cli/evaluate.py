@@ -50,6 +50,13 @@ def evaluate(
     confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Soft labels of the ground truth above this are events.")
     ] = 0.5,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEADS",
+            help="Heads of tables of events that have none: filename,onset,offset,event_label.",
+        ),
+    ] = None,
     protocol: options.Protocol = "paper",
     metric: options.Metrics = None,
     engine: Annotated[
@@ -114,6 +121,7 @@ def evaluate(
             ground_truth=ground_truth,
             durations=durations,
             confidence=confidence,
+            columns=[head.strip().lower() for head in columns.split(",")] if columns else (),
             protocol=protocol,
             metrics=metric,
             engine=chosen,

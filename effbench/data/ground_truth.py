@@ -14,6 +14,7 @@ import numpy as np
 from effbench.data.clip_names import name_clips
 from effbench.data.clips import Problem
 from effbench.data.column_names import AUDIOSET, DESED, mend_columns
+from effbench.data.event_documents import is_document, read_documents
 from effbench.data.labels import EventTable
 from effbench.data.tables import NOTHING, header, read_table, table_rows
 from effbench.data.vocabulary import mid_names
@@ -39,25 +40,33 @@ class StrongTable:
     problems: Sequence[Problem] = ()
 
 
-def read_desed(path: Path, *, confidence: float = SURE, instants: bool = False) -> StrongTable:
+def read_desed(
+    path: Path, *, confidence: float = SURE, instants: bool = False, heads: Sequence[str] = ()
+) -> StrongTable:
     """A table ``filename onset offset event_label``; a row of a file name alone is a clip without events.
 
     Of soft labels, with a column ``confidence``, those above that of the argument are events; a note says so.
-    Events without length are kept as ``instants``, or else are problems.
+    Events without length are kept as ``instants``, or else are problems. ``heads`` are those of a table that
+    has none.
     """
-    rows = _read(path, DESED)
+    rows = _read(path, DESED, heads)
     return _checked(path, rows, name_clips(rows["name"]), {}, confidence, instants=instants)
 
 
-def read_audioset(path: Path, *, confidence: float = SURE, instants: bool = False) -> StrongTable:
+def read_audioset(
+    path: Path, *, confidence: float = SURE, instants: bool = False, heads: Sequence[str] = ()
+) -> StrongTable:
     """A table ``segment_id start_time_seconds end_time_seconds label``; clips are ``Y`` and the YouTube id.
 
     Labels are ids of the ontology. Their names are those of the class lists, or of a table beside this one
     (``mid_to_display_name.tsv`` or ``class_labels_indices_strong.csv``); an id without a name stays as it is.
     Where a column ``present`` says ``NOT_PRESENT``, there is no event.
     """
-    rows = _read(path, AUDIOSET)
+    rows = _read(path, AUDIOSET, heads)
     clips = {segment: audioset_clip(segment) for segment in rows["name"].unique()}
+    first = {clip: segment for segment, clip in reversed(clips.items())}
+    if other := next((segment for segment, clip in clips.items() if first[clip] != segment), None):
+        raise DataError(f"{path}: '{first[clips[other]]}' and '{other}' are parts of one recording")
     return _checked(path, rows, clips, _names(path.parent), confidence, instants=instants)
 
 
@@ -69,34 +78,46 @@ def audioset_clip(segment: str) -> str:
 
 
 def read_ground_truth(
-    path: Path, *, confidence: float = SURE, on_problem: OnProblem | None = None
+    path: Path,
+    *,
+    confidence: float = SURE,
+    on_problem: OnProblem | None = None,
+    columns: Sequence[str] = (),
 ) -> dict[str, list[tuple[float, float, str]]]:
-    """Events of every clip of either kind of table.
+    """Events of every clip of either kind of table, or of what ``read_documents`` reads.
 
     Args:
-        path: the table.
+        path: the file, or a folder of one a clip.
         confidence: above which soft labels, with a column of that name, are events.
         on_problem: ``drop`` leaves out rows that are no events, and says so; ``error`` refuses events without
             length, too.
+        columns: heads of a table that has none.
 
     Raises:
         DataError: the table can't be read, has other columns, or a row with impossible times or no label.
     """
-    columns = set(header(path)[1])
-    if set(DESED) <= columns:
-        table = read_desed(path, confidence=confidence, instants=on_problem is None)
-    elif set(AUDIOSET) <= columns:
-        table = read_audioset(path, confidence=confidence, instants=on_problem is None)
-    else:
-        expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
-        found = f"Columns are {', '.join(sorted(columns))}; expected {expected}."
-        raise DataError(mend_columns(path) or f"{path} is not a table of events\n{found}")
+    table = _read_any(path, confidence, columns, instants=on_problem is None)
     if table.problems:
         message = bad_rows(table.problems, path)
         if on_problem != "drop":
             raise DataError(message)
         warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
     return table.events.ground_truth(sorted(table.clips))
+
+
+def _read_any(path: Path, confidence: float, columns: Sequence[str], *, instants: bool) -> StrongTable:
+    if is_document(path) and not columns:
+        rows = read_documents(path)
+        return _checked(path, rows, name_clips(rows["name"]), {}, confidence, instants=instants)
+    there = set(columns or header(path)[1])
+    if set(DESED) <= there:
+        return read_desed(path, confidence=confidence, instants=instants, heads=columns)
+    if set(AUDIOSET) <= there:
+        return read_audioset(path, confidence=confidence, instants=instants, heads=columns)
+    expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
+    found = f"Columns are {', '.join(sorted(there))}; expected {expected}."
+    mended = None if columns else mend_columns(path)
+    raise DataError(mended or f"{path} is not a table of events\n{found}")
 
 
 def bad_rows(problems: Sequence[Problem], path: Path) -> str:
@@ -111,8 +132,8 @@ def check_on_problem(on_problem: str | None) -> None:
         raise UsageError(f"problems of events are an error or dropped (error, drop), not '{on_problem}'")
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    table = read_table(path, columns, (_PRESENT, _CONFIDENCE))
+def _read(path: Path, columns: Sequence[str], heads: Sequence[str]) -> pd.DataFrame:
+    table = read_table(path, columns, (_PRESENT, _CONFIDENCE), heads)
     return table.rename(columns=dict(zip(columns, _COLUMNS, strict=True)))
 
 
@@ -165,7 +186,8 @@ def _checked(
 
 
 def _problem(path: Path, line: Hashable, kind: str, clip: str, where: str = "") -> Problem:
-    return Problem(kind, clip, f"{path.name}, line {line}{where}", fatal=True)
+    place = line if isinstance(line, str) else f"{path.name}, line {line}"
+    return Problem(kind, clip, f"{place}{where}", fatal=True)
 
 
 def _present(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[str]]:

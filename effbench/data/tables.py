@@ -133,8 +133,15 @@ def table_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         raise _unreadable(path, error) from error
 
 
-def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), heads: Sequence[str] = ()
+) -> pd.DataFrame:
     """The named columns, and the optional ones that are there, as text, by line in the file.
+
+    Args:
+        path: the table.
+        columns, optional: heads.
+        heads: of a table whose first line has none.
 
     Raises:
         DataError: a column is missing or there twice, a line has too many cells, or the file can't be read.
@@ -142,6 +149,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     import pandas as pd
 
     found = read_header(path)
+    found = Header(found.separator, tuple(heads)) if heads else found
     lacking = [column for column in columns if column not in found.names]
     if lacking:
         raise DataError(f"{path}: no column '{lacking[0]}'\nColumns: {', '.join(found.names)}")
@@ -152,7 +160,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     width, numbers = len(found.names), []
     cells: list[list[str]] = [[] for _ in places]
     for number, row in table_rows(path, found.separator):
-        if number == 1:
+        if number == 1 and not heads:
             continue
         require_width(path, number, row, width)
         row += [""] * (width - len(row))

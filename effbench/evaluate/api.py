@@ -49,6 +49,7 @@ def evaluate(
     ground_truth: str | Path | None = None,
     durations: str | Path | None = None,
     confidence: float = SURE,
+    columns: Sequence[str] = (),
     protocol: str = "paper",
     metrics: Sequence[str] | None = None,
     engine: Engine = "effbench",
@@ -80,6 +81,7 @@ def evaluate(
         ground_truth: table of events that belong to these scores, DESED's or AudioSet-strong's.
         durations: table of their clips' seconds; by default, clips end where their scores do.
         confidence: above which soft labels, events with a column of that name, are events.
+        columns: heads of the tables of events, where these have none.
         protocol: ``paper`` or ``dcase2016``.
         metrics: ``psds1``, ``psds2``, ``pauroc``, ``event_f1``, …; the protocol's own by default.
         engine: ``reference`` has sed_scores_eval and sed_eval compute the scores, without intervals.
@@ -151,7 +153,12 @@ def evaluate(
             read = read_given if events is None else read_event_list
             table = None if durations is None else Path(durations)
             given_files = read(
-                Path(source), Path(ground_truth), table, confidence=confidence, on_problem=on_problem
+                Path(source),
+                Path(ground_truth),
+                table,
+                confidence=confidence,
+                on_problem=on_problem,
+                columns=columns,
             )
             given_scores, truth, seconds = given_files.scores, given_files.ground_truth, given_files.durations
             origin = {"data": Path(ground_truth).name, "model": str(source)}

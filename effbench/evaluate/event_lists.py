@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -25,20 +25,23 @@ def read_event_list(
     *,
     confidence: float = SURE,
     on_problem: OnProblem | None = None,
+    columns: Sequence[str] = (),
 ) -> GivenFiles:
     """Detected events beside those that are there; a clip without detected events need not be in the list.
 
     Args:
         events: table of any kind that ``read_ground_truth`` reads; events of one class that overlap or touch
             are one, which a note says, and events without length are refused or dropped.
-        ground_truth, confidence, on_problem: as ``read_ground_truth``.
+        ground_truth, confidence, on_problem, columns: as ``read_ground_truth``.
         durations: table of seconds; by default, every clip ends with the last event of all.
 
     Raises:
         DataError: a file that can't be read; names or classes of one that are not those of the other.
     """
-    truth = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem)
-    listed = read_ground_truth(events, confidence=confidence, on_problem=on_problem or "error")
+    truth = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem, columns=columns)
+    listed = read_ground_truth(
+        events, confidence=confidence, on_problem=on_problem or "error", columns=columns
+    )
     detected = fit_clips(_merged(listed, events), truth, f"events ({events})")
     if unknown := sorted(detected.keys() - truth.keys()):
         raise DataError(f"{events}: '{unknown[0]}' is no clip of the ground truth, {ground_truth}")

@@ -46,12 +46,13 @@ def read_given(
     *,
     confidence: float = SURE,
     on_problem: OnProblem | None = None,
+    columns: Sequence[str] = (),
 ) -> GivenFiles:
     """Read what is to be scored. What was assumed is said in notes (``EffbenchWarning``).
 
     Args:
         scores: as ``read_scores``.
-        ground_truth, confidence, on_problem: as ``read_ground_truth``.
+        ground_truth, confidence, on_problem, columns: as ``read_ground_truth``.
         durations: table of seconds; by default, clips end where their scores do.
 
     Raises:
@@ -59,7 +60,7 @@ def read_given(
         UsageError: no scores there.
     """
     given = read_scores(scores)
-    events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem)
+    events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem, columns=columns)
     truth = same_labels(events, given.classes)
     _check_unknown(truth, given.classes)
     truth = fit_clips(truth, given.scores, f"events ({ground_truth})")

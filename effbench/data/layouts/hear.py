@@ -9,6 +9,7 @@ from pathlib import Path
 
 from effbench.data.clip_names import stem
 from effbench.data.clips import Audio, DataSet, FileAudio, Problem
+from effbench.data.event_documents import hear_seconds
 from effbench.data.labels import EventTable
 from effbench.data.tables import read_json, read_table
 from effbench.data.vocabulary import ClassList
@@ -74,11 +75,10 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
 
 
 def _event(item: Mapping[str, object]) -> tuple[float, float, str] | None:
-    try:
-        onset, offset = (float(str(item[key])) / 1000 for key in ("start", "end"))
-        label = str(item["label"])
-    except (KeyError, ValueError):
+    found = hear_seconds(item)
+    if found is None:
         return None
+    onset, offset, label = float(found[0]), float(found[1]), found[2]
     return (onset, offset, label) if 0 <= onset < offset < math.inf else None
 
 
