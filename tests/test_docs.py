@@ -23,6 +23,7 @@ import torch
 
 import effbench
 from effbench.errors import EffbenchWarning
+from effbench.evaluate.protocol_files import load_protocol
 from effbench.measure.timing import Budget
 from effbench.study.definition import load_study
 from effbench.train.recipe.library import load_recipe
@@ -188,6 +189,8 @@ def test_a_page_shows_what_happens(page, home):
             (home / "block.yaml").write_text(block.text)
             if "tasks" in content:
                 load_study("block.yaml")
+            elif "metrics" in content:
+                load_protocol("block.yaml")
             else:
                 load_recipe("block.yaml")
         elif said is not None and not block.language and not invocations(block.text):

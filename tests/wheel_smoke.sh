@@ -12,6 +12,7 @@ shared = {name.partition("/_share/")[2] for name in ZipFile(sys.argv[1]).namelis
 wanted = {
     "models/fmn.yaml",
     "train/synthetic-cpu.yaml",
+    "protocols/paper.yaml",
     "plots/paper-1.yaml",
     "plots/effbench.mplstyle",
     "benchmarks/studies/paper.yaml",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, size, write_result, write_sections
+from effbench.cli.output import Format, note, size, write, write_result, write_sections
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
 
@@ -58,6 +58,9 @@ def evaluate(
         ),
     ] = None,
     protocol: options.Protocol = "paper",
+    list_protocols: Annotated[
+        bool, typer.Option("--list-protocols", help="Show the protocols that ship, and nothing else.")
+    ] = False,
     metric: options.Metrics = None,
     engine: Annotated[
         str, typer.Option(help="effbench, or reference (sed_scores_eval, sed_eval).")
@@ -88,6 +91,11 @@ def evaluate(
 
     Example: effbench evaluate --model fmn10 --checkpoint strong --data audioset --split eval
     """
+    if list_protocols:
+        from effbench.evaluate.protocol_files import protocol_rows
+
+        write(protocol_rows(), form)
+        return
     files = scores is not None or events is not None
     own = (model or checkpoint) is not None and data is not None and not files and ground_truth is None
     given = files and ground_truth is not None and model is None and data is None
@@ -192,5 +200,6 @@ def _plot(evaluation: Evaluation, path: Path) -> None:
     assert isinstance(result, PsdsResult)
     title = f"{subject}, PSDS1 {100 * result.macro:.2f} %"
     curves = {name: curve.steps for name, curve in result.curves.items()}
-    save_psd_roc(curves, result.mean_curve.steps, path, title=title)
+    max_efpr = float(evaluation.followed["metrics"]["psds1"]["max_efpr"])
+    save_psd_roc(curves, result.mean_curve.steps, path, title=title, max_efpr=max_efpr)
     note(f"curves in {path}")

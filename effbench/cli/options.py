@@ -62,7 +62,7 @@ Audio = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Folder of the audio, if it is not beside the tables.")
 ]
 
-Protocol = Annotated[str, typer.Option(help="paper, or dcase2016.")]
+Protocol = Annotated[str, typer.Option(help="paper, desed, dcase2016, maestro, or a YAML file.")]
 Metrics = Annotated[
     list[str] | None,
     typer.Option(help="psds1, psds2, pauroc, event_f1, map, … Repeatable; the protocol's by default."),

@@ -18,7 +18,8 @@ from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.event_lists import read_event_list
 from effbench.evaluate.given import read_given
-from effbench.evaluate.protocol import EVENT_PROTOCOL, EvaluationOptions, Protocol, evaluate_scores
+from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
+from effbench.evaluate.protocol_files import EVENT_PROTOCOL, Protocol
 from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
@@ -82,7 +83,7 @@ def evaluate(
         durations: table of their clips' seconds; by default, clips end where their scores do.
         confidence: above which soft labels, events with a column of that name, are events.
         columns: heads of the tables of events, where these have none.
-        protocol: ``paper`` or ``dcase2016``.
+        protocol: ``paper``, ``desed``, ``dcase2016`` or ``maestro``, or the path of a YAML file.
         metrics: ``psds1``, ``psds2``, ``pauroc``, ``event_f1``, …; the protocol's own by default.
         engine: ``reference`` has sed_scores_eval and sed_eval compute the scores, without intervals.
         median_window: of the median filter, instead of the protocol's: frames (9) or a time (``"360ms"``).

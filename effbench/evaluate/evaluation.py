@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from effbench.evaluate.scoring import MetricResult
 from effbench.results.intervals import Estimate
@@ -25,6 +26,7 @@ class Evaluation(Shown):
         results: metric -> its result in full, PSD-ROC curves and all.
         conditions: what the values depend on.
         notes: what a reader of the values should know.
+        followed: what the protocol says.
         clip_names: the clips that were scored.
         origin: what was scored, as far as it is known: model, checkpoint, data, split.
     """
@@ -38,6 +40,7 @@ class Evaluation(Shown):
     results: Mapping[str, MetricResult]
     conditions: Mapping[str, object] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    followed: Mapping[str, Any] = field(default_factory=dict)
     clip_names: Sequence[str] = ()
     origin: Mapping[str, str | int | None] = field(default_factory=dict)
 
@@ -89,6 +92,7 @@ class Evaluation(Shown):
         """Ready for JSON; values are in their units, and ``None`` where they are not defined."""
         return {
             "protocol": self.protocol,
+            "followed": dict(self.followed),
             "engine": self.engine,
             "clips": self.clips,
             "classes": self.classes,
@@ -120,7 +124,7 @@ class Evaluation(Shown):
                 quantity,
                 in_unit(quantity, estimate),
                 conditions={**self.conditions, **(conditions or {})},
-                environment=environment,
+                environment={**(environment or {}), "protocol": dict(self.followed)},
             )
             for quantity, estimate in self.values.items()
             if not math.isnan(estimate.value)

@@ -143,7 +143,11 @@ class EventCollars:
 
     def _by_reference(self, inputs: DetectionInputs) -> FScore:
         """The score by sed_eval, which has one collar for onsets and offsets."""
-        assert self.offset in (None, self.onset)
+        if self.offset not in (None, self.onset):
+            raise UsageError(
+                f"the reference engine has one collar for onsets and offsets, not {self.onset} and "
+                f"{self.offset} s ({self.name})"
+            )
         score, errors = score_by_sed_eval(
             "EventBasedMetrics",
             self.name,

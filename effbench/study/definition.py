@@ -103,7 +103,7 @@ class EvaluateTask(Task):
     audio: str | None = None
     split: str | None = "eval"
     checkpoint: str | None = None
-    protocol: Literal["paper", "dcase2016"] = "paper"
+    protocol: Literal["paper", "desed", "dcase2016", "maestro"] = "paper"
     metrics: tuple[str, ...] | None = None
     device: str = "cpu"
     precision: Precision = "fp32"

@@ -10,6 +10,7 @@ import pytest
 from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
 from effbench.infer.score_files import ScoreFolder
+from effbench.results.store import Store
 from tests.evaluate.scoring_jobs import write_scores
 
 
@@ -110,6 +111,7 @@ def test_perfect_scores_are_perfect(effbench, dataset, truth, tmp_path):
         (["--model", "fmn04", "--data", "DATA"], 2, "several splits"),
         (["--model", "fmn04", "--data", "DATA", "--split", "evl"], 2, "'eval'"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "papr"], 2, "'paper'"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "no.yaml"], 1, "no.yaml"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--metric", "psds3"], 2, "'psds"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--median-window", "5000"], 2, "1,001"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--threshold", "nan"], 2, "not nan"),
@@ -123,6 +125,28 @@ def test_bad_input_is_one_clear_message_before_any_work(effbench, dataset, tmp_p
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_an_own_protocol_is_followed_stored_and_named(effbench, dataset, tmp_path):
+    (tmp_path / "mine.yaml").write_text("title: mine\nmetrics: {segment: {seconds: 0.5}}\n")
+    arguments = ["evaluate", "--model", "fmn01", "--data", dataset, "--split", "eval"]
+    done = effbench(*arguments, "--protocol", "mine.yaml", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["followed"]["metrics"] == {"segment": {"seconds": 0.5}}
+    assert found["protocol"] == found["setting"]["protocol"]
+    assert found["protocol"].startswith("mine-")
+    with Store(tmp_path / "results" / "effbench.sqlite") as store:
+        rows = store.read()
+    assert [here["protocol"] for here in rows["environment"]] == [found["followed"]] * 3
+
+
+def test_protocols_are_listed(effbench):
+    done = effbench("evaluate", "--list-protocols", "--format", "csv")
+    assert done.returncode == 0
+    assert [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == [
+        *("dcase2016", "desed", "events", "maestro", "paper")
+    ]
 
 
 def test_nan_scores_are_refused_by_name(effbench, dataset, truth, tmp_path):

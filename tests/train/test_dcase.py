@@ -8,7 +8,7 @@ from effbench import build_model
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
-from effbench.evaluate.protocol import PROTOCOLS
+from effbench.evaluate.protocol_files import load_protocol
 from effbench.infer.batches import clip_scores
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.checkpoints import read_checkpoint
@@ -82,8 +82,8 @@ def test_scores_for_the_protocol_come_from_pieces_that_know_nothing_of_each_othe
         expected = detector(detector.frontend(pieces)).strong.transpose(1, 2).reshape(750, 3)
     assert logits.shape == (625, 3)  # the silence behind the last piece is not kept
     np.testing.assert_allclose(logits, expected[:625], atol=1e-5)
-    assert not PROTOCOLS["dcase2016"].overlap
-    assert PROTOCOLS["paper"].overlap
+    assert not load_protocol("dcase2016").overlap
+    assert load_protocol("paper").overlap
 
 
 def test_error_rates_are_no_percentages_in_a_run(tuned):

@@ -13,7 +13,7 @@ from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import DataError, UsageError
-from effbench.evaluate.protocol import PROTOCOLS
+from effbench.evaluate.protocol_files import load_protocol
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
@@ -67,7 +67,8 @@ class TrainingData:
     def validation_items(self) -> ValidationItems:
         """The clips to score on."""
         # Clip labels are scored by no protocol of evaluations: their windows follow each other.
-        plan = PROTOCOLS.get(self.recipe.validation.protocol)
+        name = self.recipe.validation.protocol
+        plan = None if name == "weak" else load_protocol(name)
         return ValidationItems(
             self.validation,
             classes=self.classes,
