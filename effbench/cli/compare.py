@@ -52,17 +52,18 @@ def compare(
 
         require_folder(plot.parent)
         image_format(plot)
-    comparison = run(
-        a,
-        b,
-        ground_truth=ground_truth,
-        durations=durations,
-        protocol=protocol,
-        metrics=metric,
-        median_window=median_window,
-        threshold=threshold,
-        values=cast("ValueKind | None", values),
-    )
+    with options.naming_scoring():
+        comparison = run(
+            a,
+            b,
+            ground_truth=ground_truth,
+            durations=durations,
+            protocol=protocol,
+            metrics=metric,
+            median_window=median_window,
+            threshold=threshold,
+            values=cast("ValueKind | None", values),
+        )
     _write(comparison, form, per_class=per_class)
     if plot is not None:
         _plot(comparison, plot)

@@ -116,7 +116,8 @@ def evaluate(
     if plot is not None:
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
     kept = (store or default_store()) if keep and own else None
-    with counting("clips", resumable=own and keep_scores != "no") as progress, _telling_of_events():
+    counted = counting("clips", resumable=own and keep_scores != "no")
+    with options.naming_scoring(), _telling_of_events(), counted as progress:
         evaluation = run(
             model,
             data=data,

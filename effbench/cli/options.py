@@ -31,6 +31,20 @@ def naming(option: str) -> Iterator[None]:
         raise UsageError(f"{option}: {error}") from None
 
 
+@contextmanager
+def naming_scoring() -> Iterator[None]:
+    """Adds the option that helps to what the library says of scores it can't take as they are."""
+    from effbench.evaluate.filtered_scores import UnequalFrames
+    from effbench.evaluate.value_kinds import UnclearValues
+
+    try:
+        yield
+    except UnequalFrames as error:
+        raise UsageError(f"{error}\nWithout a filter: --median-window 1.") from None
+    except UnclearValues as error:
+        raise UsageError(f"{error}\nSay it with --values probabilities|logits, or --threshold.") from None
+
+
 Models = Annotated[
     list[str] | None,
     typer.Option(help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256'. Repeatable."),

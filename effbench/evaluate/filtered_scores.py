@@ -21,6 +21,10 @@ from effbench.evaluate.value_kinds import ValueRange
 from effbench.grid import FRAME_SECONDS
 
 
+class UnequalFrames(UsageError):
+    """A median filter is asked for over frames of several lengths."""
+
+
 class FrameLength:
     """The one length that a median filter needs all frames to have; a clip's last one may be shorter."""
 
@@ -35,7 +39,7 @@ class FrameLength:
         """Seconds of a frame of the clip with these boundaries (frames + 1,).
 
         Raises:
-            UsageError: its frames differ in length from each other, or from those of the clips before.
+            UnequalFrames: its frames differ in length from each other, or from those of the clips before.
         """
         frames = len(times) - 1
         if frames == 1:
@@ -45,7 +49,7 @@ class FrameLength:
         regular = np.abs(off[:-1]).max() <= self.SLACK * step and off[-1] <= self.SLACK * step
         apart = abs(step - self.seconds) * min(frames, self._frames)
         if not regular or apart > self.SLACK * self.seconds:
-            raise UsageError(
+            raise UnequalFrames(
                 f"frames of clip '{clip}' differ in length, and a median filter is only for frames of one "
                 "length: leave it out (a window of 1 frame)"
             )

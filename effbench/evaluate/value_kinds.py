@@ -14,6 +14,10 @@ from effbench.infer.score_files import ValueKind
 OUTSIDE = 0.01
 
 
+class UnclearValues(UsageError):
+    """Undeclared scores are neither probabilities nor, plainly, logits."""
+
+
 def check_value_kind(values: str | None) -> None:
     """A ``UsageError`` unless there are such scores; ``None`` stands for undeclared ones."""
     if values is not None and values not in get_args(ValueKind):
@@ -55,9 +59,9 @@ class ValueRange:
         return (self.kind,) if self.declared or self._outside else get_args(ValueKind)
 
     def require_clear(self) -> None:
-        """A ``UsageError`` for undeclared scores that are neither: above 1 with none below 0."""
+        """``UnclearValues`` for undeclared scores that are neither: above 1 with none below 0."""
         if self.declared is None and self._outside and self.low >= 0:
-            raise UsageError(
+            raise UnclearValues(
                 f"the scores, from {self.low:g} to {self.high:g}, are no probabilities, and logits would "
                 "have some below 0: say which they are, or give the threshold of events"
             )
