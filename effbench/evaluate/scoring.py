@@ -175,15 +175,15 @@ class DecodedEvents:
     @cached_property
     def by_clip(self) -> dict[str, list[tuple[float, float, str]]]:
         """Onset, offset and class of the events of each clip, once all have been added."""
+        decoding = self.decoding[self.values.kind]
         if len(set(self.decoding.values())) > 1:
             self.values.require_clear()
+        self.values.check_threshold(decoding.threshold)
         names = self.inputs.classes
         return {
             clip: [
                 (onset, offset, names[index])
                 for onset, offset, index in zip(*(column.tolist() for column in columns), strict=True)
             ]
-            for clip, columns in zip(
-                self.inputs.clips, self._columns[self.decoding[self.values.kind]], strict=True
-            )
+            for clip, columns in zip(self.inputs.clips, self._columns[decoding], strict=True)
         }

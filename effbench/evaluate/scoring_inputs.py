@@ -131,7 +131,10 @@ def checked_scores(clip: str, scores: ArrayLike, classes: Sequence[str]) -> np.n
             f"expected (frames, {len(classes)}), one column per class"
         )
     if array.dtype.kind not in "fiub":
-        raise UsageError(f"scores of clip '{clip}' are not numbers")
+        try:
+            array = array.astype(np.float64)  # columns of several types make an array of objects
+        except (TypeError, ValueError):
+            raise UsageError(f"scores of clip '{clip}' are not numbers") from None
     missing = np.isnan(array)
     if missing.any():
         frame, column = np.argwhere(missing)[0].tolist()

@@ -60,14 +60,27 @@ class ValueRange:
 
     def require_clear(self) -> None:
         """``UnclearValues`` for undeclared scores that are neither: above 1 with none below 0."""
-        if self.declared is None and self._outside and self.low >= 0:
+        if self.declared is None and self._outside and self.low >= 0 and self.high < np.inf:
             raise UnclearValues(
                 f"the scores, from {self.low:g} to {self.high:g}, are no probabilities, and logits would "
                 "have some below 0: say which they are, or give the threshold of events"
             )
 
+    def check_threshold(self, threshold: float) -> None:
+        """A ``UsageError`` for one that all probabilities are above, or none."""
+        if self.kind == "probabilities" and not 0 <= threshold < 1:
+            raise UsageError(
+                f"a threshold of {threshold:g} is none for probabilities, which the scores are: "
+                "expected 0 to below 1"
+            )
+
     def __str__(self) -> str:
-        return f"{self.kind}: they lie from {self.low:g} to {self.high:g}"
+        if self.high == -np.inf:
+            return f"{self.kind}: all are -inf"
+        said = f"{self.kind}: they lie from {min(self.low, self.high):g} to {self.high:g}"
+        if self.kind == "logits" and self.high <= 0:
+            return f"{said}, none above 0 (as log-probabilities would)"
+        return said
 
     @property
     def _outside(self) -> bool:

@@ -28,16 +28,39 @@ def two_clips(low, high):
         (-0.5, 0.2, "logits"),
         (-np.inf, 3.0, "logits"),
         (-2.0, np.inf, "logits"),
+        (-np.inf, np.inf, "logits"),
     ],
 )
 def test_what_scores_are_shows_in_all_of_them(low, high, kind):
     job = two_clips(low, high)
-    if low == -np.inf and kind == "logits":
+    if (low, high) == (-np.inf, 3.0):
         job.scores["a"][0, 1] = -1.0
     evaluation = job.score(evaluate_scores, **F1)
     assert evaluation.conditions["values"] == kind
     assert evaluation.values["event_f1"].value == 1.0
     assert f"taken for {kind}: they lie from" in " ".join(evaluation.notes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-3.0, -0.05, "logits: they lie from -3 to -0.05, none above 0 (as log-probabilities would)"),
+        (-np.inf, -np.inf, "probabilities: all are -inf"),
+    ],
+)
+def test_scores_that_detect_nothing_are_told(low, high, told):
+    evaluation = two_clips(low, high).score(evaluate_scores, **F1)
+    assert evaluation.values["event_f1"].value == 0.0
+    assert f"scores are taken for {told}" in evaluation.notes
+
+
+def test_scores_of_several_types_are_numbers_and_text_is_not():
+    job = two_clips(0.1, 0.9)
+    job.scores["a"] = job.scores["a"].astype(object)
+    assert job.score(evaluate_scores, **F1).values["event_f1"].value == 1.0
+    job.scores["a"][3, 1] = "Dog"
+    with pytest.raises(UsageError, match="scores of clip 'a' are not numbers"):
+        job.score(evaluate_scores, **F1)
 
 
 def test_the_last_clip_may_decide():
@@ -64,6 +87,15 @@ def test_scores_that_are_neither_are_refused_where_a_threshold_depends_on_it():
         job.score(evaluate_scores, **F1)
     assert job.score(evaluate_scores, **F1, threshold=50.0).values["event_f1"].value == 1.0
     assert job.score(evaluate_scores, metrics=["psds1"], median_window=1).values["psds1"].value == 1.0
+
+
+@pytest.mark.parametrize("threshold", [-0.5, 1.0, 50.0])
+def test_thresholds_that_probabilities_never_cross_are_refused(threshold):
+    with pytest.raises(UsageError, match=f"a threshold of {threshold:g} is none for probabilities"):
+        two_clips(0.1, 0.9).score(evaluate_scores, **F1, threshold=threshold)
+    assert (
+        two_clips(-60.0, 60.0).score(evaluate_scores, **F1, threshold=threshold).values["event_f1"].value == 1
+    )
 
 
 @pytest.mark.parametrize("metric", ["psds1", "psds2", "pauroc", "event_f1", "segment"])
