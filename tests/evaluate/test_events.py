@@ -163,7 +163,7 @@ def test_events_without_length_given_twice_or_overlapping_count_as_in_sed_eval(s
     given = [(onset / 4, (onset + length) / 4, label) for onset, length, label in truth]
     given += data.draw(st.lists(st.sampled_from(given), max_size=3))
     found = {"clip": data.draw(st.lists(st.sampled_from(given), max_size=6))}
-    metric = sed_eval.sound_event.EventBasedMetrics(CLASSES, t_collar=0.2)
+    metric = sed_eval.sound_event.EventBasedMetrics(CLASSES, t_collar=0.2, percentage_of_length=0.2)
     theirs = by_sed_eval(metric, found, {"clip": given})["overall"]["f_measure"]
     ours = event_f1(found, {"clip": given}, classes=CLASSES, resamples=0)
     assert ours.recall == pytest.approx(theirs["recall"])
