@@ -35,7 +35,9 @@ def evaluate(
     audio: options.Audio = None,
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Score these frame scores: a folder of tables, or one .parquet."),
+        typer.Option(
+            metavar="PATH", help="Score these frame scores: a folder of tables, a table, .npz, .h5."
+        ),
     ] = None,
     events: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Score this list of detected events instead.")
@@ -176,7 +178,7 @@ def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:
 
 
 def _tell_scores(folder: Path) -> None:
-    from effbench.infer.score_files import ScoreFolder
+    from effbench.infer.score_folder import ScoreFolder
 
     used = size(ScoreFolder.open(folder).bytes)
     note(f"frame logits in {folder} ({used}); 'effbench scores clear' removes them")

@@ -14,7 +14,7 @@ from effbench.errors import UsageError
 from effbench.files import reporting_write_errors
 
 if TYPE_CHECKING:
-    from effbench.infer.score_files import ScoreFolder
+    from effbench.infer.score_folder import ScoreFolder
 
 app = typer.Typer(
     no_args_is_help=True, help="List or remove the frame logits that 'effbench evaluate' keeps."
@@ -27,7 +27,7 @@ def list_scores(form: options.OutputFormat = Format.table) -> None:
 
     Example: effbench scores list --format csv
     """
-    from effbench.infer.score_files import kept_scores
+    from effbench.infer.score_folder import kept_scores
 
     kept = kept_scores()
     names = ("model", "checkpoint", "data", "split", "precision", "kept")
@@ -54,7 +54,7 @@ def clear(
 
     Example: effbench scores clear results/scores/fmn10_audioset_eval_0123abcd
     """
-    from effbench.infer.score_files import ABOUT, ScoreFolder, kept_scores
+    from effbench.infer.score_folder import ABOUT, ScoreFolder, kept_scores
 
     others = [folder for folder in folders or () if not (folder / ABOUT).is_file()]
     if others:

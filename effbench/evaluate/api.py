@@ -24,7 +24,8 @@ from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
 from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer, output_classes
-from effbench.infer.score_files import SCORES, ScoreSet, ValueKind
+from effbench.infer.score_files import ScoreSet, ValueKind
+from effbench.infer.score_folder import SCORES
 from effbench.infer.scorer import Inference
 from effbench.machine.environment import environment
 from effbench.models.chosen import ChosenModel, choose_model

@@ -15,7 +15,8 @@ from effbench.data.labels import Event, merge_events
 from effbench.errors import DataError, EffbenchWarning
 from effbench.evaluate.given import ClipEvents, GivenFiles, fit_clips, same_labels
 from effbench.evaluate.scoring_inputs import TIME_DECIMALS
-from effbench.infer.score_files import Array, ScoreSet
+from effbench.infer.score_files import ScoreSet
+from effbench.infer.score_folder import Array
 
 
 def read_event_list(

@@ -14,7 +14,8 @@ from effbench.evaluate.api import evaluate
 from effbench.evaluate.bootstrap import paired_difference
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.scoring import MetricResult
-from effbench.infer.score_files import SCORES, ValueKind, kept_scores
+from effbench.infer.score_files import ValueKind
+from effbench.infer.score_folder import SCORES, kept_scores
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, in_unit
 from effbench.shown import Row, Shown, Table, cell

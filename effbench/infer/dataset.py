@@ -13,7 +13,8 @@ from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SAMPLES
 from effbench.infer.batches import clip_scores
-from effbench.infer.score_files import ScoreFolder, ScoreSet
+from effbench.infer.score_files import ScoreSet
+from effbench.infer.score_folder import ScoreFolder
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel

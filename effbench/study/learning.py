@@ -187,7 +187,7 @@ class EvaluateJob(Job):
         }
 
     def run(self, follower: Follower) -> None:
-        from effbench.infer.score_files import OtherScores
+        from effbench.infer.score_folder import OtherScores
         from effbench.machine.environment import environment
 
         folder = self._frame_scores()

@@ -21,7 +21,7 @@ from effbench.evaluate.clip_scores import mean_average_precision
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.protocol import evaluate_scores
 from effbench.grid import FRAME_SAMPLES
-from effbench.infer.score_files import Packed, pack
+from effbench.infer.score_folder import Packed, pack
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Window, join_windows
 from effbench.models.detector import SoundEventDetector

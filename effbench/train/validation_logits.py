@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.files import reporting_write_errors
-from effbench.infer.score_files import Packed, unpack
+from effbench.infer.score_folder import Packed, unpack
 
 
 class LogitWriter:

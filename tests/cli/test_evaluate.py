@@ -9,7 +9,7 @@ import pytest
 
 from effbench.data.datasets import open_dataset
 from effbench.data.synth import synthesise
-from effbench.infer.score_files import ScoreFolder
+from effbench.infer.score_folder import ScoreFolder
 from effbench.results.store import Store
 from tests.evaluate.scoring_jobs import write_scores
 

@@ -11,7 +11,7 @@ from effbench.data.labels import encode_events
 from effbench.data.synth import synthesise
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.api import evaluate
-from effbench.infer.score_files import ScoreFolder
+from effbench.infer.score_folder import ScoreFolder
 from effbench.models.build import build_model
 from effbench.results.store import Store
 from tests.train.small import save_model

@@ -9,9 +9,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import replacing
-from effbench.infer.score_files import OtherScores, ScoreFolder, pack, read_scores, unpack
+from effbench.infer.score_files import read_scores
+from effbench.infer.score_folder import OtherScores, ScoreFolder, pack, unpack
 
 CLASSES = ("Speech", "Dog, bark")
+NAMES = np.array(CLASSES)
 CLIPS = {"a": 5, "b.c": 3}
 
 
@@ -122,3 +124,49 @@ def test_bad_scores_are_refused_by_name(tmp_path, kind):
         table(3).rename(columns={"Speech": "Music"}).to_csv(folder / "b.tsv", sep="\t", index=False)
     with pytest.raises((UsageError, EffbenchError), match=r"scores|a\.parquet|a\.tsv|b\.tsv"):
         _ = read_scores(folder).scores["b"]
+
+
+def save(path, arrays):
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+        return
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = [text.encode() for text in array] if name == "classes" else array
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+@pytest.mark.parametrize("prefix", ["", "scores/"])
+def test_an_archive_of_arrays(tmp_path, suffix, prefix):
+    arrays = {f"{prefix}{clip}.wav": table(frames)[list(CLASSES)] for clip, frames in CLIPS.items()}
+    path = tmp_path / f"scores{suffix}"
+    save(path, {"classes": NAMES, **arrays})
+    check(read_scores(path))
+    bounds = {f"timestamps/{clip}.wav": np.arange(n + 1) * 0.04 for clip, n in CLIPS.items()}
+    save(path, {"classes": NAMES, **arrays, **(bounds if prefix else {"frame_seconds": 0.04})})
+    check(read_scores(path))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"a": np.ones((3, 2))}, "no array 'classes'"),
+        ({"classes": NAMES}, "no array of a clip"),
+        ({"classes": NAMES, "a": np.ones((2, 3))}, r"'a' has the shape \(2, 3\), not \(frames, 2\)"),
+        ({"classes": NAMES, "a.wav": np.ones((3, 2)), "a.mp3": np.ones((3, 2))}, "two arrays of one clip"),
+        ({"classes": NAMES, "a": np.ones((3, 2)), "frame_seconds": 0.0}, "'frame_seconds' is not a number"),
+    ],
+)
+def test_archives_that_are_not_clear_are_refused(tmp_path, suffix, arrays, told):
+    save(tmp_path / f"scores{suffix}", arrays)
+    with pytest.raises(EffbenchError, match=rf"scores\{suffix}: {told}"):
+        _ = read_scores(tmp_path / f"scores{suffix}").scores["a"]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_a_damaged_archive_is_named(tmp_path, suffix):
+    (tmp_path / f"scores{suffix}").write_bytes(b"nonsense")
+    with pytest.raises(EffbenchError, match=rf"scores\{suffix} is not a readable"):
+        read_scores(tmp_path / f"scores{suffix}")
