@@ -11,6 +11,8 @@ from effbench.cli import options
 from effbench.cli.output import Format, note, write_result, write_sections
 
 if TYPE_CHECKING:
+    from effbench.data.ground_truth import OnProblem
+    from effbench.evaluate.incomplete import OnMissing
     from effbench.evaluate.paired import Comparison
     from effbench.infer.score_files import ValueKind
 
@@ -24,15 +26,16 @@ def compare(
         str, typer.Argument(metavar="B", help="The same of the other system; what is told is B less A.")
     ],
     ground_truth: Annotated[Path, typer.Option(metavar="TSV", help="Events to compare both with.")],
-    durations: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="Seconds of every clip; by default, where its scores end."),
-    ] = None,
+    durations: options.Durations = None,
+    confidence: options.Confidence = 0.5,
+    columns: options.Columns = None,
     protocol: options.Protocol = "paper",
     metric: options.Metrics = None,
     median_window: options.MedianWindow = None,
     values: options.Values = None,
     threshold: options.EventThreshold = None,
+    on_problem: options.OddEvents = None,
+    missing: options.OnMissing = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show every class.")] = False,
     plot: Annotated[
         Path | None,
@@ -58,11 +61,15 @@ def compare(
             b,
             ground_truth=ground_truth,
             durations=durations,
+            confidence=confidence,
+            columns=options.heads(columns),
             protocol=protocol,
             metrics=metric,
             median_window=median_window,
             threshold=threshold,
             values=cast("ValueKind | None", values),
+            on_problem=cast("OnProblem | None", on_problem),
+            on_missing=cast("OnMissing | None", missing),
         )
     _write(comparison, form, per_class=per_class)
     if plot is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from effbench.data.ground_truth import OnProblem
     from effbench.evaluate.api import KeepScores
     from effbench.evaluate.evaluation import Evaluation
+    from effbench.evaluate.incomplete import OnMissing
     from effbench.evaluate.protocol import EvaluationOptions
     from effbench.evaluate.scoring import Engine
     from effbench.infer.score_files import ValueKind
@@ -45,20 +46,9 @@ def evaluate(
     ground_truth: Annotated[
         Path | None, typer.Option(metavar="TSV", help="Events to compare --scores or --events with.")
     ] = None,
-    durations: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="Seconds of every clip; by default, where its scores end."),
-    ] = None,
-    confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Soft labels of the ground truth above this are events.")
-    ] = 0.5,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HEADS",
-            help="Heads of tables of events that have none: filename,onset,offset,event_label.",
-        ),
-    ] = None,
+    durations: options.Durations = None,
+    confidence: options.Confidence = 0.5,
+    columns: options.Columns = None,
     protocol: options.Protocol = "paper",
     list_protocols: Annotated[
         bool, typer.Option("--list-protocols", help="Show the protocols that ship, and nothing else.")
@@ -71,6 +61,7 @@ def evaluate(
     values: options.Values = None,
     threshold: options.EventThreshold = None,
     on_problem: options.OddEvents = None,
+    missing: options.OnMissing = None,
     work: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),
@@ -132,7 +123,7 @@ def evaluate(
             ground_truth=ground_truth,
             durations=durations,
             confidence=confidence,
-            columns=[head.strip().lower() for head in columns.split(",")] if columns else (),
+            columns=options.heads(columns),
             protocol=protocol,
             metrics=metric,
             engine=chosen,
@@ -140,6 +131,7 @@ def evaluate(
             threshold=threshold,
             values=cast("ValueKind | None", values),
             on_problem=cast("OnProblem | None", on_problem),
+            on_missing=cast("OnMissing | None", missing),
             device=device,
             precision=precision,
             batch_size=batch_size,

@@ -35,6 +35,7 @@ def naming(option: str) -> Iterator[None]:
 def naming_scoring() -> Iterator[None]:
     """Adds the option that helps to what the library says of scores it can't take as they are."""
     from effbench.evaluate.filtered_scores import UnequalFrames
+    from effbench.evaluate.incomplete import IncompleteSet
     from effbench.evaluate.value_kinds import UnclearValues
 
     try:
@@ -43,6 +44,8 @@ def naming_scoring() -> Iterator[None]:
         raise UsageError(f"{error}\nWithout a filter: --median-window 1.") from None
     except UnclearValues as error:
         raise UsageError(f"{error}\nSay it with --values probabilities|logits, or --threshold.") from None
+    except IncompleteSet as error:
+        raise UsageError(f"{error}\nThe others are scored with --missing skip.") from None
 
 
 Models = Annotated[
@@ -76,6 +79,26 @@ Audio = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Folder of the audio, if it is not beside the tables.")
 ]
 
+Durations = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="Seconds of every clip; by default, where its scores end."),
+]
+Confidence = Annotated[
+    float, typer.Option(min=0, max=1, help="Soft labels of the ground truth above this are events.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HEADS", help="Heads of tables of events that have none: filename,onset,offset,event_label."
+    ),
+]
+
+
+def heads(columns: str | None) -> list[str]:
+    """The heads that ``Columns`` names."""
+    return [head.strip().lower() for head in columns.split(",")] if columns else []
+
+
 Protocol = Annotated[str, typer.Option(help="paper, desed, dcase2016, maestro, or a YAML file.")]
 Metrics = Annotated[
     list[str] | None,
@@ -94,6 +117,14 @@ OddEvents = Annotated[
     typer.Option(
         help="Of events that can't be, have no length, are given twice or overlap: error (refuse all) or "
         "drop (but overlapping ones). By default, each score counts what it can."
+    ),
+]
+OnMissing = Annotated[
+    str | None,
+    typer.Option(
+        "--missing",
+        help="Clips of the ground truth without audio or scores: error or skip. By default, an error for "
+        "scores; a data set's are skipped.",
     ),
 ]
 EventThreshold = Annotated[

@@ -255,7 +255,8 @@ def joined(parts: Sequence[DataSet]) -> DataSet:
         if part.classes.names != first.classes.names:
             raise DataError(f"{part.path}: the splits '{first.split}' and '{part.split}' differ in classes")
     owner = {name: part for part in reversed(parts) for name in part.audio}
-    rows = ((name, *event) for name, part in owner.items() for event in part.events.of(name))
+    missing = {name: part for part in parts for name in part.missing if name not in owner}
+    rows = ((name, *event) for name, part in {**owner, **missing}.items() for event in part.events.of(name))
     return replace(
         first,
         split="+".join(part.split for part in parts),
@@ -265,6 +266,6 @@ def joined(parts: Sequence[DataSet]) -> DataSet:
         known_durations={
             name: part.known_durations[name] for name, part in owner.items() if name in part.known_durations
         },
-        missing=tuple(sorted({name for part in parts for name in part.missing} - set(owner))),
+        missing=tuple(sorted(missing)),
         problems=tuple(problem for part in parts for problem in part.problems),
     )

@@ -18,6 +18,7 @@ from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.event_lists import read_event_list
 from effbench.evaluate.given import read_given
+from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
 from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
 from effbench.evaluate.protocol_files import EVENT_PROTOCOL, Protocol
 from effbench.evaluate.scoring import Engine
@@ -59,6 +60,7 @@ def evaluate(
     threshold: float | None = None,
     values: ValueKind | None = None,
     on_problem: OnProblem | None = None,
+    on_missing: OnMissing | None = None,
     device: str = "cpu",
     precision: str = "fp32",
     batch_size: int | None = None,
@@ -94,6 +96,8 @@ def evaluate(
         on_problem: of events without length, given twice or overlapping others of their class, F-scores count
             each, PSDS and pAUROC the union, and rows of tables that are no events are refused; ``error``
             refuses all these, ``drop`` leaves out all but overlapping ones.
+        on_missing: clips of the ground truth without audio or scores are an ``error``, or left out
+            (``skip``); by default, those without scores are an error, and those without audio left out.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
@@ -124,6 +128,7 @@ def evaluate(
         )
     if values is not None and own:
         raise UsageError("what a model gives is known: only the scores of files are said to be of some kind")
+    check_on_missing(on_missing)
     if events is not None:
         protocol = _event_protocol(protocol, scores)
     plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values, on_problem).plan
@@ -145,7 +150,9 @@ def evaluate(
                 folder = Path(work or _default_folder(chosen, where, dataset.split, inference, kept))
                 origin["scores"] = str(folder)
             truth = _usable_events(dataset, on_problem)
-            _check_classes(dataset, truth, output_classes(chosen, dataset), plan)
+            on_missing = on_missing or "skip"
+            there, _ = skip_missing(truth, dataset.ids, on_missing)
+            _check_classes(dataset, there, output_classes(chosen, dataset), plan)
             given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
         else:
@@ -177,6 +184,7 @@ def evaluate(
             median_window=median_window,
             threshold=threshold,
             on_problem=on_problem,
+            on_missing=on_missing or "error",
         )
         if results is not None:
             conditions = {key: value for key, value in origin.items() if key not in ("model", "scores")}
@@ -202,7 +210,7 @@ def _usable_events(dataset: DataSet, on_problem: OnProblem | None) -> GroundTrut
         if on_problem == "error":
             raise DataError(message)
         warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
-    return dataset.ground_truth()
+    return dataset.events.ground_truth([*dataset.ids, *dataset.missing])
 
 
 def _event_protocol(protocol: str, scores: str | Path | None) -> str:

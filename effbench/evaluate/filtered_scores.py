@@ -95,9 +95,6 @@ class FilteredScores(Mapping[str, np.ndarray]):
 
     def scored(self, ground_truth: GroundTruth) -> tuple[FilteredScores, GroundTruth]:
         """The clips and columns that have events, and these events."""
-        for clip in ground_truth:
-            if clip not in self.clips:
-                raise UsageError(f"clip '{clip}' has ground truth but no scores")
         known = set(self.columns)
         events = {
             clip: [event for event in ground_truth.get(clip, ()) if event[2] in known] for clip in self.clips

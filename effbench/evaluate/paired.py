@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from effbench.data.ground_truth import SURE, OnProblem
 from effbench.data.vocabulary import some_of
 from effbench.errors import UnknownModel, UsageError
 from effbench.evaluate.api import evaluate
 from effbench.evaluate.bootstrap import paired_difference
 from effbench.evaluate.evaluation import Evaluation
+from effbench.evaluate.incomplete import OnMissing
 from effbench.evaluate.scoring import MetricResult
 from effbench.infer.score_files import ValueKind
 from effbench.infer.score_folder import SCORES, kept_scores
@@ -31,11 +33,15 @@ def compare(
     *,
     ground_truth: str | Path,
     durations: str | Path | None = None,
+    confidence: float = SURE,
+    columns: Sequence[str] = (),
     protocol: str = "paper",
     metrics: Sequence[str] | None = None,
     median_window: int | str | None = None,
     threshold: float | None = None,
     values: ValueKind | None = None,
+    on_problem: OnProblem | None = None,
+    on_missing: OnMissing | None = None,
 ) -> Comparison:
     """Score two systems on the same ground truth; differences have paired 95 % bootstrap intervals.
 
@@ -46,7 +52,8 @@ def compare(
         second: the same of the other system.
         ground_truth: table of the events.
         durations: table of the clips' seconds; by default, clips end where the scores do.
-        protocol, metrics, median_window, threshold, values: as in ``evaluate``, for both.
+        confidence, columns, protocol, metrics, median_window, threshold, values, on_problem, on_missing: as
+            in ``evaluate``, for both.
 
     Raises:
         UsageError: scores of other classes or other clips, or a spec without one folder of kept logits.
@@ -57,11 +64,15 @@ def compare(
             scores=_scores(system),
             ground_truth=ground_truth,
             durations=durations,
+            confidence=confidence,
+            columns=columns,
             protocol=protocol,
             metrics=metrics,
             median_window=median_window,
             threshold=threshold,
             values=values,
+            on_problem=on_problem,
+            on_missing=on_missing,
         )
         for system in (first, second)
     ]

@@ -15,6 +15,7 @@ from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.filtered_scores import FilteredScores
+from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
 from effbench.evaluate.median import MedianWindow
 from effbench.evaluate.metrics import METRICS
 from effbench.evaluate.odd_events import sort_out
@@ -95,6 +96,7 @@ def evaluate_scores(
     median_window: int | str | None = None,
     threshold: float | None = None,
     on_problem: OnProblem | None = None,
+    on_missing: OnMissing = "error",
     resamples: int = CLIP_RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
@@ -118,6 +120,8 @@ def evaluate_scores(
         threshold: on the scale of the scores, instead of the protocol's.
         on_problem: of events without length, given twice or overlapping others of their class, F-scores count
             each, PSDS and pAUROC the union; ``error`` refuses all these, ``drop`` leaves out the former two.
+        on_missing: clips of the ground truth without scores are an ``error``, or left out (``skip``): their
+            number and the share of events that is lost with them are then among the conditions.
         resamples: bootstrap resamples of the clips for the intervals; 0 for none.
         seed: of the resampling.
 
@@ -127,6 +131,8 @@ def evaluate_scores(
     """
     options = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values, on_problem)
     ground_truth, odd = sort_out(ground_truth, on_problem)
+    check_on_missing(on_missing)
+    ground_truth, missing = skip_missing(ground_truth, scores, on_missing)
     seen = ValueRange(values)
     view = FilteredScores(
         source=scores,
@@ -154,6 +160,7 @@ def evaluate_scores(
         "values": seen.kind,
         "clips": len(inputs.clips),
         "classes": len(inputs.classes),
+        **missing.conditions,
     }
     if scoring.decoded.threshold is not None:
         conditions["threshold"] = scoring.decoded.threshold
@@ -170,6 +177,7 @@ def evaluate_scores(
             *_notes(options.plan, inputs, len(scores), sorted(named.difference(classes))),
             *view.notes(),
             *odd,
+            *([str(missing)] if missing.names else []),
         ),
         clip_names=inputs.clips,
         followed=options.plan.content(options.metric_names),

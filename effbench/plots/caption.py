@@ -73,6 +73,8 @@ def _scored_on(scores: Chosen) -> str:
     place = " ".join(str(conditions[key]) for key in ("data", "split") if key in conditions)
     place += f" ({fingerprint})" if fingerprint else ""
     clips = f", {conditions['clips']} clips" if "clips" in conditions else ""
+    if lost := conditions.get("missing_clips"):
+        clips += f" ({lost} more missing, with {conditions['missing_events']} of the events)"
     protocol = f", protocol {conditions['protocol']}" if "protocol" in conditions else ""
     precision = f", {conditions['precision']}" if "precision" in conditions else ""
     return f" on {place}{clips}{protocol}{precision}" if place else ""

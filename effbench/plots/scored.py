@@ -19,6 +19,7 @@ SCORED_ON = (
     ("median_window",),
     ("precision",),
     ("engine",),
+    ("missing_clips",),
 )
 
 Conditions = Mapping[str, object]
@@ -88,7 +89,8 @@ def _differing(
             known = f"fingerprint {fingerprint}" if fingerprint else "without a fingerprint"
             label = f"{place or 'unnamed'}, {known}"
         else:
-            label = "unknown" if values[0] is None else str(values[0])
+            unsaid = "none" if names[0] == "missing_clips" else "unknown"
+            label = unsaid if values[0] is None else str(values[0])
         lines.append(f"{label}: {', '.join(sorted(models))}")
     chosen = max(groups, key=lambda values: (values[0] is not None, len(groups[values])))
     wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in zip(names, chosen, strict=True))

@@ -1,6 +1,7 @@
 """``effbench evaluate`` as a user runs it: a model on data, and anybody's scores."""
 
 import json
+import shutil
 from unittest.mock import ANY
 
 import numpy as np
@@ -128,6 +129,22 @@ def test_bad_input_is_one_clear_message_before_any_work(effbench, dataset, tmp_p
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_clips_without_audio_are_told_or_refused(effbench, dataset, tmp_path):
+    shutil.copytree(dataset, tmp_path / "less")
+    next(iter(sorted((tmp_path / "less" / "audio" / "eval").iterdir()))).unlink()
+    arguments = ["evaluate", "--model", "fmn01", "--data", "less", "--split", "eval", "--metric", "segment"]
+    refused = effbench(*arguments, "--missing", "error")
+    assert refused.returncode == 2
+    assert "1 of 6 clips of the ground truth are missing" in refused.stderr
+    assert "--missing skip" in refused.stderr
+    assert not list(tmp_path.rglob("*.npz"))
+    done = effbench(*arguments, "--format", "json")
+    setting = json.loads(done.stdout)["setting"]
+    assert (setting["clips"], setting["missing_clips"]) == (5, 1)
+    assert setting["missing_events"].endswith(" %")
+    assert "1 of 6 clips of the ground truth are missing" in done.stderr
 
 
 def test_an_own_protocol_is_followed_stored_and_named(effbench, dataset, tmp_path):

@@ -215,6 +215,12 @@ def test_measured_scores_come_from_one_data_set() -> None:
     ]
 
 
+def test_a_set_that_lacks_clips_is_marked() -> None:
+    rows = scored_alike(SCORED, clips=20, missing_clips=3, missing_events="4.5 %")
+    said = caption(select(frame(complexity(), rows), SCORED))
+    assert "a eval, 20 clips (3 more missing, with 4.5 % of the events), protocol paper" in said
+
+
 def test_a_data_set_is_what_it_holds_not_what_its_folder_is_called() -> None:
     sizes, rows = complexity(), scored_alike(SCORED, fingerprint="0123456789abcdef")
     moved = scored_alike(SCORED, data="renamed", fingerprint="0123456789abcdef")[:1]
@@ -238,6 +244,7 @@ def test_a_data_set_is_what_it_holds_not_what_its_folder_is_called() -> None:
         ("precision", ("bf16", "fp16"), r"precision\nbf16: .*\nfp16: fmn04\n"),
         ("protocol", ("paper", "weak"), r"protocol\npaper: .*\nweak: fmn04\n"),
         ("engine", ("effbench", "reference"), r"engine\neffbench: .*\nreference: fmn04\n"),
+        ("missing_clips", (3, None), r"missing clips\n3: .*\nnone: fmn04\n"),
         ("median_window", (9, None), r"median window\n9: .*\nunknown: fmn04\n"),
     ],
 )
