@@ -25,6 +25,10 @@ class UnequalFrames(UsageError):
     """A median filter is asked for over frames of several lengths."""
 
 
+#: Says in rows that a filter or threshold differs from class to class; the protocol has them.
+BY_CLASS = "by class"
+
+
 class FrameLength:
     """The one length that a median filter needs all frames to have; a clip's last one may be shorter."""
 
@@ -65,7 +69,7 @@ class FilteredScores(Mapping[str, np.ndarray]):
     Attributes:
         source: clip -> (frames, columns).
         columns: names of all its columns.
-        window: of the median filter.
+        windows: of the median filter, one for each column.
         seen: takes note of the scores.
         frame_seconds, timestamps: of the frames, as in ``ScoringInputs``.
         clips: in order.
@@ -75,7 +79,7 @@ class FilteredScores(Mapping[str, np.ndarray]):
 
     source: Scores
     columns: tuple[str, ...]
-    window: MedianWindow
+    windows: tuple[MedianWindow, ...]
     seen: ValueRange
     frame_seconds: float
     timestamps: Timestamps
@@ -89,9 +93,15 @@ class FilteredScores(Mapping[str, np.ndarray]):
         return tuple(self.columns[column] for column in self.kept)
 
     @property
-    def window_frames(self) -> int:
-        """Frames of the median filter, as long as frames were seen to be."""
-        return self.window.in_frames(self.frame.seconds)
+    def window_frames(self) -> int | str:
+        """Frames of the median filter, as long as frames were seen to be, or that it is another by class."""
+        frames = {window.in_frames(self.frame.seconds) for window in self._filters}
+        return frames.pop() if len(frames) == 1 else BY_CLASS
+
+    @property
+    def _filters(self) -> list[MedianWindow]:
+        """Of the columns that are kept."""
+        return [self.windows[column] for column in self.kept]
 
     def scored(self, ground_truth: GroundTruth) -> tuple[FilteredScores, GroundTruth]:
         """The clips and columns that have events, and these events."""
@@ -111,11 +121,12 @@ class FilteredScores(Mapping[str, np.ndarray]):
         if self.seen.declared is None:
             yield f"scores are taken for {self.seen}"
         frame = self.frame.seconds
-        if self.window.frames is not None and not math.isclose(frame, FRAME_SECONDS, rel_tol=0.01):
-            filtered = 1000 * frame * self.window.frames
+        first = next((window for window in self._filters if not window.is_none), None)
+        if first and first.frames and not math.isclose(frame, FRAME_SECONDS, rel_tol=0.01):
+            filtered = 1000 * frame * first.frames
             yield (
                 f"frames last {1000 * frame:.4g} ms, not {1000 * FRAME_SECONDS:.4g}: the median filter of "
-                f"{self.window} is one of {filtered:.4g} ms"
+                f"{first} is one of {filtered:.4g} ms"
             )
 
     def __getitem__(self, clip: str) -> np.ndarray:
@@ -123,10 +134,12 @@ class FilteredScores(Mapping[str, np.ndarray]):
         self.seen.see(clip, array)
         if len(self.kept) < array.shape[1]:
             array = array[:, self.kept]
-        if self.window.is_none:
+        filters = self._filters
+        if all(window.is_none for window in filters):
             return array
         seconds = self.frame.agree(clip, clip_times(clip, len(array), self.timestamps, self.frame_seconds))
-        return median_filter(array, self.window.in_frames(seconds))
+        frames = [window.in_frames(seconds) for window in filters]
+        return median_filter(array, frames[0] if len(set(frames)) == 1 else frames)
 
     def __contains__(self, clip: object) -> bool:
         # Asking the scores themselves might load them.

@@ -74,9 +74,13 @@ class Intersections:
                 "and of any length"
             )
         reference = scoring.reference
+        limits: float | tuple[float, ...] | dict[str, float] = decoding.threshold
+        if isinstance(limits, tuple):
+            of_class = dict(zip(scoring.inputs.classes, limits, strict=True))
+            limits = {label: of_class[name] for label, name in reference.names.items()}
         f1, precision, recall, _ = reference.call(
             *("intersection_based", "fscore"),
-            threshold=decoding.threshold,
+            threshold=limits,
             dtc_threshold=self.dtc,
             gtc_threshold=self.gtc,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from effbench.data.vocabulary import some_of
 from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.filtered_scores import FilteredScores
+from effbench.evaluate.filtered_scores import BY_CLASS, FilteredScores
 from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
 from effbench.evaluate.median import MedianWindow
 from effbench.evaluate.metrics import METRICS
@@ -53,7 +53,8 @@ class EvaluationOptions:
         check_engine(self.engine)
         check_value_kind(self.values)
         check_on_problem(self.on_problem)
-        _ = self.window
+        if self.median_window is not None:
+            MedianWindow.of(self.median_window)
         if self.threshold is not None and math.isnan(self.threshold):
             raise UsageError("a threshold is a number on the scale of the scores, not nan")
 
@@ -67,18 +68,18 @@ class EvaluationOptions:
         """Keys of ``METRICS``."""
         return self.plan.metrics.asked if self.metrics is None else tuple(self.metrics)
 
-    @property
-    def window(self) -> MedianWindow:
-        """Length of the median filter."""
-        return self.plan.window if self.median_window is None else MedianWindow.of(self.median_window)
+    def windows(self, classes: Sequence[str]) -> tuple[MedianWindow, ...]:
+        """Length of the median filter of each class."""
+        if self.median_window is None:
+            return self.plan.windows(classes)
+        return (MedianWindow.of(self.median_window),) * len(classes)
 
-    @property
-    def decoding(self) -> Mapping[ValueKind, Thresholding]:
-        """How scores of each kind become events."""
-        decoding, threshold = self.plan.decoding, self.threshold
-        if threshold is None:
-            return decoding
-        return {kind: replace(usual, threshold=threshold) for kind, usual in decoding.items()}
+    def decoding(self, classes: Sequence[str], kept: Sequence[int]) -> Mapping[ValueKind, Thresholding]:
+        """How scores of each kind, of those of the classes that are kept, become events."""
+        if self.threshold is None:
+            return self.plan.decoding(classes, kept)
+        given = Thresholding(self.threshold, self.plan.frame_centres, self.plan.min_seconds)
+        return {"probabilities": given, "logits": given}
 
 
 def evaluate_scores(
@@ -137,7 +138,7 @@ def evaluate_scores(
     view = FilteredScores(
         source=scores,
         columns=tuple(classes),
-        window=options.window,
+        windows=options.windows(classes),
         seen=seen,
         frame_seconds=frame_seconds,
         timestamps=timestamps,
@@ -149,7 +150,8 @@ def evaluate_scores(
         view, ground_truth = view.scored(ground_truth)
     inputs = ScoringInputs(view, ground_truth, durations, view.classes, frame_seconds, timestamps)
     bootstrap = ClipBootstrap(resamples, seed)
-    scoring = Scoring(inputs, engine, bootstrap, decoding=options.decoding, values=seen)
+    decoding = options.decoding(classes, view.kept.tolist())
+    scoring = Scoring(inputs, engine, bootstrap, decoding=decoding, values=seen)
     settings = options.plan.metrics.settings
     computed = scoring.compute(*(settings(name).metric(name) for name in options.metric_names))
     name = protocol_name(protocol, options.plan)
@@ -163,7 +165,8 @@ def evaluate_scores(
         **missing.conditions,
     }
     if scoring.decoded.threshold is not None:
-        conditions["threshold"] = scoring.decoded.threshold
+        limit = scoring.decoded.threshold
+        conditions["threshold"] = BY_CLASS if isinstance(limit, tuple) else limit
     return Evaluation(
         protocol=name,
         engine=engine,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
+from pydantic import FiniteFloat, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
 from effbench.config import Strict, load
-from effbench.errors import UsageError
+from effbench.data.vocabulary import some_of
+from effbench.errors import UsageError, nearest
 from effbench.evaluate.median import MedianWindow
 from effbench.evaluate.metrics import MetricTable
 from effbench.evaluate.scoring import Thresholding
@@ -19,6 +21,10 @@ from effbench.shown import Row
 from effbench.yaml_files import find, shipped
 
 _FOLDER = "protocols"
+
+#: Stands for the classes that a mapping of thresholds or filters does not name.
+_DEFAULT = "default"
+Value = TypeVar("Value", int | str, float)
 
 #: The protocol of lists of events.
 EVENT_PROTOCOL = "events"
@@ -39,10 +45,11 @@ class Protocol(Strict):
     Attributes:
         title: one line for people.
         metrics: each with its parameters; ``{}`` for its usual ones.
-        median_window: of the median filter over time: frames (9), or a time (``250ms``).
+        median_window: of the median filter over time: frames (9), or a time (``250ms``); or a mapping of
+            classes to such, with ``default`` for the others.
         scored_only: classes without events, and then clips without events, are left out.
         threshold: above which a class is active, for the metrics of decoded events; on the scale of
-            ``threshold_of``, and of logits and probabilities alike.
+            ``threshold_of``, and of logits and probabilities alike; or a mapping as of ``median_window``.
         threshold_of: ``probabilities`` or ``logits``.
         frame_centres, min_seconds: of decoded events, as in ``Thresholding``.
         overlap: whether audio of more than 10 s runs in overlapping windows, or is cut every 10 s; for those
@@ -52,9 +59,9 @@ class Protocol(Strict):
 
     title: str
     metrics: MetricTable
-    median_window: int | str = 1
+    median_window: int | str | dict[str, int | str] = 1
     scored_only: bool = False
-    threshold: float = Field(default=0.5, allow_inf_nan=False)
+    threshold: FiniteFloat | dict[str, FiniteFloat] = 0.5
     threshold_of: ValueKind = "probabilities"
     frame_centres: bool = False
     min_seconds: NonNegativeFloat = 0.0
@@ -63,9 +70,10 @@ class Protocol(Strict):
 
     @field_validator("median_window")
     @classmethod
-    def _is_length(cls, given: int | str) -> int | str:
+    def _has_lengths(cls, given: int | str | dict[str, int | str]) -> int | str | dict[str, int | str]:
         try:
-            MedianWindow.of(given)
+            for length in given.values() if isinstance(given, dict) else (given,):
+                MedianWindow.of(length)
         except UsageError as error:
             raise ValueError(str(error)) from error
         return given
@@ -74,26 +82,29 @@ class Protocol(Strict):
     def _fits_together(self) -> Protocol:
         if not self.metrics.asked:
             raise ValueError("metrics: name at least one, e.g. psds1: {}")
-        if self.threshold_of == "probabilities" and not 0 < self.threshold < 1:
-            raise ValueError(f"threshold: {self.threshold} is no probability between 0 and 1")
+        given = self.threshold.values() if isinstance(self.threshold, dict) else (self.threshold,)
+        wrong = [value for value in given if not 0 < value < 1]
+        if self.threshold_of == "probabilities" and wrong:
+            raise ValueError(f"threshold: {wrong[0]} is no probability between 0 and 1")
         return self
 
-    @property
-    def window(self) -> MedianWindow:
-        """Length of the median filter."""
-        return MedianWindow.of(self.median_window)
+    def windows(self, classes: Sequence[str]) -> tuple[MedianWindow, ...]:
+        """Length of the median filter of each class."""
+        return tuple(MedianWindow.of(length) for length in _of_classes(self.median_window, classes, "filter"))
 
-    @property
-    def decoding(self) -> Mapping[ValueKind, Thresholding]:
-        """How scores of each kind become events."""
-        given = self.threshold
+    def decoding(self, classes: Sequence[str], kept: Sequence[int]) -> Mapping[ValueKind, Thresholding]:
+        """How scores of each kind, of those of the classes that are kept, become events."""
+        of_all = _of_classes(self.threshold, classes, "threshold")
+        given = [of_all[index] for index in kept]
+        alike = given[:1] if len(set(given)) == 1 else given
+        logits, probabilities = alike, alike
         if self.threshold_of == "logits":
-            thresholds = {"logits": given, "probabilities": 1 / (1 + math.exp(-given))}
+            probabilities = [1 / (1 + math.exp(-value)) for value in alike]
         else:
-            thresholds = {"probabilities": given, "logits": math.log(given / (1 - given))}
+            logits = [math.log(value / (1 - value)) for value in alike]
         return {
-            "probabilities": Thresholding(thresholds["probabilities"], self.frame_centres, self.min_seconds),
-            "logits": Thresholding(thresholds["logits"], self.frame_centres, self.min_seconds),
+            "probabilities": Thresholding(_plain(probabilities), self.frame_centres, self.min_seconds),
+            "logits": Thresholding(_plain(logits), self.frame_centres, self.min_seconds),
         }
 
     def content(self, metrics: Sequence[str] | None = None) -> dict[str, object]:
@@ -101,6 +112,27 @@ class Protocol(Strict):
         rest = self.model_dump(exclude={"title", "metrics"})
         names = self.metrics.asked if metrics is None else metrics
         return {**rest, "metrics": {name: self.metrics.settings(name).model_dump() for name in names}}
+
+
+def _of_classes(given: Value | Mapping[str, Value], classes: Sequence[str], what: str) -> list[Value]:
+    """The value of each class: one for all, or that of its name, or of ``default``."""
+    if not isinstance(given, Mapping):
+        return [given] * len(classes)
+    for name in given:
+        if name != _DEFAULT and name not in classes:
+            raise UsageError(
+                f"the protocol has a {what} for '{name}', which has no scores{nearest(name, classes)}"
+            )
+    lacking = [name for name in classes if name not in given]
+    if lacking and _DEFAULT not in given:
+        raise UsageError(
+            f"the protocol has no {what} for {some_of(lacking)}: add a line for each, or '{_DEFAULT}'"
+        )
+    return [given[name] if name in given else given[_DEFAULT] for name in classes]
+
+
+def _plain(thresholds: Sequence[float]) -> float | tuple[float, ...]:
+    return thresholds[0] if len(thresholds) == 1 else tuple(thresholds)
 
 
 def load_protocol(name: str) -> Protocol:

@@ -61,19 +61,23 @@ class Thresholding:
     """How frame scores become events.
 
     Attributes:
-        threshold: a class is active where its score is above.
+        threshold: a class is active where its score is above; one for all, or one for each.
         frame_centres: events last from the centre of their first frame to the centre of their last, rather
             than from the beginning of the one to the end of the other.
         min_seconds: shorter events are dropped.
     """
 
-    threshold: float = 0.0
+    threshold: float | tuple[float, ...] = 0.0
     frame_centres: bool = False
     min_seconds: float = 0.0
 
+    @property
+    def _limits(self) -> float | np.ndarray:
+        return np.array(self.threshold) if isinstance(self.threshold, tuple) else self.threshold
+
     def events(self, scores: np.ndarray, times: np.ndarray) -> _EventColumns:
         """Events of one clip: onset, offset and class index, each (events,)."""
-        class_index, start, stop = event_frames(scores > self.threshold)
+        class_index, start, stop = event_frames(scores > self._limits)
         onset, offset = times[start], times[stop]
         if self.frame_centres:
             centres = (times[1:] + times[:-1]) / 2
@@ -168,7 +172,7 @@ class DecodedEvents:
             self._columns[decoding].append(decoding.events(scores, times))
 
     @property
-    def threshold(self) -> float | None:
+    def threshold(self) -> float | tuple[float, ...] | None:
         """Above which a class is active; ``None`` if no clip was decoded."""
         return self.decoding[self.values.kind].threshold if self._columns else None
 
@@ -178,7 +182,9 @@ class DecodedEvents:
         decoding = self.decoding[self.values.kind]
         if len(set(self.decoding.values())) > 1:
             self.values.require_clear()
-        self.values.check_threshold(decoding.threshold)
+        limits = decoding.threshold
+        for limit in limits if isinstance(limits, tuple) else (limits,):
+            self.values.check_threshold(limit)
         names = self.inputs.classes
         return {
             clip: [

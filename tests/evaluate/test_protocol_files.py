@@ -113,3 +113,50 @@ def test_protocols_are_listed():
     rows = {row["protocol"]: row for row in protocol_rows()}
     assert list(rows) == ["dcase2016", "desed", "events", "maestro", "paper"]
     assert rows["paper"]["metrics"] == ["psds1", "pauroc"]
+
+
+BY_CLASS = """title: mine
+median_window: {class 0: 3, class 2: 200ms, default: 1}
+threshold: {class 1: 0.7, default: 0.4}
+metrics: {event_f1: {}, intersection_f1: {}, segment: {}}
+"""
+
+
+def test_classes_have_their_own_filters_and_thresholds(tmp_path):
+    job = random_job(6, clips=16)
+    job.scores = {clip: 1 / (1 + np.exp(-scores.astype(float))) for clip, scores in job.scores.items()}
+    mine = written(tmp_path, BY_CLASS)
+    whole = job.score(evaluate_scores, protocol=mine, values="probabilities", resamples=0)
+    assert (whole.conditions["median_window"], whole.conditions["threshold"]) == ("by class", "by class")
+    for name, window, threshold in [("class 0", 3, 0.4), ("class 1", 1, 0.7), ("class 2", 5, 0.4)]:
+        metrics = ["event_f1", "intersection_f1", "segment"]
+        options = {"median_window": window, "threshold": threshold, "metrics": metrics, "resamples": 0}
+        alike = job.score(evaluate_scores, protocol="desed", values="probabilities", **options)
+        for metric in metrics:
+            assert whole.per_class[metric][name] == alike.per_class[metric][name]
+    logits = {clip: np.log(scores / (1 - scores)) for clip, scores in job.scores.items()}
+    job.scores = logits
+    again = job.score(evaluate_scores, protocol=mine, values="logits", resamples=0)
+    assert again.per_class["event_f1"] == pytest.approx(whole.per_class["event_f1"])
+
+
+def test_the_reference_takes_thresholds_of_classes(tmp_path):
+    pytest.importorskip("sed_scores_eval", reason="the extra 'reference' is not installed")
+    job = random_job(7, clips=16)
+    options = {"protocol": written(tmp_path, BY_CLASS), "values": "logits", "resamples": 0}
+    ours = job.score(evaluate_scores, metrics=["intersection_f1"], **options)
+    theirs = job.score(evaluate_scores, metrics=["intersection_f1"], engine="reference", **options)
+    assert ours.per_class["intersection_f1"] == pytest.approx(theirs.per_class["intersection_f1"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "told"),
+    [
+        ("{class 0: 0.4}", "no threshold for class 1; class 2; class 3: add a line for each, or 'default'"),
+        ("{clas 0: 0.4, default: 0.5}", "threshold for 'clas 0', which has no scores; did you mean"),
+    ],
+)
+def test_a_class_without_threshold_or_scores_is_named(tmp_path, thresholds, told):
+    text = f"title: mine\nthreshold: {thresholds}\nmetrics: {{segment: {{}}}}\n"
+    with pytest.raises(UsageError, match=told):
+        random_job(8).score(evaluate_scores, protocol=written(tmp_path, text))
