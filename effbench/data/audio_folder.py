@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from effbench.data.clip_names import TABLE_SUFFIXES, stem
+from effbench.data.clip_names import TABLE_SUFFIXES, stem, without_suffix
 from effbench.data.clips import Audio, FileAudio, Problem
 
 _DOCUMENTS = (".json", ".jsonl", ".yaml", ".yml", ".md", ".h5", ".hdf", ".hdf5", ".pdf", ".py", ".zip", ".gz")
@@ -25,7 +25,7 @@ class Matched(NamedTuple):
 
 @dataclass(frozen=True)
 class AudioFiles:
-    """Audio by name without suffix; ``spare`` are further files of the same name."""
+    """Audio by name, and by path, without suffix; ``spare`` are further files of the same name."""
 
     found: Mapping[str, Audio]
     spare: tuple[tuple[str, Path], ...] = ()
@@ -45,10 +45,10 @@ class AudioFiles:
 def audio_files(root: Path, split: str) -> AudioFiles:
     """Every file that may hold audio in ``audio/<split>``, ``audio``, ``<split>`` or all of ``root``."""
     folders = (root / "audio" / split, root / "audio", root / split, root)
-    folder = next((folder for folder in folders if folder.is_dir()), None)
+    folder = next((folder for folder in folders if folder.is_dir()), root)
     found: dict[str, Audio] = {}
     spare = []
-    for parent, subfolders, names in os.walk(folder, followlinks=True) if folder else ():
+    for parent, subfolders, names in os.walk(folder, followlinks=True):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
@@ -56,5 +56,6 @@ def audio_files(root: Path, split: str) -> AudioFiles:
                 continue
             if stem(name) in found:
                 spare.append((stem(name), path))
-            found.setdefault(stem(name), FileAudio(path))
+            for known in (name, path.relative_to(folder).as_posix(), path.relative_to(root).as_posix()):
+                found.setdefault(without_suffix(known), FileAudio(path))
     return AudioFiles(found, tuple(spare))

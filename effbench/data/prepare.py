@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from effbench.data.clip_names import without_suffix
 from effbench.data.clips import Clip, DataSet
 from effbench.data.layouts.prepared import PREPARED_RECORD, ShardAudio, shard_names
 from effbench.data.tables import read_json
@@ -155,7 +156,7 @@ def _row(clip: Clip, mids: Mapping[str, str]) -> dict[str, object]:
     source = clip.audio.source()
     if not isinstance(source, bytes):
         path = Path(str(source))
-        name, where = path.name, str(path)
+        name, where = f"{clip.id}{path.suffix}", str(path)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -163,7 +164,8 @@ def _row(clip: Clip, mids: Mapping[str, str]) -> dict[str, object]:
     else:
         name, where, content = f"{clip.id}.mp3", clip.audio.name, source
     return {
-        "filename": name,
+        # An unusual suffix would be part of the clip's name.
+        "filename": name if without_suffix(name) == clip.id else clip.id,
         "filepath": where,
         "duration": clip.seconds,
         "events": [

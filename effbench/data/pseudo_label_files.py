@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.data.clip_names import stem
+from effbench.data.clip_names import name_clips
 from effbench.data.packs import open_hdf5
 from effbench.errors import DataError, EffbenchError
 from effbench.files import replacing, reporting_write_errors
@@ -53,8 +53,10 @@ class PseudoLabels:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        names = self._file()["filenames"][:].tolist()
-        return {stem(name.decode("utf-8", "surrogateescape")): row for row, name in enumerate(names)}
+        written = self._file()["filenames"][:].tolist()
+        names = [name.decode("utf-8", "surrogateescape") for name in written]
+        clips = name_clips(names)
+        return {clips[name]: row for row, name in enumerate(names)}
 
     def __contains__(self, clip: object) -> bool:
         return clip in self._rows

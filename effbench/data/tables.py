@@ -58,6 +58,12 @@ class Header:
             return [_SED_EVAL.get(name, name) for name in names]
         return names
 
+    @property
+    def described(self) -> str:
+        """The heads, for messages."""
+        there = ", ".join(self.written)
+        return f"Columns: {there}" if there.isprintable() and there else "It is empty, or not text."
+
     def note_index(self) -> None:
         """Say that columns that only number the rows are left out."""
         if self.index:
@@ -152,7 +158,7 @@ def read_table(
     found = Header(found.separator, tuple(heads)) if heads else found
     lacking = [column for column in columns if column not in found.names]
     if lacking:
-        raise DataError(f"{path}: no column '{lacking[0]}'\nColumns: {', '.join(found.names)}")
+        raise DataError(f"{path}: no column '{lacking[0]}'\n{found.described}")
     wanted = [column for column in (*columns, *optional) if column in found.names]
     require_once(path, [name for name in found.names if name in wanted])
     found.note_index()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,10 +69,7 @@ def _check_heads(path: Path, heads: Header) -> None:
         )
     for name in BOUNDS:
         if name not in names:
-            raise DataError(
-                f"{path} is not a table of frame scores: no column '{name}'\n"
-                f"Columns: {', '.join(heads.written)}"
-            )
+            raise DataError(f"{path} is not a table of frame scores: no column '{name}'\n{heads.described}")
     require_once(path, _columns(heads))
     if not set(names).difference((*BOUNDS, _FILE)):
         raise DataError(f"{path} is not a table of frame scores: it has no column of a class")
@@ -105,18 +102,24 @@ def _read_text(path: Path, heads: Header) -> pd.DataFrame:
                 csv.ParseOptions(delimiter=heads.separator),
                 csv.ConvertOptions(column_types=types, null_values=[]),
             )
-    except Exception as error:  # every reader has its own kinds of errors; all mean that the file is bad
-        _require_numbers(path, heads, places)
-        raise DataError(f"{path} can't be read: {' '.join(str(error).split())[:200]}") from None
+    except Exception:  # of many kinds; what is wrong, if anything, is found line by line
+        return _read_lines(path, heads, places)
     heads.note_index()
     for place in heads.index:
         _require_index(path, table.column(keys[place]).slice(0, 1000).to_pylist())
     frame: pd.DataFrame = table.select([keys[place] for place in places]).rename_columns(columns).to_pandas()
-    if not frame[list(BOUNDS)].abs().lt(math.inf).all(axis=None):
-        _require_numbers(path, heads, places)
-    if _FILE in frame and "" in frame[_FILE].cat.categories:
-        _require_numbers(path, heads, places)
+    finite = frame[list(BOUNDS)].abs().lt(math.inf).all(axis=None)
+    names = frame[_FILE].cat.categories if _FILE in frame else ()
+    if not finite or not all(names) or any(name != name.strip() for name in names):
+        return _read_lines(path, heads, places)
     return frame
+
+
+def _read_lines(path: Path, heads: Header, places: Sequence[int]) -> pd.DataFrame:
+    """Slower, and names the line of what can't be read."""
+    import pandas as pd
+
+    return pd.DataFrame(list(_lines(path, heads, places)), columns=_columns(heads))
 
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, Header]:
@@ -124,7 +127,7 @@ def _read_parquet(path: Path) -> tuple[pd.DataFrame, Header]:
 
     try:
         frame = pd.read_parquet(path)
-    except Exception as error:  # as above
+    except Exception as error:  # of many kinds; all mean that the file is bad
         raise DataError(f"{path} can't be read: {' '.join(str(error).split())[:200]}") from None
     if frame.index.name in (*BOUNDS, _FILE) or frame.index.nlevels > 1:
         frame = frame.reset_index()
@@ -152,8 +155,8 @@ def _require_index(path: Path, cells: Sequence[str]) -> None:
             )
 
 
-def _require_numbers(path: Path, heads: Header, places: Sequence[int]) -> None:
-    """Raise ``DataError`` for the first line that a table of numbers can't have, if there is one."""
+def _lines(path: Path, heads: Header, places: Sequence[int]) -> Iterator[list[str | float]]:
+    """Cells of these columns, line by line; raises ``DataError`` for one that no table of scores has."""
     width = len(heads.written)
     for number, row in table_rows(path, heads.separator):
         if number == 1:
@@ -161,6 +164,7 @@ def _require_numbers(path: Path, heads: Header, places: Sequence[int]) -> None:
         require_width(path, number, row, width)
         if len(row) < width:
             raise DataError(f"{path}, line {number}: {len(row)} cells under {width} heads")
+        cells: list[str | float] = []
         for place in places:
             name, cell = heads.names[place], row[place]
             if name == _FILE and not cell:
@@ -169,6 +173,8 @@ def _require_numbers(path: Path, heads: Header, places: Sequence[int]) -> None:
                 what = f"'{cell}' is not a number" if cell else "there is nothing"
                 cure = f"\n{COMMAS}" if "," in cell else ""
                 raise DataError(f"{path}, line {number}: {what} under '{heads.written[place]}'{cure}")
+            cells.append(cell if name == _FILE else float(cell))
+        yield cells
 
 
 def _fits(cell: str, *, time: bool) -> bool:

@@ -23,6 +23,8 @@ SCORES = Path("results/scores")
 ABOUT = "scores.json"
 #: Suffix of the file of one clip in a folder of inference.
 _LOGITS = ".npz"
+#: In names of files, instead of the slash that clips of several folders have in theirs.
+_SLASH = "%2F"
 _STEPS = 2**16 - 1
 
 
@@ -110,8 +112,8 @@ class ScoreFolder(Mapping[str, Array]):
             for file in [*self.path.iterdir()]:
                 if file.suffix != _LOGITS and not is_temporary(file):
                     continue
-                if not is_temporary(file) and _audio_of(file) == audio.get(file.stem, ""):
-                    done.add(file.stem)
+                if not is_temporary(file) and _audio_of(file) == audio.get(_clip_of(file), ""):
+                    done.add(_clip_of(file))
                 else:
                     file.unlink(missing_ok=True)
         return done
@@ -119,7 +121,7 @@ class ScoreFolder(Mapping[str, Array]):
     def add(self, clip: str, logits: Array, audio: str = "", *, single: bool = False) -> None:
         """Keep the logits of one clip, packed or single; the file appears when it is complete."""
         kept = {"logits": logits.astype(np.float32)} if single else pack(logits)
-        with replacing(self.path / f"{clip}{_LOGITS}") as temporary, temporary.open("wb") as file:
+        with replacing(self._file_of(clip)) as temporary, temporary.open("wb") as file:
             np.savez(file, audio=np.array(audio), **kept)
 
     @property
@@ -127,9 +129,12 @@ class ScoreFolder(Mapping[str, Array]):
         """Size of all its files."""
         return sum(file.stat().st_size for file in self.path.iterdir())
 
+    def _file_of(self, clip: str) -> Path:
+        return self.path / f"{clip.replace('/', _SLASH)}{_LOGITS}"
+
     def __getitem__(self, clip: str) -> Array:
         try:
-            with np.load(self.path / f"{clip}{_LOGITS}") as kept:
+            with np.load(self._file_of(clip)) as kept:
                 return unpack(kept)
         except FileNotFoundError:
             return self._before(clip)
@@ -144,10 +149,14 @@ class ScoreFolder(Mapping[str, Array]):
 
     def __iter__(self) -> Iterator[str]:
         files = (file for file in self.path.iterdir() if file.suffix in (_LOGITS, ".npy"))
-        return iter(sorted({file.stem for file in files if not is_temporary(file)}))
+        return iter(sorted({_clip_of(file) for file in files if not is_temporary(file)}))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _clip_of(file: Path) -> str:
+    return file.stem.replace(_SLASH, "/")
 
 
 def _audio_of(file: Path) -> str | None:

@@ -250,6 +250,20 @@ def test_two_files_of_one_clip_are_a_problem(strong):
     ]
 
 
+@pytest.mark.parametrize("above", ["", "audio/"])
+def test_folders_tell_clips_of_one_name_apart(tmp_path, above):
+    rows = [f"{above}{folder}/a.wav\t0\t1\t{folder}\n" for folder in ("cat", "dog")]
+    (tmp_path / "eval.tsv").write_text("filename\tonset\toffset\tevent_label\n" + "".join(rows))
+    for seconds, folder in enumerate(("cat", "dog"), 1):
+        write_audio(tmp_path / "audio" / folder / "a.wav", seconds)
+    dataset = open_dataset(tmp_path)
+    assert dataset.ids == (f"{above}cat/a", f"{above}dog/a")
+    assert [clip.seconds for clip in dataset] == [1, 2]
+    assert [clip.events[0].label for clip in dataset] == ["cat", "dog"]
+    copy = open_dataset(prepare(dataset, tmp_path / "prepared"))
+    assert [(clip.id, clip.events) for clip in copy] == [(clip.id, clip.events) for clip in dataset]
+
+
 def test_pseudo_labels_are_looked_up_by_name_and_squashed(tmp_path, strong):
     path = tmp_path / "pseudo.hdf5"
     logits = np.random.default_rng(0).normal(size=(2, 447, 250)).astype(np.float16)

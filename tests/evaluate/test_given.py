@@ -105,6 +105,7 @@ def test_durations_in_another_unit_are_refused(score):
         (SCORES.replace("Cat", "filename"), "a.tsv, line 1: a column 'filename'"),
         (HEAD + "a.wav\t2\t4\tDog\n", "a.tsv is a list of events (it has a column 'event_label')"),
         ("", "a.tsv is not a table of frame scores: it is empty"),
+        ("\x00\x01\x02\n", "no column 'onset'\n       It is empty, or not text."),
         (SCORES.replace("2\t3", "two\t3"), "a.tsv, line 4: 'two' is not a number under 'onset'"),
     ],
 )
@@ -112,6 +113,11 @@ def test_tables_that_are_no_scores_are_refused_by_line(score, scores, told):
     done = score(HEAD + "a.wav\t2\t4\tDog\n", scores=scores)
     assert done.returncode == 1
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("change", [("\n", "\t\t\n"), ("\n", "\n \n"), ("\t0.1\n", " \t 0.1\n")])
+def test_tables_of_scores_may_have_more_separators_blank_lines_and_spaces(score, change):
+    assert f1(score(HEAD + "a.wav\t2\t4\tDog\n", scores=SCORES.replace(*change))) == 100
 
 
 def test_two_files_of_one_clip_are_refused(score, tmp_path):

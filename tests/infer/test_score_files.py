@@ -76,6 +76,15 @@ def test_score_folder_goes_on_and_refuses_other_models(tmp_path):
         ScoreFolder.create(tmp_path / "scores", CLASSES, {"model": "fmn06"})
 
 
+def test_clips_of_several_folders_have_a_file_each(tmp_path):
+    folder = ScoreFolder.create(tmp_path / "scores", CLASSES, {})
+    for value, clip in enumerate(("x/a", "y/a")):
+        folder.add(clip, np.full((4, 2), value, np.float32), clip)
+    assert list(folder) == ["x/a", "y/a"]
+    assert [folder[clip].max() for clip in folder] == [0, 1]
+    assert folder.keep_only({"x/a": "x/a", "y/a": "other"}) == {"x/a"}
+
+
 def test_scores_of_other_audio_other_clips_and_killed_runs_are_removed(tmp_path):
     folder = ScoreFolder.create(tmp_path / "scores", CLASSES, {})
     for clip in "abcd":

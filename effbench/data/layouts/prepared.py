@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from effbench.data.clip_names import stem
+from effbench.data.clip_names import without_suffix
 from effbench.data.clips import Audio, DataSet
 from effbench.data.labels import EventTable
 from effbench.data.tables import read_json
@@ -108,7 +108,7 @@ def open_split(folder: Path, split: str, audio: Path | None = None) -> DataSet:
             raise DataError(
                 f"{shard}: no columns 'filename' and 'audio_bytes'\nColumns: {table.column_names}"
             )
-        names = [stem(name) for name in table["filename"].to_pylist()]
+        names = [without_suffix(name) for name in table["filename"].to_pylist()]
         clips |= {name: ShardAudio(shard, row, column, name) for row, name in enumerate(names)}
         if "duration" in table.column_names:
             known = zip(names, table["duration"].to_pylist(), strict=True)
@@ -147,7 +147,7 @@ def _shard_events(shard: Path) -> Iterator[tuple[NDArray[np.generic], ...]]:
         return
     for batch in table.select(["filename", "events"]).to_batches():
         events = batch.column("events")
-        names = np.array([stem(name) for name in batch.column("filename").to_pylist()], object)
+        names = np.array([without_suffix(name) for name in batch.column("filename").to_pylist()], object)
         if pa.types.is_struct(events.type):  # of lists, as older versions of ``datasets`` keep them
             rows = pc.list_parent_indices(events.field("onset"))
             fields = [pc.list_flatten(events.field(name)) for name in _FIELDS]
