@@ -345,3 +345,12 @@ def test_a_fingerprint_is_that_of_the_content(tmp_path):
     audio.unlink()
     with pytest.raises(AudioError, match=f"{audio}: No such file"):
         opened.fingerprint()
+
+
+def test_hear_files_may_begin_with_byte_order_marks(tmp_path):
+    write_audio(tmp_path / "16000" / "test" / "a.wav", 1)
+    (tmp_path / "labelvocabulary.csv").write_text("\ufeffidx,label\r\n0,dog\r\n")
+    (tmp_path / "test.json").write_text('\ufeff{"a.wav": [{"label": "dog", "start": 0, "end": 500}]}')
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes.names == ("dog",)
+    assert dataset.clip("a").events == (Event(0.0, 0.5, "dog"),)
