@@ -6,15 +6,18 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from effbench.config import Strict
+from effbench.errors import UsageError
 from effbench.evaluate.best_threshold import BestSegmentF1
 from effbench.evaluate.clip_scores import ClipPrecision
 from effbench.evaluate.events import EventCollars, SegmentParameters
 from effbench.evaluate.intersection import Intersections
+from effbench.evaluate.median import MedianWindow
 from effbench.evaluate.pauroc import PaurocParameters
 from effbench.evaluate.psds.criteria import Criteria
+from effbench.evaluate.psds.filter_independent import FilterIndependentPsds
 from effbench.evaluate.psds.score import PsdsParameters
 from effbench.evaluate.scoring import Metric, MetricResult, Scoring
 
@@ -23,6 +26,11 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 class MetricSettings(Strict):
     """Parameters of one metric."""
+
+    @property
+    def filters_itself(self) -> bool:
+        """Whether scores must come without a filter."""
+        return False
 
     @abstractmethod
     def metric(self, name: str) -> Callable[[Scoring], Metric[MetricResult]]:
@@ -46,6 +54,40 @@ class PsdsSettings(MetricSettings):
 
 class Psds2Settings(PsdsSettings):
     """Of ``effbench.psds2``."""
+
+    dtc: Fraction = 0.1
+    gtc: Fraction = 0.1
+    cttc: Fraction | None = 0.3
+    alpha_ct: NonNegativeFloat = 0.5
+
+
+class PiPsdsSettings(PsdsSettings):
+    """Of a PSDS that has the best of several median filters for each class; scores come without a filter."""
+
+    filters: Annotated[tuple[int | str, ...], Field(min_length=1)] = (1, 3, 5, 9, 15, 25, 45)
+
+    @field_validator("filters")
+    @classmethod
+    def _are_lengths(cls, given: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        try:
+            for length in given:
+                MedianWindow.of(length)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return given
+
+    @property
+    def filters_itself(self) -> bool:
+        return True
+
+    def metric(self, name: str) -> Callable[[Scoring], Metric[MetricResult]]:
+        criteria = Criteria(self.dtc, self.gtc, self.cttc)
+        psds = PsdsParameters(name, criteria, self.alpha_ct, self.alpha_st, self.max_efpr)
+        return FilterIndependentPsds(psds, tuple(map(MedianWindow.of, self.filters))).metric
+
+
+class PiPsds2Settings(PiPsdsSettings):
+    """The same with the criteria of ``effbench.psds2``."""
 
     dtc: Fraction = 0.1
     gtc: Fraction = 0.1
@@ -125,6 +167,8 @@ class MetricTable(Strict):
 
     psds1: PsdsSettings = PsdsSettings()
     psds2: Psds2Settings = Psds2Settings()
+    pipsds1: PiPsdsSettings = PiPsdsSettings()
+    pipsds2: PiPsds2Settings = PiPsds2Settings()
     pauroc: PaurocSettings = PaurocSettings()
     event_f1: CollarSettings = CollarSettings()
     onset_f1: OnsetSettings = OnsetSettings()

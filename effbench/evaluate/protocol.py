@@ -153,6 +153,9 @@ def evaluate_scores(
     decoding = options.decoding(classes, view.kept.tolist())
     scoring = Scoring(inputs, engine, bootstrap, decoding=decoding, values=seen)
     settings = options.plan.metrics.settings
+    twice = [name for name in options.metric_names if settings(name).filters_itself]
+    if twice and view.window_frames != 1:
+        raise UsageError(f"{twice[0]} tries filters itself: leave out the other one (a window of 1 frame)")
     computed = scoring.compute(*(settings(name).metric(name) for name in options.metric_names))
     name = protocol_name(protocol, options.plan)
     conditions: dict[str, object] = {

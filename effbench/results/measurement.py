@@ -26,6 +26,7 @@ UNITS: Mapping[str, str] = {
     "memory_peak": "bytes",
     "logit_error": "logits",
     **dict.fromkeys(("psds1", "psds1_penalised", "psds2", "psds2_penalised", "pauroc", "map"), "%"),
+    **dict.fromkeys(("pipsds1", "pipsds1_penalised", "pipsds2", "pipsds2_penalised"), "%"),
     **dict.fromkeys(("event_f1", "event_f1_macro", "onset_f1", "onset_f1_macro"), "%"),
     **dict.fromkeys(("onset_f1_50ms", "onset_f1_50ms_macro", "segment_f1", "segment_f1_macro"), "%"),
     **dict.fromkeys(("intersection_f1", "intersection_f1_macro", "segment_f1_best"), "%"),

@@ -113,14 +113,15 @@ def test_every_clip_is_loaded_once_for_all_metrics():
     job = audioset(3)
     lazy = Lazy(job.scores)
     evaluation = evaluate_scores(
-        lazy, job.ground_truth, job.durations, classes=job.classes, metrics=list(METRICS)
+        lazy, job.ground_truth, job.durations, classes=job.classes, metrics=list(METRICS), median_window=1
     )
     assert len(lazy.asked) == evaluation.clips
-    assert evaluation.values == job.score(evaluate_scores, metrics=list(METRICS)).values
+    assert evaluation.values == job.score(evaluate_scores, metrics=list(METRICS), median_window=1).values
 
 
 def test_an_evaluation_is_ready_for_json_and_for_the_store():
-    evaluation = audioset(4).score(evaluate_scores, metrics=list(METRICS))
+    metrics = [name for name in METRICS if not name.startswith("pipsds")]
+    evaluation = audioset(4).score(evaluate_scores, metrics=metrics)
     loaded = json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))
     assert set(loaded["values"]) == set(evaluation.values)
     assert loaded["values"]["psds1"]["value"] == 100 * evaluation.values["psds1"].value

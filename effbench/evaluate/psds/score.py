@@ -183,7 +183,7 @@ class PsdsParameters:
         """The score of these inputs, in the making."""
         if scoring.engine == "reference":
             return Metric(scoring.reference, partial(_by_reference, scoring.reference, self))
-        psds = _Psds(scoring.inputs, self, scoring.bootstrap)
+        psds = PsdsInTheMaking(scoring.inputs, self, scoring.bootstrap)
         return Metric(psds.points, psds.result)
 
     def cross_trigger_rates(self, inputs: ScoringInputs, weights: np.ndarray) -> np.ndarray | None:
@@ -202,7 +202,7 @@ class PsdsParameters:
         return rates
 
 
-class _Psds:
+class PsdsInTheMaking:
     """Collects operating points, then makes curves and intervals of them."""
 
     def __init__(self, inputs: ScoringInputs, parameters: PsdsParameters, bootstrap: ClipBootstrap) -> None:
