@@ -48,7 +48,9 @@ class MissingClips:
 def check_on_missing(on_missing: str | None) -> None:
     """A ``UsageError`` unless there is such a way; ``None`` stands for the usual one."""
     if on_missing is not None and on_missing not in get_args(OnMissing):
-        raise UsageError(f"missing clips are an {' or '.join(get_args(OnMissing))}, not '{on_missing}'")
+        raise UsageError(
+            f"for missing clips, expected {' or '.join(get_args(OnMissing))}, not '{on_missing}'"
+        )
 
 
 def skip_missing(
