@@ -26,6 +26,7 @@ JOBS = {
     ),
     "train": ([*MODEL, "--recipe", "synthetic-cpu", "--data", "SET", "--dry-run"], "an epoch"),
     "evaluate": ([*MODEL, *EVAL, "--no-store"], "psds1"),
+    "compare": (["SCORES", "SCORES", "--ground-truth", "TABLE", "--metric", "segment"], "difference"),
     "data synth": (["new", "--clips", "1", "--eval-clips", "0", "--seconds", "1"], "new/synth.json"),
     "data check": (["SET"], "audioset-strong"),
     "data prepare": (["SET", "--out", "prepared", "--split", "eval"], "prepared"),
@@ -64,8 +65,14 @@ def make_world(folder: Path) -> dict[str, Path]:
     table = folder / "own" / "labels.csv"
     table.parent.mkdir()
     table.write_text("filename,onset,offset,event_label\na.wav,0,1,Bell\nb.wav,0,1,Bell\n")
+    scores = folder / "scores"
+    scores.mkdir()
+    rows = [f"{frame / 25},{(frame + 1) / 25},{frame / 30}" for frame in range(25)]
+    for clip in "ab":
+        (scores / f"{clip}.csv").write_text("\n".join(["onset,offset,Bell", *rows]) + "\n")
     return {
         "TABLE": table,
+        "SCORES": scores,
         "SET": folder / "SET",
         "STUDY": folder / "STUDY.yaml",
         "STORE": folder / "STORE.sqlite",
