@@ -102,9 +102,9 @@ def test_an_unchanged_tree_passes(saved: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_a_slowdown_of_30_per_cent_in_one_model_fails_and_is_named(saved: Path) -> None:
+def test_a_model_that_takes_half_as_long_again_fails_and_is_named(saved: Path) -> None:
     victim = "fmn04+gru-104"
-    result = check(saved, MODELS, effort=USUAL, build=slowed(victim, 1.3))
+    result = check(saved, MODELS, effort=USUAL, build=slowed(victim, 1.5))
     assert not result.passed
     assert statuses(result) == dict.fromkeys(MODELS, "ok") | {victim: "slower"}
     assert f"{victim}: " in result.verdict
