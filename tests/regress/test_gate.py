@@ -100,12 +100,15 @@ def test_an_unchanged_tree_passes(saved: Path) -> None:
     assert all(model.attempts >= 1 for model in result.models)
 
 
+# Two runs of the same code differ by some 4 %, so that 1.3 times, 23 % less speed, may once be within doubt.
 @pytest.mark.slow
 @pytest.mark.alone
-def test_a_model_that_takes_half_as_long_again_fails_and_is_named(saved: Path) -> None:
+@pytest.mark.parametrize(("factor", "checks"), [(1.5, 1), (1.3, 3)])
+def test_a_real_slowdown_of_one_model_fails_and_is_named(saved: Path, factor: float, checks: int) -> None:
     victim = "fmn04+gru-104"
-    result = check(saved, MODELS, effort=USUAL, build=slowed(victim, 1.5))
-    assert not result.passed
+    results = (check(saved, MODELS, effort=USUAL, build=slowed(victim, factor)) for _ in range(checks))
+    result = next((result for result in results if not result.passed), None)
+    assert result is not None
     assert statuses(result) == dict.fromkeys(MODELS, "ok") | {victim: "slower"}
     assert f"{victim}: " in result.verdict
     assert "% less speed" in result.verdict
