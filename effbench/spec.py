@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
 
 from effbench.errors import UnknownModel, nearest
 
@@ -13,6 +15,9 @@ BACKBONES = PUBLISHED_FMN + TRANSFORMERS
 SEQUENCES = ("tf", "gru", "attn", "tcn", "mamba", "hybrid")
 ALIASES = {"bigru": "gru", "att": "attn", "transformer": "tf", "mamba2": "mamba"}
 MAX_DIM = 65_536
+_LONGEST_NAME = 120
+#: Models that others call nearly as specs are called.
+_OTHERS = frozenset({"ast", "passt"})
 
 _FMN = re.compile(r"fmn(\d\d)")
 _VALID = (
@@ -82,6 +87,54 @@ class ModelSpec:
         if match is None:
             raise ValueError(f"{self.backbone} has no width multiplier")
         return int(match.group(1)) / 10
+
+
+def row_name(model: str | ModelSpec) -> str:
+    """What rows call a model: its canonical spec, or a name of one's own that can't be meant as a spec.
+
+    Raises:
+        UnknownModel: a misspelt spec (with the nearest), or what is no name.
+    """
+    if isinstance(model, ModelSpec):
+        return str(model)
+    _require_text(model)
+    return _row_name(model)
+
+
+@lru_cache(maxsize=1024)
+def _row_name(text: str) -> str:
+    try:
+        return str(ModelSpec.parse(text))
+    except UnknownModel as error:
+        if _is_misspelt(text):
+            raise UnknownModel(f"{error}\nA name of one's own must be less like a spec.") from None
+    if text.strip() != text or not text.isprintable() or not 1 <= len(text) <= _LONGEST_NAME:
+        raise UnknownModel(
+            f"{text!r} can't name a model: a name has 1 to {_LONGEST_NAME} printable characters, "
+            "and no space at its ends"
+        )
+    return text
+
+
+def _is_misspelt(text: str) -> bool:
+    """Whether a text that is no spec was likely meant as one: all but one, or with a known backbone."""
+    given = text.strip()
+    if given.lower() in _OTHERS:
+        return False
+    joined = given if "+" in given else re.sub(r"[-_:/ ]+", "+", given, count=1)
+    backbone, plus, _ = joined.partition("+")
+    if plus and _canonical_backbone(backbone) and ("+" in _suggestion(joined) or _is_spec(joined)):
+        return True
+    suggested = _suggestion(given).split("'")
+    return len(suggested) > 1 and SequenceMatcher(None, given.lower(), suggested[1].lower()).ratio() >= 0.8
+
+
+def _is_spec(text: str) -> bool:
+    try:
+        ModelSpec.parse(text)
+    except UnknownModel:
+        return False
+    return True
 
 
 def _require_text(value: object) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effbench.errors import UnknownModel
-from effbench.spec import ALIASES, BACKBONES, SEQUENCES, ModelSpec
+from effbench.spec import ALIASES, BACKBONES, SEQUENCES, ModelSpec, row_name
 
 backbones = st.sampled_from([*BACKBONES, "fmn15", "fmn01"])
 specs = st.builds(ModelSpec, backbones) | st.builds(
@@ -65,3 +65,26 @@ def test_width_is_read_from_the_name():
     assert ModelSpec.parse("fmn30").family == "fmn"
     with pytest.raises(ValueError, match="BEATs"):
         _ = ModelSpec.parse("BEATs").width_multiplier
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mynet", "./net.py:build?width=2", "convnext_tiny", "AST", "beats-v2", "mynet+gru-256"],
+)
+def test_rows_call_models_by_their_spec_or_a_name_of_ones_own(name):
+    assert row_name(name) == name
+    assert row_name(" FMN10+transformer:64") == row_name(ModelSpec("fmn10", "tf", 64)) == "fmn10+tf-64"
+
+
+@pytest.mark.parametrize(
+    "name", ["fmn1O", "fmn10+hybrd-512", "fmn10_gru-256", "fmn10 + gru", "fmn100", "BEAT", "fmn10+tf-0"]
+)
+def test_a_misspelt_spec_is_no_name_of_ones_own(name):
+    with pytest.raises(UnknownModel, match=r"did you mean|impossible dimension"):
+        row_name(name)
+
+
+@pytest.mark.parametrize("name", ["", " mynet", "my\nnet", "x" * 121])
+def test_what_is_no_line_of_text_names_no_model(name):
+    with pytest.raises(UnknownModel, match="can't name a model"):
+        row_name(name)

@@ -92,7 +92,7 @@ def status(
 
     place, jobs = _planned(study, store, work)
     with Store(place.store) as results:
-        missing = {job.key for job in pending(jobs, results.read(provenance="measured"))}
+        missing = {job.key for job in pending(jobs, results.read(provenance="measured", imported=False))}
     failures = place.failures()
     rows: list[dict[str, object]] = [
         {

@@ -1,28 +1,21 @@
-"""How a measurement becomes a row of the store, of a CSV or Parquet file or of a data frame, and back."""
+"""How a measurement becomes a row of the store, of a file or of a data frame, and back."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import json
 import math
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from effbench.errors import EffbenchError, StoreError
-from effbench.files import replacing
 from effbench.results.float32_rows import true_precision
 from effbench.results.measurement import UNITS, Measurement
-from effbench.spec import ModelSpec
+from effbench.spec import row_name
 
 if TYPE_CHECKING:
     import pandas as pd
-
-T = TypeVar("T")
 
 #: A row as it is stored: numbers, texts, and JSON of what has structure.
 Row = Mapping[str, str | float | None]
@@ -47,7 +40,7 @@ def encode(measurement: Measurement) -> Row:
     Raises:
         StoreError: a number that is not finite, a condition that JSON can't hold, or no source.
     """
-    spec = str(ModelSpec.parse(measurement.spec))
+    spec = row_name(measurement.spec)
     refused = f"{measurement.quantity} of {spec} can't be stored: "
     if not measurement.source:
         raise StoreError(refused + "it names no source")
@@ -90,7 +83,7 @@ def decode(row: Mapping[str, object]) -> Measurement:
         except ValueError as error:
             raise StoreError(f"{name} is not a number: '{cells[name]}'") from error
     try:
-        cells["spec"] = str(ModelSpec.parse(cells["spec"]))
+        cells["spec"] = row_name(str(cells["spec"]))
         return Measurement(**cells)
     except (EffbenchError, ValueError) as error:
         raise StoreError(str(error).splitlines()[0]) from error
@@ -121,56 +114,6 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
     )
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write encoded rows to a ``.csv``, ``.csv.gz`` or ``.parquet`` file that appears when it is complete.
-
-    Raises:
-        StoreError: another suffix, or a file that can't be written.
-    """
-    import pandas as pd
-
-    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
-        raise StoreError(f"'{path}' can't be written: an export ends in .csv, .csv.gz or .parquet")
-    with replacing(path, StoreError) as temporary:
-        if path.suffix == ".parquet":
-            pd.DataFrame(list(rows), columns=list(COLUMNS)).to_parquet(temporary, index=False)
-            return
-        with _text(temporary, "wt", zipped=path.suffix == ".gz") as file:
-            writer = csv.writer(_UnixLines(file), lineterminator="\r\n")
-            writer.writerow(COLUMNS)
-            writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
-
-
-def read_rows(path: Path) -> list[Measurement]:
-    """Measurements of a CSV file of ``write_rows``, zipped or not; raises as ``read_lines``."""
-    return read_lines(path, decode, COLUMNS)
-
-
-def read_lines(
-    path: Path, convert: Callable[[Mapping[str, str]], T], columns: Sequence[str], *, others: bool = False
-) -> list[T]:
-    """What ``convert`` makes of the cells, by column, of every line of a CSV file, or a ``.gz`` of one.
-
-    The header must name ``columns``, in any order, and where ``others`` are allowed, may name more.
-
-    Raises:
-        StoreError: a file that can't be read, or a bad line in it (named by its number).
-    """
-    try:
-        with _text(path, "rt", zipped=path.suffix == ".gz") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_header(path, reader.fieldnames or (), columns, others)
-            return [_converted(path, reader.line_num, cells, convert) for cells in reader]
-    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise StoreError(f"'{path}' is not a CSV file of measurements: {error}") from error
-    except OSError as error:
-        raise StoreError(f"'{path}' can't be read: {error.strerror or error}") from error
-
-
-def _text(path: Path, mode: Literal["rt", "wt"], *, zipped: bool) -> TextIO:
-    return cast(TextIO, (gzip.open if zipped else open)(path, mode, newline="", encoding="utf-8"))
-
-
 def _record(row: Row) -> dict[str, Any]:
     structures = {name: _structure(name, text) for name in _JSON if isinstance(text := row[name], str)}
     return {**structures["conditions"], **row, **structures}
@@ -199,41 +142,3 @@ def _structure(name: str, text: str) -> Any:
     if not isinstance(value, kind):
         raise StoreError(f"{name} is not a JSON {'list' if kind is list else 'object'}")
     return tuple(value) if kind is list else value
-
-
-class _UnixLines:
-    """Ends rows with a line feed; the CSV writer, which ends them with both, also quotes carriage returns."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, row: str) -> int:
-        return self._file.write(row.removesuffix("\r\n") + "\n")
-
-
-def _cell(value: str | float | None) -> str | float | None:
-    """A cell as a person would write it: whole numbers without a fraction."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
-
-
-def _check_header(path: Path, names: Sequence[str], columns: Sequence[str], others: bool) -> None:
-    missing = [name for name in columns if name not in names]
-    unknown = [] if others else [name for name in names if name not in columns]
-    problems = [f"lacks {', '.join(missing)}"] if missing else []
-    problems += [f"has unknown {', '.join(unknown)}"] if unknown else []
-    if problems:
-        raise StoreError(f"'{path}' is not a file of measurements: its header {' and '.join(problems)}")
-
-
-def _converted(path: Path, line: int, cells: dict[str, str], convert: Callable[[Mapping[str, str]], T]) -> T:
-    # DictReader keeps cells beyond the last column under None, and fills missing ones with None.
-    values: list[object] = [*cells, *cells.values()]
-    try:
-        if None in values:
-            columns = sum(isinstance(name, str) for name in cells)
-            raise StoreError(f"expected {columns} columns")
-        return convert(cells)
-    except (StoreError, ValueError) as error:
-        raise StoreError(f"'{path}', line {line}: {error}") from error

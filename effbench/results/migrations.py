@@ -59,8 +59,16 @@ def _true_precisions(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM measurements WHERE id = ? AND uid <> ?", (identity, changed[0]))
 
 
+def _note_imports(connection: sqlite3.Connection) -> None:
+    """Where rows that were not added by what measured them came from; no part of the rows themselves."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS imports "
+        "(uid TEXT PRIMARY KEY, origin TEXT NOT NULL, imported TEXT NOT NULL)"
+    )
+
+
 #: Step n brings a database from version n to version n + 1. Steps are only ever appended.
-MIGRATIONS: tuple[Migration, ...] = (_create_measurements, _index_by_model, _true_precisions)
+MIGRATIONS: tuple[Migration, ...] = (_create_measurements, _index_by_model, _true_precisions, _note_imports)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from effbench.models import zoo
 from effbench.resources import share
-from effbench.results.exchange import read_lines
 from effbench.results.measurement import Measurement
+from effbench.results.row_files import read_lines, read_rows
 from effbench.results.store import Store
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def published_measurements(path: Path | None = None) -> list[Measurement]:
     """Published points as measurements, with the figure and a remark in their conditions.
 
     The file has the columns figure, spec, source, note, and one per quantity in its unit; by default, it is
-    the shipped ``benchmarks/measurements/published.csv``. Raises as ``effbench.results.exchange.read_lines``.
+    the shipped ``benchmarks/measurements/published.csv``. Raises as ``row_files.read_lines``.
     """
     path = share(f"{_FOLDER}/{PUBLISHED}") if path is None else path
     return [row for point in read_lines(path, _point, _TEXT, others=True) for row in point]
@@ -59,7 +59,7 @@ def import_shipped(store: Store) -> int:
     added = store.add([*published_measurements(), *published_scores()])
     for path in sorted(share(_FOLDER).glob("*.csv*")):
         if path.name != PUBLISHED:
-            added += store.import_csv(path)
+            added += store.add(read_rows(path))
     return added
 
 

@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from effbench.errors import StoreError
 from effbench.files import reporting_write_errors
-from effbench.results import exchange, migrations, unwritable
-from effbench.results.measurement import Measurement, Provenance
-from effbench.spec import ModelSpec
+from effbench.results import exchange, migrations, row_files, unwritable
+from effbench.results.measurement import Measurement, now
+from effbench.results.selection import Selection, in_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,12 @@ BUSY_SECONDS = 60.0
 
 _FIELDS = ", ".join(f'"{name}"' for name in exchange.COLUMNS)
 _VALUES = ", ".join(f":{name}" for name in exchange.COLUMNS)
-_INSERT = f"INSERT INTO measurements (uid, {_FIELDS}) VALUES (:uid, {_VALUES}) ON CONFLICT (uid) DO NOTHING"
+# A published value is the same whenever it is written down; whatever is measured again is another row.
+_SAME = " AND ".join(f'"{name}" IS :{name}' for name in exchange.COLUMNS if name != "created")
+_INSERT = (
+    f"INSERT INTO measurements (uid, {_FIELDS}) SELECT :uid, {_VALUES} WHERE :provenance <> 'published' OR "
+    f"NOT EXISTS (SELECT 1 FROM measurements WHERE {_SAME}) ON CONFLICT (uid) DO NOTHING"
+)
 _NEWEST = (
     f"SELECT {_FIELDS} FROM (SELECT *, row_number() OVER ("
     "PARTITION BY spec, quantity, provenance, device, conditions ORDER BY created DESC, id DESC"
@@ -50,15 +55,6 @@ def default_store() -> Path:
     return Path(os.environ.get("EFFBENCH_STORE") or _DEFAULT)
 
 
-class Selection(TypedDict, total=False):
-    """Which rows: of these models and quantities, measured or published, timed on this device."""
-
-    specs: str | ModelSpec | Iterable[str | ModelSpec] | None
-    quantities: str | Iterable[str] | None
-    provenance: Provenance | None
-    device: str | None
-
-
 class Store:
     """An open results store; a context manager.
 
@@ -73,18 +69,24 @@ class Store:
             other than ``results/effbench.sqlite`` must exist.
         scratch: let additions to a store that can't be written live until it is closed, instead of refusing
             them.
+        untouched: read the store as it is now and leave its file alone, even one of an older layout.
 
     Raises:
         StoreError: no such store or folder, no results store, or one of a newer effbench.
     """
 
     def __init__(
-        self, path: Path | str | None = None, *, create: bool = False, scratch: bool = False
+        self,
+        path: Path | str | None = None,
+        *,
+        create: bool = False,
+        scratch: bool = False,
+        untouched: bool = False,
     ) -> None:
         self.path = default_store() if path is None else Path(path)
         _prepare(self.path, create)
         with self._readable_errors():
-            writable = unwritable.is_writable(self.path)
+            writable = not untouched and unwritable.is_writable(self.path)
             if create and not writable:
                 raise StoreError(_REASONS["SQLITE_READONLY"])
             self._connection, in_file = self._connect(create=create, in_file=writable)
@@ -110,21 +112,27 @@ class Store:
             raise
         return connection, in_file
 
-    def add(self, measurements: Iterable[Measurement]) -> int:
+    def add(self, measurements: Iterable[Measurement], *, origin: str | None = None) -> int:
         """Keep measurements, all or (on an error) none; returns the number of rows that were new.
+
+        Args:
+            measurements: the rows.
+            origin: the file that they are imported from; what is not measured here is never taken for it.
 
         Raises:
             StoreError: a value that can't be stored, or a store that can't be written.
         """
         encoded = [exchange.encode(measurement) for measurement in measurements]
-        if not self._accepts:
-            raise StoreError(f"'{self.path}' {_REASONS['SQLITE_READONLY']}")
+        self._require_writable()
         with self._readable_errors(), self._transaction():
-            before = self._connection.total_changes
-            self._connection.executemany(
-                _INSERT, [{**row, "uid": exchange.content_hash(row)} for row in encoded]
-            )
-            return self._connection.total_changes - before
+            return sum(self._insert(row, origin) for row in encoded)
+
+    def _insert(self, row: exchange.Row, origin: str | None) -> int:
+        uid = exchange.content_hash(row)
+        new = self._connection.execute(_INSERT, {**row, "uid": uid}).rowcount
+        if new and origin is not None:
+            self._connection.execute("INSERT OR REPLACE INTO imports VALUES (?, ?, ?)", (uid, origin, now()))
+        return new
 
     def read(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """Rows in the order of their arrival, as ``effbench.results.exchange.to_frame`` describes them.
@@ -144,16 +152,12 @@ class Store:
             StoreError: another suffix, or a file that can't be written.
         """
         selected = self._rows(_ALL, selection)
-        exchange.write_rows(Path(path), selected)
+        row_files.write_rows(Path(path), selected)
         return len(selected)
 
-    def import_csv(self, path: Path | str) -> int:
-        """Add the rows of an exported ``.csv`` or ``.csv.gz``, as ``add`` does; the number of new ones.
-
-        Raises:
-            StoreError: a file that can't be read, or a bad line in it (named by its number).
-        """
-        return self.add(exchange.read_rows(Path(path)))
+    def rows(self, **selection: Unpack[Selection]) -> list[exchange.Row]:
+        """Encoded rows in the order of their arrival, as files have them."""
+        return self._rows(_ALL, selection)
 
     def close(self) -> None:
         """Close the file; the store can't be used any more."""
@@ -169,10 +173,14 @@ class Store:
         self.close()
 
     def _rows(self, query: str, selection: Selection) -> list[exchange.Row]:
-        condition, values = _condition(**selection)
+        condition, values = in_sql(**selection)
         with self._readable_errors():
             found = self._connection.execute(f"{query} AND {condition} ORDER BY id", values)
             return [dict(row) for row in found]
+
+    def _require_writable(self) -> None:
+        if not self._accepts:
+            raise StoreError(f"'{self.path}' {_REASONS['SQLITE_READONLY']}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -196,27 +204,6 @@ class Store:
             code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
             reason = _REASONS.get(code, str(error))
             raise StoreError(f"'{self.path}' {reason}") from error
-
-
-def _condition(
-    *,
-    specs: str | ModelSpec | Iterable[str | ModelSpec] | None = None,
-    quantities: str | Iterable[str] | None = None,
-    provenance: Provenance | None = None,
-    device: str | None = None,
-) -> tuple[str, list[str]]:
-    """A selection in SQL, and the values of its place holders."""
-    wanted = {"quantity": quantities, "provenance": provenance, "device": device}
-    if specs is not None:
-        listed = [specs] if isinstance(specs, (str, ModelSpec)) else specs
-        wanted["spec"] = [str(ModelSpec.parse(spec)) for spec in listed]
-    conditions, values = ["true"], []
-    for column, choice in wanted.items():
-        if choice is not None:
-            choices = [choice] if isinstance(choice, str) else list(choice)
-            conditions.append(f"{column} IN ({', '.join('?' * len(choices))})")
-            values += choices
-    return " AND ".join(conditions), values
 
 
 def _prepare(path: Path, create: bool) -> None:

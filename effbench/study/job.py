@@ -41,9 +41,9 @@ class Workplace:
     store: Path
 
     def measured(self) -> pd.DataFrame:
-        """The measurements in the store; a missing store is made."""
+        """The measurements in the store but for those of other machines; a missing store is made."""
         with self._results() as store:
-            return store.read(provenance="measured")
+            return store.read(provenance="measured", imported=False)
 
     def keep(self, measurements: Iterable[Measurement]) -> None:
         """Add measurements to the store, all or none."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from effbench.results.row_files import read_rows
 from effbench.results.store import Store
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before" / "store.csv"
@@ -81,7 +82,7 @@ def _store(effbench):
 
 def test_rows_that_differ_look_different_in_every_form(effbench, tmp_path):
     with Store(tmp_path / "s.sqlite", create=True) as store:
-        store.import_csv(BEFORE)
+        store.add(read_rows(BEFORE))
     (tmp_path / "a.yaml").write_text("title: a\nmodels: [fmn01, fmn01+gru-16]\ntasks: {}\n")
     show = ("study", "show", "a.yaml", "--store", "s.sqlite")
     rows = json.loads(effbench(*show, "--format", "json").stdout)

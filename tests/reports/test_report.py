@@ -24,6 +24,7 @@ from effbench.reports.paper import MACS_TOLERANCE, PARAMETERS_TOLERANCE, content
 from effbench.reports.pareto import costs
 from effbench.reports.provenance import describe, environments, origins
 from effbench.resources import share
+from effbench.results.row_files import read_rows
 from effbench.results.store import Store
 from tests.rows import complexity, counters, frame, grid, timings, transformer_counts
 
@@ -329,7 +330,7 @@ def test_text_from_rows_cannot_become_html(tmp_path: Path) -> None:
 def test_the_shipped_page_is_what_its_measurements_give(tmp_path: Path) -> None:
     shipped = share("reports/paper")
     with Store(tmp_path / "store.sqlite", create=True) as store:
-        store.import_csv(shipped / "measurements.csv")
+        store.add(read_rows(shipped / "measurements.csv"))
     written = report("paper", store=tmp_path / "store.sqlite", out=tmp_path / "page")
     assert [path.name for path in written][-1] == "cnn-vs-transformers.svg"
     assert (tmp_path / "page" / "paper.md").read_text() == (shipped / "paper.md").read_text()

@@ -11,8 +11,9 @@ import pytest
 
 from effbench.machine.description import Environment
 from effbench.results import migrations
-from effbench.results.exchange import COLUMNS, content_hash, encode, write_rows
+from effbench.results.exchange import COLUMNS, content_hash, encode
 from effbench.results.measurement import Measurement
+from effbench.results.row_files import read_rows, write_rows
 from effbench.results.store import Store
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before"
@@ -85,7 +86,7 @@ def test_float32_that_was_tf32_is_called_so(
     write_rows(tmp_path / "old.csv.gz", [row])
     with Store(store) as opened:
         (found,) = opened.read(specs="fmn10").to_dict("records")
-        assert opened.import_csv(tmp_path / "old.csv.gz") == 0
+        assert opened.add(read_rows(tmp_path / "old.csv.gz")) == 0
     assert found["precision"] == precision
     assert found["conditions"].get("tf32") == alone
     assert found["samples"] == old.samples
@@ -104,7 +105,7 @@ def test_two_rows_that_a_migration_makes_equal_become_one(store: Path) -> None:
 
 def test_rows_of_before_are_known_again_by_their_content(store: Path) -> None:
     with Store(store) as opened:
-        assert opened.import_csv(BEFORE / "store.csv") == 0
+        assert opened.add(read_rows(BEFORE / "store.csv")) == 0
 
 
 def test_environments_of_before_are_read_without_loss(store: Path) -> None:

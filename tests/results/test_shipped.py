@@ -8,6 +8,7 @@ import pytest
 
 from effbench.errors import StoreError
 from effbench.resources import share
+from effbench.results.row_files import read_rows
 from effbench.results.shipped import import_shipped, published_measurements
 from effbench.results.store import Store
 
@@ -67,7 +68,7 @@ def test_every_shipped_file_is_imported(tmp_path: Path) -> None:
         import_shipped(store)
         for path in share("benchmarks/measurements").glob("*.csv*"):
             if path.name != "published.csv":
-                assert store.import_csv(path) == 0
+                assert store.add(read_rows(path)) == 0
                 lines += 1
         devices = set(store.read(provenance="measured", quantities="throughput").device)
     assert len(devices) >= min(lines, 1)

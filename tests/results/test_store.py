@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from effbench.errors import StoreError
 from effbench.results import exchange, migrations
 from effbench.results.measurement import UNITS, Measurement
+from effbench.results.row_files import read_rows
 from effbench.results.shipped import newest_rows
 from effbench.results.store import Store
 
@@ -45,6 +46,7 @@ BASE = Measurement(
 WRITER = """
 import sys
 from effbench.results.measurement import Measurement
+from effbench.results.row_files import read_rows
 from effbench.results.store import Store
 path, name, batches, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 print("ready", flush=True)
@@ -137,6 +139,34 @@ def test_adding_the_same_rows_twice_adds_nothing(path: Path) -> None:
         assert len(store.read()) == 2
 
 
+def test_a_published_value_is_the_same_whenever_it_is_written_down(path: Path) -> None:
+    row = replace(BASE, provenance="published", device=None)
+    with Store(path, create=True) as store:
+        assert store.add([row, replace(row, created="2026-05-05"), replace(row, value=1.0)]) == 2
+        assert store.add([replace(BASE, created="2026-05-05"), BASE]) == 2
+
+
+def test_imported_rows_are_told_from_those_that_were_added(path: Path) -> None:
+    other = replace(BASE, device="GPU B")
+    with Store(path, create=True) as store:
+        assert store.add([BASE]) == 1
+        assert store.add([BASE, other], origin="their.csv") == 1
+        assert list(store.read(imported=False).device) == ["GPU A"]
+        assert list(store.read(imported=True).device) == ["GPU B"]
+        assert len(store.read()) == 2
+
+
+def test_a_store_can_be_read_and_left_as_it_is(path: Path) -> None:
+    version_1_file(path)
+    before = path.read_bytes()
+    with Store(path, untouched=True) as store:
+        assert list(store.read().value) == [860_312]
+        with pytest.raises(StoreError, match="read-only"):
+            store.add([BASE])
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 def test_one_bad_value_keeps_the_whole_lot_out(path: Path) -> None:
     with Store(path, create=True) as store:
         with pytest.raises(
@@ -182,8 +212,8 @@ def test_export_then_import_is_the_identity(tmp_path_factory: pytest.TempPathFac
         assert store.export(folder / "a.csv") == added
         original = store.read()
     with Store(folder / "b.sqlite", create=True) as copy:
-        assert copy.import_csv(folder / "a.csv") == added
-        assert copy.import_csv(folder / "a.csv") == 0
+        assert copy.add(read_rows(folder / "a.csv")) == added
+        assert copy.add(read_rows(folder / "a.csv")) == 0
         pd.testing.assert_frame_equal(copy.read(), original)
         copy.export(folder / "b.csv")
     assert (folder / "b.csv").read_bytes() == (folder / "a.csv").read_bytes()
@@ -233,7 +263,7 @@ def test_a_bad_line_is_named_and_nothing_is_imported(
         assert old in content
         file.write_text(content.replace(old, new, 1) + content.splitlines()[1].replace("812.5", "1") + "\n")
         with pytest.raises(StoreError, match=complaint):
-            store.import_csv(file)
+            store.add(read_rows(file))
         assert len(store.read()) == 1
 
 

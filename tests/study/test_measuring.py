@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from effbench.machine.environment import device_name
+from effbench.results.row_files import read_rows
 from effbench.results.store import Store
 from effbench.study.definition import Study
 from effbench.study.graph import jobs
@@ -116,6 +117,12 @@ def test_what_another_version_or_device_measured_is_measured_here(place):
     assert todo(place, complexity={}, throughput={}) == ["fmn04 complexity", "fmn04 throughput fp32"]
 
 
+def test_what_another_machine_measured_is_measured_here(place):
+    with Store(place.store, create=True) as store:
+        assert store.add(counted("fmn04"), origin="their.csv") > 0
+    assert todo(place, complexity={}) == ["fmn04 complexity"]
+
+
 def test_published_values_are_not_measured(place):
     keep(place, counted("fmn04"), provenance="published")
     assert todo(place, complexity={}) == ["fmn04 complexity"]
@@ -125,7 +132,7 @@ def test_what_the_version_before_measured_is_done_while_its_name_is_the_same(pla
     text = BEFORE.read_text().replace("effbench 0.1.0", source()).replace("AMD EPYC", device_name("cpu"))
     (tmp_path / "rows.csv").write_text(text)
     with Store(place.store, create=True) as store:
-        store.import_csv(tmp_path / "rows.csv")
+        store.add(read_rows(tmp_path / "rows.csv"))
     timing = {"parts": ["network", "frontend", "both"], "batch_sizes": [1], "threads": 1}
     assert todo(place, ["fmn01+gru-16", "fmn01"], complexity={}, throughput=timing) == [
         "fmn01 complexity",

@@ -1,0 +1,47 @@
+"""Which rows of a store are wanted, and how SQL says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+from effbench.results.measurement import Provenance
+from effbench.spec import ModelSpec, row_name
+
+_IMPORTED = "uid IN (SELECT uid FROM imports)"
+
+
+class Selection(TypedDict, total=False):
+    """Which rows: of these models and quantities, measured or published, timed on this device, imported.
+
+    ``imported``: only those that came from a file or another store, or (false) only those that did not.
+    """
+
+    specs: str | ModelSpec | Iterable[str | ModelSpec] | None
+    quantities: str | Iterable[str] | None
+    provenance: Provenance | None
+    device: str | None
+    imported: bool | None
+
+
+def in_sql(
+    *,
+    specs: str | ModelSpec | Iterable[str | ModelSpec] | None = None,
+    quantities: str | Iterable[str] | None = None,
+    provenance: Provenance | None = None,
+    device: str | None = None,
+    imported: bool | None = None,
+) -> tuple[str, list[str]]:
+    """A selection in SQL, and the values of its place holders."""
+    wanted = {"quantity": quantities, "provenance": provenance, "device": device}
+    if specs is not None:
+        listed = [specs] if isinstance(specs, (str, ModelSpec)) else specs
+        wanted["spec"] = [row_name(spec) for spec in listed]
+    conditions = ["true"] if imported is None else [_IMPORTED if imported else f"NOT {_IMPORTED}"]
+    values: list[str] = []
+    for column, choice in wanted.items():
+        if choice is not None:
+            choices = [choice] if isinstance(choice, str) else list(choice)
+            conditions.append(f"{column} IN ({', '.join('?' * len(choices))})")
+            values += choices
+    return " AND ".join(conditions), values
