@@ -36,6 +36,7 @@ def compare(
     threshold: options.EventThreshold = None,
     on_problem: options.OddEvents = None,
     missing: options.OnMissing = None,
+    fill_gaps: options.FillGaps = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show every class.")] = False,
     plot: Annotated[
         Path | None,
@@ -70,6 +71,7 @@ def compare(
             values=cast("ValueKind | None", values),
             on_problem=cast("OnProblem | None", on_problem),
             on_missing=cast("OnMissing | None", missing),
+            fill_gaps=fill_gaps,
         )
     _write(comparison, form, per_class=per_class)
     if plot is not None:

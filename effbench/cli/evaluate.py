@@ -62,6 +62,7 @@ def evaluate(
     threshold: options.EventThreshold = None,
     on_problem: options.OddEvents = None,
     missing: options.OnMissing = None,
+    fill_gaps: options.FillGaps = False,
     work: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where frame logits are kept, so that a run can resume."),
@@ -132,6 +133,7 @@ def evaluate(
             values=cast("ValueKind | None", values),
             on_problem=cast("OnProblem | None", on_problem),
             on_missing=cast("OnMissing | None", missing),
+            fill_gaps=fill_gaps,
             device=device,
             precision=precision,
             batch_size=batch_size,

@@ -37,11 +37,14 @@ def naming_scoring() -> Iterator[None]:
     from effbench.evaluate.filtered_scores import UnequalFrames
     from effbench.evaluate.incomplete import IncompleteSet
     from effbench.evaluate.value_kinds import UnclearValues
+    from effbench.infer.frame_gaps import FrameGap
 
     try:
         yield
     except UnequalFrames as error:
         raise UsageError(f"{error}\nWithout a filter: --median-window 1.") from None
+    except FrameGap as error:
+        raise FrameGap(f"{error}\nWith nothing detected in gaps: --fill-gaps.") from None
     except UnclearValues as error:
         raise UsageError(f"{error}\nSay it with --values probabilities|logits, or --threshold.") from None
     except IncompleteSet as error:
@@ -125,6 +128,12 @@ OnMissing = Annotated[
         "--missing",
         help="Clips of the ground truth without audio or scores: error or skip. By default, an error for "
         "scores; a data set's are skipped.",
+    ),
+]
+FillGaps = Annotated[
+    bool,
+    typer.Option(
+        "--fill-gaps", help="Frames missing between others in tables of scores detect nothing: no error."
     ),
 ]
 EventThreshold = Annotated[

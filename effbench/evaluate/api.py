@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, get_args
@@ -61,6 +62,7 @@ def evaluate(
     values: ValueKind | None = None,
     on_problem: OnProblem | None = None,
     on_missing: OnMissing | None = None,
+    fill_gaps: bool = False,
     device: str = "cpu",
     precision: str = "fp32",
     batch_size: int | None = None,
@@ -98,6 +100,8 @@ def evaluate(
             refuses all these, ``drop`` leaves out all but overlapping ones.
         on_missing: clips of the ground truth without audio or scores are an ``error``, or left out
             (``skip``); by default, those without scores are an error, and those without audio left out.
+        fill_gaps: of tables of scores, frames that are missing between others detect nothing (-inf); by
+            default, they are an error.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         batch_size: windows per call of the model; by default what suits the device.
@@ -128,6 +132,8 @@ def evaluate(
         )
     if values is not None and own:
         raise UsageError("what a model gives is known: only the scores of files are said to be of some kind")
+    if fill_gaps and scores is None:
+        raise UsageError("only tables of scores have gaps between frames that can be filled")
     check_on_missing(on_missing)
     if events is not None:
         protocol = _event_protocol(protocol, scores)
@@ -159,7 +165,7 @@ def evaluate(
             source = scores if events is None else events
             assert source is not None
             assert ground_truth is not None
-            read = read_given if events is None else read_event_list
+            read = partial(read_given, fill_gaps=fill_gaps) if events is None else read_event_list
             table = None if durations is None else Path(durations)
             given_files = read(
                 Path(source),
@@ -171,6 +177,8 @@ def evaluate(
             )
             given_scores, truth, seconds = given_files.scores, given_files.ground_truth, given_files.durations
             origin = {"data": Path(ground_truth).name, "model": str(source)}
+            if fill_gaps:
+                origin["gaps"] = "filled"
         evaluation = evaluate_scores(
             given_scores.scores,
             truth,
@@ -190,7 +198,8 @@ def evaluate(
             conditions = {key: value for key, value in origin.items() if key not in ("model", "scores")}
             spec, here = str(origin["model"]), environment().to_dict()
             results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
-    return replace(evaluation, origin=origin)
+    notes = (*evaluation.notes, *given_scores.filled.notes(evaluation.clips))
+    return replace(evaluation, origin=origin, notes=notes)
 
 
 def _dataset(

@@ -47,11 +47,12 @@ def read_given(
     confidence: float = SURE,
     on_problem: OnProblem | None = None,
     columns: Sequence[str] = (),
+    fill_gaps: bool = False,
 ) -> GivenFiles:
     """Read what is to be scored. What was assumed is said in notes (``EffbenchWarning``).
 
     Args:
-        scores: as ``read_scores``.
+        scores, fill_gaps: as ``read_scores``.
         ground_truth, confidence, on_problem, columns: as ``read_ground_truth``.
         durations: table of seconds; by default, clips end where their scores do.
 
@@ -59,7 +60,7 @@ def read_given(
         DataError: a file that can't be read; names or classes of one that are not those of the other.
         UsageError: no scores there.
     """
-    given = read_scores(scores)
+    given = read_scores(scores, fill_gaps=fill_gaps)
     events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem, columns=columns)
     truth = same_labels(events, given.classes)
     _check_unknown(truth, given.classes)

@@ -42,6 +42,7 @@ def compare(
     values: ValueKind | None = None,
     on_problem: OnProblem | None = None,
     on_missing: OnMissing | None = None,
+    fill_gaps: bool = False,
 ) -> Comparison:
     """Score two systems on the same ground truth; differences have paired 95 % bootstrap intervals.
 
@@ -52,8 +53,8 @@ def compare(
         second: the same of the other system.
         ground_truth: table of the events.
         durations: table of the clips' seconds; by default, clips end where the scores do.
-        confidence, columns, protocol, metrics, median_window, threshold, values, on_problem, on_missing: as
-            in ``evaluate``, for both.
+        confidence, columns, protocol, metrics, median_window, threshold, values, on_problem, on_missing,
+            fill_gaps: as in ``evaluate``, for both.
 
     Raises:
         UsageError: scores of other classes or other clips, or a spec without one folder of kept logits.
@@ -73,6 +74,7 @@ def compare(
             values=values,
             on_problem=on_problem,
             on_missing=on_missing,
+            fill_gaps=fill_gaps,
         )
         for system in (first, second)
     ]

@@ -7,10 +7,10 @@ after it, or one file for all with a column ``filename``. This is what detection
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from effbench.data.tables import table_name
 from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.files import is_temporary
 from effbench.grid import FRAME_SECONDS
+from effbench.infer.frame_gaps import FilledGaps, follow
 from effbench.infer.frame_tables import BOUNDS, is_frame_table, read_frame_table
 from effbench.infer.score_archives import ARCHIVES, ScoreArchive
 from effbench.infer.score_folder import ABOUT, Array, ScoreFolder
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ValueKind = Literal["probabilities", "logits"]
-#: Seconds up to which two times are one, written differently.
-_TOUCHING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,23 @@ class ScoreSet:
         classes: names of the columns.
         timestamps: clip -> (frames + 1,) boundaries in seconds; ``None`` where every frame lasts 40 ms.
         values: what the scores are; ``None`` where nothing says so.
+        filled: gaps between frames that were filled, of the clips that have been read.
     """
 
     scores: Mapping[str, Array]
     classes: tuple[str, ...]
     timestamps: Mapping[str, Array] | None
     values: ValueKind | None = None
+    filled: FilledGaps = field(default_factory=FilledGaps)
 
 
-def read_scores(path: Path) -> ScoreSet:
+def read_scores(path: Path, *, fill_gaps: bool = False) -> ScoreSet:
     """Scores of a folder of tables, one table with a column ``filename``, an archive, or an inference folder.
+
+    Args:
+        path: the file or folder.
+        fill_gaps: where frames of a table are missing between others, nothing is detected (-inf); they are
+            an error otherwise.
 
     Raises:
         UsageError: no such path, or nothing in it that holds scores.
@@ -63,11 +69,11 @@ def read_scores(path: Path) -> ScoreSet:
         times = _Lazy(archive.keys, archive.times)
         return ScoreSet(_Lazy(archive.keys, archive.scores), archive.classes, times)
     if path.is_file():
-        return _one_table(path)
+        return _one_table(path, fill_gaps)
     files = [file for file in sorted(path.rglob("*")) if is_frame_table(file) and not _is_hidden(file, path)]
     if not files:
         raise UsageError(f"no scores in '{path}': expected tables .parquet, .tsv or .csv (also .gz)")
-    return _tables(_by_clip(path, files))
+    return _tables(_by_clip(path, files), fill_gaps)
 
 
 def last_times(given: ScoreSet) -> dict[str, float]:
@@ -111,23 +117,31 @@ class _Lazy(Mapping[str, Array]):
         return len(self._clips)
 
 
-def _tables(files: Mapping[str, Path]) -> ScoreSet:
-    # Scores and times of a clip are asked for one after the other.
-    table = lru_cache(maxsize=1)(lambda clip: _one_clip(files[clip]))
+class _Framed(NamedTuple):
+    """Of one clip: boundaries (frames + 1,) and scores (frames, classes)."""
+
+    times: Array
+    scores: Array
+
+
+def _tables(files: Mapping[str, Path], fill_gaps: bool) -> ScoreSet:
+    filled = FilledGaps()
     first = next(iter(files))
-    classes = _classes(table(first))
+    classes = _classes(_one_clip(files[first]))
 
-    def checked(clip: str) -> pd.DataFrame:
-        if _classes(table(clip)) != classes:
+    @lru_cache(maxsize=1)  # scores and times of a clip are asked for one after the other
+    def framed(clip: str) -> _Framed:
+        frame = _one_clip(files[clip])
+        if _classes(frame) != classes:
             raise EffbenchError(f"{files[clip]} has other classes than {files[first]}")
-        return table(clip)
+        return _framed(frame, clip, str(files[clip]), filled if fill_gaps else None)
 
-    scores = _Lazy(files, lambda clip: checked(clip)[list(classes)].to_numpy())
-    times = _Lazy(files, lambda clip: _boundaries(checked(clip), str(files[clip])))
-    return ScoreSet(scores, classes, times)
+    scores = _Lazy(files, lambda clip: framed(clip).scores)
+    times = _Lazy(files, lambda clip: framed(clip).times)
+    return ScoreSet(scores, classes, times, filled=filled)
 
 
-def _one_table(path: Path) -> ScoreSet:
+def _one_table(path: Path, fill_gaps: bool) -> ScoreSet:
     frame = read_frame_table(path)
     if "filename" not in frame:
         frame.insert(0, "filename", table_name(path))
@@ -136,11 +150,15 @@ def _one_table(path: Path) -> ScoreSet:
     if len(set(clip_of.values())) < len(by_name):
         name = next(name for name in clip_of if list(clip_of.values()).count(clip_of[name]) > 1)
         raise DataError(f"{path}: the clip '{clip_of[name]}' has several file names, '{name}' and others")
-    groups = {clip_of[str(name)]: rows for name, rows in by_name.items()}
-    classes = _classes(frame.drop(columns="filename"))
-    scores = {clip: rows[list(classes)].to_numpy() for clip, rows in groups.items()}
-    times = {clip: _boundaries(rows, f"{path}, clip '{clip}'") for clip, rows in groups.items()}
-    return ScoreSet(scores, classes, times)
+    filled = FilledGaps()
+    framed: dict[str, _Framed] = {}
+    for name, rows in by_name.items():
+        clip = clip_of[str(name)]
+        own = rows.drop(columns="filename")
+        framed[clip] = _framed(own, clip, f"{path}, clip '{clip}'", filled if fill_gaps else None)
+    scores = {clip: each.scores for clip, each in framed.items()}
+    times = {clip: each.times for clip, each in framed.items()}
+    return ScoreSet(scores, _classes(frame.drop(columns="filename")), times, filled=filled)
 
 
 def _one_clip(path: Path) -> pd.DataFrame:
@@ -157,15 +175,11 @@ def _classes(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(name) for name in frame.columns if name not in BOUNDS)
 
 
-def _boundaries(frame: pd.DataFrame, where: str) -> Array:
-    """Boundaries (frames + 1,) of the frames of a clip, which follow one another."""
-    onsets, offsets = frame["onset"].to_numpy(float), frame["offset"].to_numpy(float)
-    apart = np.flatnonzero(~(np.abs(onsets[1:] - offsets[:-1]) <= _TOUCHING))
-    if len(apart):
-        row = int(apart[0])
-        kind = "a gap" if onsets[row + 1] > offsets[row] else "an overlap or another order"
-        raise EffbenchError(
-            f"{where}: {kind} between frame {row + 1:,}, which ends at {offsets[row]:g} s, and the next, "
-            f"which begins at {onsets[row + 1]:g} s; each frame has to begin where the one before ends"
-        )
-    return np.append(onsets, offsets[-1:])
+def _framed(frame: pd.DataFrame, clip: str, where: str, filled: FilledGaps | None) -> _Framed:
+    """Boundaries of a clip's frames and its scores, -inf in gaps that are filled."""
+    onsets, offsets = (frame[name].to_numpy(float) for name in BOUNDS)
+    times, rows = follow(clip, where, onsets, offsets, filled)
+    scores = frame.drop(columns=list(BOUNDS)).to_numpy()
+    if len(rows) > len(scores):
+        scores = np.where(rows[:, None] < 0, -np.inf, scores[rows])
+    return _Framed(times, scores)

@@ -166,3 +166,17 @@ def test_a_list_of_events_is_no_table_of_scores(effbench, tmp_path):
     done = effbench("evaluate", "--events", "detected.tsv", "--ground-truth", "truth.tsv")
     assert done.returncode == 1
     assert "no clip in common: 'b' here, nearest are 'a' there" in done.stderr
+
+
+def test_gaps_of_frames_are_an_error_or_filled(score):
+    lines = SCORES.splitlines(keepends=True)
+    gap = "".join(lines[:4] + lines[5:])
+    truth = HEAD + "a.wav\t2\t4\tDog\n"
+    done = score(truth, scores=gap)
+    assert done.returncode == 1
+    assert "a gap between frame 3" in done.stderr
+    assert "--fill-gaps" in done.stderr
+    done = score(HEAD + "a.wav\t2\t3\tDog\n", "--fill-gaps", scores=gap)
+    assert f1(done) == 100
+    assert json.loads(done.stdout)["setting"]["gaps"] == "filled"
+    assert "in 1 of 1 clips (1 s in all)" in done.stderr

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import DataError, EffbenchError, UsageError
 from effbench.files import replacing
 from effbench.infer.score_files import read_scores
 from effbench.infer.score_folder import OtherScores, ScoreFolder, pack, unpack
@@ -60,6 +60,25 @@ def test_frames_that_do_not_follow_one_another_are_refused(tmp_path, moved, told
     frames.assign(filename="a.wav").to_csv(tmp_path / "all.csv", index=False)
     with pytest.raises(EffbenchError, match=f"all.csv, clip 'a': {told}"):
         read_scores(tmp_path / "all.csv")
+
+
+def test_gaps_are_filled_where_that_is_asked_for(tmp_path):
+    frames = table(9).drop(index=[2, 5, 6])
+    frames.to_csv(tmp_path / "a.csv", index=False)
+    frames.assign(filename="a.wav").to_csv(tmp_path / "all.tsv", sep="\t", index=False)
+    for path in (tmp_path / "a.csv", tmp_path / "all.tsv"):
+        found = read_scores(path, fill_gaps=True)
+        expected = table(9)[list(CLASSES)].to_numpy()
+        expected[[2, 5, 6]] = -np.inf
+        np.testing.assert_allclose(found.scores["a"], expected, rtol=1e-6)
+        np.testing.assert_allclose(found.timestamps["a"], np.arange(10) * 0.04)
+        assert [*found.filled.notes(1)] == [
+            "gaps between frames were filled with -inf, nothing detected, in 1 of 1 clips (0.12 s in all)"
+        ]
+    frames.loc[8, "onset"] = 0.2
+    frames.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match="an overlap or another order between frame 5"):
+        read_scores(tmp_path / "a.csv", fill_gaps=True)
 
 
 def test_score_folder_goes_on_and_refuses_other_models(tmp_path):
