@@ -158,15 +158,23 @@ class EventCollars:
         )
         return replace(score, error_rate=errors["error_rate"])
 
+    def close(
+        self, onset: np.ndarray, offset: np.ndarray, found_onset: np.ndarray, found_offset: np.ndarray
+    ) -> np.ndarray:
+        """Whether detections are within the collars of events, element by element."""
+        close: np.ndarray = rounded(np.abs(onset - found_onset) - self.onset) <= 0
+        if self.offset is not None:
+            reach = np.maximum(self.offset, self.offset_ratio * (offset - onset))
+            close &= rounded(np.abs(offset - found_offset) - reach) <= 0
+        return close
+
     def _matched(self, truth: Events, detected: Events, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Events with a partner in the largest matching; each may have those from ``first`` to ``stop``."""
         event, detection = indices(first, stop)
-        off = np.abs(truth.onset[event] - detected.onset[detection])
-        close = rounded(off - self.onset) <= 0
-        if self.offset is not None:
-            reach = np.maximum(self.offset, self.offset_ratio * (truth.offset[event] - truth.onset[event]))
-            off = np.abs(truth.offset[event] - detected.offset[detection])
-            close &= rounded(off - reach) <= 0
+        close = self.close(
+            *(truth.onset[event], truth.offset[event]),
+            *(detected.onset[detection], detected.offset[detection]),
+        )
         graph = coo_array(
             (np.ones(int(close.sum()), np.int8), (event[close], detection[close])),
             shape=(len(truth), len(detected)),

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from effbench.config import Strict
 from effbench.errors import UsageError
+from effbench.evaluate.best_events import BestEventF1, BestIntersectionF1
 from effbench.evaluate.best_threshold import BestSegmentF1
 from effbench.evaluate.clip_scores import ClipPrecision
 from effbench.evaluate.events import EventCollars, SegmentParameters
@@ -155,6 +156,20 @@ class IntersectionSettings(MetricSettings):
         return Intersections(name, self.dtc, self.gtc).metric
 
 
+class BestCollarSettings(CollarSettings):
+    """Seconds by which times may be off."""
+
+    def metric(self, name: str) -> Callable[[Scoring], Metric[MetricResult]]:
+        return BestEventF1(EventCollars(name, self.onset, self.offset, self.offset_ratio)).metric
+
+
+class BestIntersectionSettings(IntersectionSettings):
+    """Parts that must overlap."""
+
+    def metric(self, name: str) -> Callable[[Scoring], Metric[MetricResult]]:
+        return BestIntersectionF1(Intersections(name, self.dtc, self.gtc)).metric
+
+
 class ClipSettings(MetricSettings):
     """Nothing: the score of a clip is the highest of its frames."""
 
@@ -175,7 +190,9 @@ class MetricTable(Strict):
     onset_f1_50ms: CloseOnsetSettings = CloseOnsetSettings()
     segment: SegmentSettings = SegmentSettings()
     segment_f1_best: BestSegmentSettings = BestSegmentSettings()
+    event_f1_best: BestCollarSettings = BestCollarSettings()
     intersection_f1: IntersectionSettings = IntersectionSettings()
+    intersection_f1_best: BestIntersectionSettings = BestIntersectionSettings()
     map: ClipSettings = ClipSettings()
 
     @property

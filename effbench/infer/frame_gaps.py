@@ -36,7 +36,7 @@ class FilledGaps:
 
 def follow(
     clip: str, where: str, onsets: Array, offsets: Array, filled: FilledGaps | None
-) -> tuple[Array, Array]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Boundaries (frames + 1,) of frames that follow one another, and the row of each, -1 in what is filled.
 
     A gap is filled with frames of the clip's usual length, as many as come nearest to it.

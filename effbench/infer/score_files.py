@@ -152,8 +152,8 @@ def _one_table(path: Path, fill_gaps: bool) -> ScoreSet:
         raise DataError(f"{path}: the clip '{clip_of[name]}' has several file names, '{name}' and others")
     filled = FilledGaps()
     framed: dict[str, _Framed] = {}
-    for name, rows in by_name.items():
-        clip = clip_of[str(name)]
+    for written, rows in by_name.items():
+        clip = clip_of[str(written)]
         own = rows.drop(columns="filename")
         framed[clip] = _framed(own, clip, f"{path}, clip '{clip}'", filled if fill_gaps else None)
     scores = {clip: each.scores for clip, each in framed.items()}

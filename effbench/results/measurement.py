@@ -30,6 +30,7 @@ UNITS: Mapping[str, str] = {
     **dict.fromkeys(("event_f1", "event_f1_macro", "onset_f1", "onset_f1_macro"), "%"),
     **dict.fromkeys(("onset_f1_50ms", "onset_f1_50ms_macro", "segment_f1", "segment_f1_macro"), "%"),
     **dict.fromkeys(("intersection_f1", "intersection_f1_macro", "segment_f1_best"), "%"),
+    **dict.fromkeys(("event_f1_best", "intersection_f1_best"), "%"),
     "segment_error_rate": "errors/segment",
     **dict.fromkeys(("event_error_rate", "onset_error_rate", "onset_50ms_error_rate"), "errors/event"),
 }

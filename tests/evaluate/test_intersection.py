@@ -8,7 +8,8 @@ from effbench.evaluate.bootstrap import ClipBootstrap
 from effbench.evaluate.protocol import evaluate_scores
 from tests.evaluate.scoring_jobs import Job, random_job
 
-NEW = ("intersection_f1", "segment_f1_best", "map")
+BEST = ("event_f1_best", "intersection_f1_best", "segment_f1_best")
+NEW = ("intersection_f1", "map", *BEST)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -61,7 +62,7 @@ def test_fragments_that_cover_an_event_together_find_it():
 @pytest.mark.parametrize("metric", NEW)
 def test_replicates_are_the_scores_of_the_drawn_clips(metric):
     job = random_job(3, clips=10, classes=2, levels=4)
-    options = {"metrics": [metric], "protocol": "dcase2016", "values": "logits"}
+    options = {"metrics": [metric], "protocol": "desed", "values": "logits"}
     whole = job.score(evaluate_scores, **options).results[metric].class_intervals["class 0"].replicates
     for weights, replicate in list(zip(ClipBootstrap().weights(10).T, whole, strict=True))[:8]:
         named = {
@@ -72,21 +73,37 @@ def test_replicates_are_the_scores_of_the_drawn_clips(metric):
         assert replicate == pytest.approx(drawn.per_class[metric]["class 0"], nan_ok=True)
 
 
-def test_the_best_threshold_gives_the_best_score():
-    job = random_job(5, clips=20, classes=1)
-    options = {"protocol": "paper", "values": "logits", "median_window": 1, "resamples": 0}
-    best = job.score(evaluate_scores, metrics=["segment_f1_best"], **options)
-    threshold = best.results["segment_f1_best"].thresholds["class 0"]
-    value = best.values["segment_f1_best"].value
-    at = job.score(evaluate_scores, metrics=["segment"], threshold=threshold, **options)
-    assert at.values["segment_f1_macro"].value == pytest.approx(value)
-    for other in np.linspace(-2, 3, 11):
-        assert (
-            job.score(evaluate_scores, metrics=["segment"], threshold=other, **options)
-            .values["segment_f1_macro"]
-            .value
-            <= value + 1e-12
-        )
+AT_ONE = {
+    "event_f1_best": "event_f1",
+    "intersection_f1_best": "intersection_f1",
+    "segment_f1_best": "segment",
+}
+
+
+@pytest.mark.parametrize("best", BEST)
+@pytest.mark.parametrize("levels", [0, 3])
+def test_no_threshold_is_better_than_the_best(best, levels):
+    job = random_job(5, clips=6, classes=2, frames=25, levels=levels, dtype=np.float16)
+    job.ground_truth["clip000"] += [(0.4, 0.4, "class 0"), (0.1, 0.5, "class 0"), (0.3, 0.6, "class 0")]
+    job.scores["clip001"][3] = np.inf
+    job.scores["clip002"][:9] = -np.inf
+    options = {"protocol": "desed", "values": "logits", "resamples": 0}
+    found = job.score(evaluate_scores, metrics=[best], **options).results[best]
+
+    def at(threshold, label):
+        score = job.score(evaluate_scores, metrics=[AT_ONE[best]], threshold=threshold, **options)
+        return score.per_class[AT_ONE[best]][label]
+
+    every = np.unique(np.concatenate([scores.ravel() for scores in job.scores.values()]))
+    for label, value in found.per_class.items():
+        assert value == pytest.approx(max(at(float(threshold), label) for threshold in every)), label
+        assert value == pytest.approx(at(found.thresholds[label], label)), label
+
+
+@pytest.mark.parametrize("best", BEST[:2])
+def test_the_best_threshold_is_of_events_between_borders(best):
+    with pytest.raises(UsageError, match=f"{best} judges events between the borders of frames"):
+        random_job(1).score(evaluate_scores, protocol="dcase2016", metrics=[best])
 
 
 def test_what_the_reference_can_t_decode_is_refused():
