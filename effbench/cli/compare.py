@@ -26,6 +26,7 @@ def compare(
         str, typer.Argument(metavar="B", help="The same of the other system; what is told is B less A.")
     ],
     ground_truth: Annotated[Path, typer.Option(metavar="TSV", help="Events to compare both with.")],
+    events: Annotated[bool, typer.Option("--events", help="A and B are lists of detected events.")] = False,
     durations: options.Durations = None,
     confidence: options.Confidence = 0.5,
     columns: options.Columns = None,
@@ -61,6 +62,7 @@ def compare(
             a,
             b,
             ground_truth=ground_truth,
+            events=events,
             durations=durations,
             confidence=confidence,
             columns=options.heads(columns),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -111,7 +109,7 @@ def evaluate(
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
     kept = (store or default_store()) if keep and own else None
     counted = counting("clips", resumable=own and keep_scores != "no")
-    with options.naming_scoring(), _telling_of_events(), counted as progress:
+    with options.naming_scoring(), counted as progress:
         evaluation = run(
             model,
             data=data,
@@ -149,17 +147,6 @@ def evaluate(
         _tell_scores(Path(str(evaluation.origin["scores"])))
     if kept is not None:
         note(f"kept in {kept}")
-
-
-@contextmanager
-def _telling_of_events() -> Iterator[None]:
-    """Errors of a list of events where scores belong say how to give it."""
-    from effbench.infer.frame_tables import EventsForScores
-
-    try:
-        yield
-    except EventsForScores as error:
-        raise EventsForScores(f"{error}\nGive it as --events.") from None
 
 
 def _write(evaluation: Evaluation, form: Format, *, per_class: bool) -> None:

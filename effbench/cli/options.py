@@ -38,6 +38,7 @@ def naming_scoring() -> Iterator[None]:
     from effbench.evaluate.incomplete import IncompleteSet
     from effbench.evaluate.value_kinds import UnclearValues
     from effbench.infer.frame_gaps import FrameGap
+    from effbench.infer.frame_tables import EventsForScores
 
     try:
         yield
@@ -45,6 +46,8 @@ def naming_scoring() -> Iterator[None]:
         raise UsageError(f"{error}\nWithout a filter: --median-window 1.") from None
     except FrameGap as error:
         raise FrameGap(f"{error}\nWith nothing detected in gaps: --fill-gaps.") from None
+    except EventsForScores as error:
+        raise EventsForScores(f"{error}\nGive it as --events.") from None
     except UnclearValues as error:
         raise UsageError(f"{error}\nSay it with --values probabilities|logits, or --threshold.") from None
     except IncompleteSet as error:

@@ -17,11 +17,11 @@ from effbench.data.ground_truth import SURE, OnProblem, bad_rows
 from effbench.data.vocabulary import require_shared, some_of
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.event_lists import read_event_list
-from effbench.evaluate.given import read_given
+from effbench.evaluate.event_lists import event_options, read_event_list
+from effbench.evaluate.given import GivenFiles, read_given
 from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
-from effbench.evaluate.protocol import EvaluationOptions, evaluate_scores
-from effbench.evaluate.protocol_files import EVENT_PROTOCOL, Protocol
+from effbench.evaluate.protocol import EvaluationOptions, evaluate_given
+from effbench.evaluate.protocol_files import Protocol
 from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
@@ -83,7 +83,8 @@ def evaluate(
         layout: of the data set; recognised by default.
         audio: folder of its audio, where that lies elsewhere.
         scores: files instead of a model: a folder of tables, one table, or a folder of a model's logits.
-        events: list of detected events instead, scored by the protocol ``events``.
+        events: list of detected events instead, scored by the protocol ``events``, or by the metrics of
+            another that need no scores.
         ground_truth: table of events that belong to these scores, DESED's or AudioSet-strong's.
         durations: table of their clips' seconds; by default, clips end where their scores do.
         confidence: above which soft labels, events with a column of that name, are events.
@@ -120,8 +121,8 @@ def evaluate(
     if model is None and checkpoint is not None and data is not None:
         model = stated_spec(checkpoint)
     files = scores is not None or events is not None
-    own, given = model is not None and data is not None, files and ground_truth is not None
-    if own == given or (model is None) != (data is None) or files != (ground_truth is not None):
+    own, theirs = model is not None and data is not None, files and ground_truth is not None
+    if own == theirs or (model is None) != (data is None) or files != (ground_truth is not None):
         raise UsageError("an evaluation is of a model on a data set, or of scores against ground truth")
     for wanted, what in ((store, "a results store keeps values"), (work, "a work folder keeps logits")):
         if wanted is not None and not isinstance(model, str | ModelSpec):
@@ -136,7 +137,9 @@ def evaluate(
         raise UsageError("only tables of scores have gaps between frames that can be filled")
     check_on_missing(on_missing)
     if events is not None:
-        protocol = _event_protocol(protocol, scores)
+        if scores is not None:
+            raise UsageError("an evaluation is of scores or of a list of events, not of both")
+        protocol, metrics = event_options(protocol, metrics)
     plan = EvaluationOptions(protocol, metrics, engine, median_window, threshold, values, on_problem).plan
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
@@ -159,36 +162,31 @@ def evaluate(
             on_missing = on_missing or "skip"
             there, _ = skip_missing(truth, dataset.ids, on_missing)
             _check_classes(dataset, there, output_classes(chosen, dataset), plan)
-            given_scores, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
+            computed, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
+            given = GivenFiles(computed, truth, seconds)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
         else:
             source = scores if events is None else events
             assert source is not None
             assert ground_truth is not None
             read = partial(read_given, fill_gaps=fill_gaps) if events is None else read_event_list
-            table = None if durations is None else Path(durations)
-            given_files = read(
+            given = read(
                 Path(source),
                 Path(ground_truth),
-                table,
+                None if durations is None else Path(durations),
                 confidence=confidence,
                 on_problem=on_problem,
                 columns=columns,
             )
-            given_scores, truth, seconds = given_files.scores, given_files.ground_truth, given_files.durations
             origin = {"data": Path(ground_truth).name, "model": str(source)}
             if fill_gaps:
                 origin["gaps"] = "filled"
-        evaluation = evaluate_scores(
-            given_scores.scores,
-            truth,
-            seconds,
-            classes=given_scores.classes,
+        evaluation = evaluate_given(
+            given,
             protocol=protocol,
             metrics=metrics,
             engine=engine,
-            values=_kind_of(given_scores, values),
-            timestamps=given_scores.timestamps,
+            values=values,
             median_window=median_window,
             threshold=threshold,
             on_problem=on_problem,
@@ -198,8 +196,7 @@ def evaluate(
             conditions = {key: value for key, value in origin.items() if key not in ("model", "scores")}
             spec, here = str(origin["model"]), environment().to_dict()
             results.add(evaluation.measurements(spec, conditions=conditions, environment=here))
-    notes = (*evaluation.notes, *given_scores.filled.notes(evaluation.clips))
-    return replace(evaluation, origin=origin, notes=notes)
+    return replace(evaluation, origin=origin)
 
 
 def _dataset(
@@ -220,20 +217,6 @@ def _usable_events(dataset: DataSet, on_problem: OnProblem | None) -> GroundTrut
             raise DataError(message)
         warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
     return dataset.events.ground_truth([*dataset.ids, *dataset.missing])
-
-
-def _event_protocol(protocol: str, scores: str | Path | None) -> str:
-    if scores is not None:
-        raise UsageError("an evaluation is of scores or of a list of events, not of both")
-    if protocol not in ("paper", EVENT_PROTOCOL):
-        raise UsageError(f"lists of events are scored by the protocol '{EVENT_PROTOCOL}', not '{protocol}'")
-    return EVENT_PROTOCOL
-
-
-def _kind_of(scores: ScoreSet, declared: ValueKind | None) -> ValueKind | None:
-    if declared and scores.values and declared != scores.values:
-        raise UsageError(f"the scores are kept {scores.values} of a model, not {declared}")
-    return declared or scores.values
 
 
 def _infer(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from effbench.data.clip_names import nearest_names
 from effbench.data.durations import read_durations
 from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
 from effbench.data.labels import Event, merge_events
-from effbench.errors import DataError, EffbenchWarning
+from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.given import ClipEvents, GivenFiles, fit_clips, same_labels
+from effbench.evaluate.metrics import METRICS
+from effbench.evaluate.protocol_files import EVENT_PROTOCOL, load_protocol
 from effbench.evaluate.scoring_inputs import TIME_DECIMALS
 from effbench.infer.score_files import ScoreSet
 from effbench.infer.score_folder import Array
@@ -43,9 +47,10 @@ def read_event_list(
     listed = read_ground_truth(
         events, confidence=confidence, on_problem=on_problem or "error", columns=columns
     )
-    detected = fit_clips(_merged(listed, events), truth, f"events ({events})")
+    detected = fit_clips(_merged(listed, events), truth, f"events ({events})", tell=False)
     if unknown := sorted(detected.keys() - truth.keys()):
-        raise DataError(f"{events}: '{unknown[0]}' is no clip of the ground truth, {ground_truth}")
+        near = nearest_names(unknown[0], truth)
+        raise DataError(f"{events}: '{unknown[0]}' is no clip of the ground truth, {ground_truth} ({near})")
     detected = same_labels(detected, _labels(truth))
     last = max((offset for _, offset, _ in chain(*truth.values(), *detected.values())), default=1.0)
     seconds = dict.fromkeys(truth, last)
@@ -59,6 +64,48 @@ def read_event_list(
         times[clip] = _boundaries(found, seconds.get(clip, last))
         scores[clip] = _active(found, times[clip], classes)
     return GivenFiles(ScoreSet(scores, classes, times, "probabilities"), truth, seconds)
+
+
+#: Metrics that need no scores.
+_OF_EVENTS = ("event_f1", "onset_f1", "onset_f1_50ms", "segment", "intersection_f1")
+
+
+def event_options(protocol: str, metrics: Sequence[str] | None) -> tuple[str, Sequence[str] | None]:
+    """The protocol and metrics of a list of events: those of a protocol that need scores are left out, and a
+    note says so. Where none is chosen (``paper``), it is ``EVENT_PROTOCOL``.
+
+    Raises:
+        UsageError: a protocol that filters scores or decodes events in its own way, or metrics that all, or
+            by name, need scores.
+    """
+    protocol = EVENT_PROTOCOL if protocol == "paper" else protocol
+    plan = load_protocol(protocol)
+    if plan.median_window != 1 or plan.frame_centres or plan.min_seconds:
+        raise UsageError(
+            f"the protocol '{protocol}' filters scores or makes events of them in its own way, and a list of "
+            f"events has none; its metrics, by name, can be had with the protocol '{EVENT_PROTOCOL}'"
+        )
+    names = plan.metrics.asked if metrics is None else metrics
+    unfit = [name for name in names if name not in _OF_EVENTS and name in METRICS]
+    if not unfit:
+        return protocol, metrics
+    message = f"{', '.join(unfit)} need scores, not a list of events"
+    if metrics is not None or len(unfit) == len(names):
+        raise UsageError(f"{message}, as {', '.join(_OF_EVENTS)} do not")
+    warnings.warn(f"{message}: left out of the protocol '{protocol}'", EffbenchWarning, stacklevel=2)
+    return protocol, [name for name in names if name in _OF_EVENTS]
+
+
+def with_classes(given: GivenFiles, classes: Sequence[str]) -> GivenFiles:
+    """The same list beside more classes, of which it has no event."""
+    own = given.scores
+    places = [own.classes.index(name) for name in classes if name in own.classes]
+    there = np.array([name in own.classes for name in classes])
+    scores: dict[str, Array] = {}
+    for clip, array in own.scores.items():
+        scores[clip] = np.zeros((len(array), len(classes)), np.float32)
+        scores[clip][:, there] = array[:, places]
+    return replace(given, scores=replace(own, scores=scores, classes=tuple(classes)))
 
 
 def _merged(listed: Mapping[str, ClipEvents], path: Path) -> dict[str, ClipEvents]:

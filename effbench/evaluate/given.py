@@ -16,6 +16,7 @@ from effbench.data.durations import read_durations
 from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
 from effbench.data.vocabulary import mid_names, some_of
 from effbench.errors import DataError, EffbenchWarning
+from effbench.evaluate.scoring_inputs import Durations, GroundTruth
 from effbench.infer.score_files import ScoreSet, last_times, read_scores
 
 Value = TypeVar("Value")
@@ -35,8 +36,8 @@ class GivenFiles:
     """
 
     scores: ScoreSet
-    ground_truth: dict[str, ClipEvents]
-    durations: dict[str, float]
+    ground_truth: GroundTruth
+    durations: Durations
 
 
 def read_given(
@@ -64,7 +65,8 @@ def read_given(
     events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem, columns=columns)
     truth = same_labels(events, given.classes)
     _check_unknown(truth, given.classes)
-    truth = fit_clips(truth, given.scores, f"events ({ground_truth})")
+    # Clips without scores are told later, as missing.
+    truth = fit_clips(truth, given.scores, f"events ({ground_truth})", tell=False)
     _note_without_events(given.scores.keys() - truth.keys(), given.scores, truth)
     if durations is None:
         seconds = last_times(given)
@@ -79,8 +81,10 @@ def _note(message: str) -> None:
     warnings.warn(message, EffbenchWarning, stacklevel=3)
 
 
-def fit_clips(given: Mapping[str, Value], clips: Collection[str], what: str) -> dict[str, Value]:
-    """By the names of ``clips``; those of no clip stay, and a note says so, unless all are.
+def fit_clips(
+    given: Mapping[str, Value], clips: Collection[str], what: str, *, tell: bool = True
+) -> dict[str, Value]:
+    """By the names of ``clips``; those of no clip stay, and a note says so where it is to ``tell``.
 
     Raises:
         DataError: no clip in common, a name that may be of several clips, or several names of one.
@@ -101,7 +105,8 @@ def fit_clips(given: Mapping[str, Value], clips: Collection[str], what: str) -> 
         near = f"nearest are {nearest_names(name, clips)}"
         if not matched.clip_of:
             raise DataError(f"{what}: no clip in common: '{name}' here, {near} there")
-        _note(f"{missing}: '{name}', {near}")
+        if tell:
+            _note(f"{missing}: '{name}', {near}")
     return {matched.clip_of.get(name, name): value for name, value in given.items()}
 
 

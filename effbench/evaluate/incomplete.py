@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from effbench.data.clip_names import nearest_names
 from effbench.data.vocabulary import some_of
 from effbench.errors import UsageError
 from effbench.evaluate.scoring_inputs import GroundTruth
@@ -67,5 +68,5 @@ def skip_missing(
     lost = sum(len(ground_truth[clip]) for clip in names)
     missing = MissingClips(names, len(ground_truth), lost + sum(map(len, there.values())), lost)
     if names and (on_missing == "error" or not there):
-        raise IncompleteSet(str(missing))
+        raise IncompleteSet(f"{missing}\nNearest to '{names[0]}': {nearest_names(names[0], named)}")
     return there, missing

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from effbench.data.ground_truth import SURE, OnProblem
 from effbench.data.vocabulary import some_of
 from effbench.errors import UnknownModel, UsageError
-from effbench.evaluate.api import evaluate
 from effbench.evaluate.bootstrap import paired_difference
 from effbench.evaluate.evaluation import Evaluation
-from effbench.evaluate.incomplete import OnMissing
+from effbench.evaluate.event_lists import event_options, read_event_list, with_classes
+from effbench.evaluate.given import read_given
+from effbench.evaluate.incomplete import IncompleteSet, OnMissing, check_on_missing
+from effbench.evaluate.protocol import EvaluationOptions, evaluate_given
+from effbench.evaluate.same_clips import same_clips
 from effbench.evaluate.scoring import MetricResult
 from effbench.infer.score_files import ValueKind
 from effbench.infer.score_folder import SCORES, kept_scores
@@ -32,6 +35,7 @@ def compare(
     second: str | Path,
     *,
     ground_truth: str | Path,
+    events: bool = False,
     durations: str | Path | None = None,
     confidence: float = SURE,
     columns: Sequence[str] = (),
@@ -52,32 +56,54 @@ def compare(
         first: frame scores as ``evaluate`` takes them, or the spec of a model whose logits are kept.
         second: the same of the other system.
         ground_truth: table of the events.
+        events: both are lists of detected events instead.
         durations: table of the clips' seconds; by default, clips end where the scores do.
         confidence, columns, protocol, metrics, median_window, threshold, values, on_problem, on_missing,
             fill_gaps: as in ``evaluate``, for both.
 
     Raises:
-        UsageError: scores of other classes or other clips, or a spec without one folder of kept logits.
+        UsageError: scores of other classes or other clips (``IncompleteSet``), or a spec without one folder
+            of kept logits.
         EffbenchError: files that can't be read.
     """
-    scored = [
-        evaluate(
-            scores=_scores(system),
-            ground_truth=ground_truth,
-            durations=durations,
+    if events:
+        if fill_gaps:
+            raise UsageError("only tables of scores have gaps between frames that can be filled")
+        protocol, metrics = event_options(protocol, metrics)
+    check_on_missing(on_missing)
+    _ = EvaluationOptions(protocol, metrics, "effbench", median_window, threshold, values, on_problem)
+    read = read_event_list if events else partial(read_given, fill_gaps=fill_gaps)
+    found = [Path(system) if events else _scores(system) for system in (first, second)]
+    a, b = (
+        read(
+            path,
+            Path(ground_truth),
+            None if durations is None else Path(durations),
             confidence=confidence,
-            columns=columns,
-            protocol=protocol,
-            metrics=metrics,
-            median_window=median_window,
-            threshold=threshold,
-            values=values,
             on_problem=on_problem,
-            on_missing=on_missing,
-            fill_gaps=fill_gaps,
+            columns=columns,
         )
-        for system in (first, second)
-    ]
+        for path in found
+    )
+    if events:
+        classes = sorted({*a.scores.classes, *b.scores.classes})
+        a, b = with_classes(a, classes), with_classes(b, classes)
+    scored = []
+    for system, files in zip((first, second), same_clips(a, b, found[1], on_missing), strict=True):
+        try:
+            evaluation = evaluate_given(
+                files,
+                protocol=protocol,
+                metrics=metrics,
+                values=values,
+                median_window=median_window,
+                threshold=threshold,
+                on_problem=on_problem,
+                on_missing=on_missing or "error",
+            )
+        except IncompleteSet as error:
+            raise IncompleteSet(f"{system}: {error}") from None
+        scored.append(evaluation)
     return Comparison(str(first), str(second), *scored)
 
 
@@ -102,7 +128,7 @@ class Comparison(Shown):
                 "only scores of the same classes can be compared"
             )
         if alone := sorted({*self.a.clip_names} ^ {*self.b.clip_names}):
-            raise UsageError(
+            raise IncompleteSet(
                 f"the systems were scored on different clips ({some_of(alone)} by one alone): "
                 "only scores of the same clips can be compared"
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from effbench.errors import UsageError, nearest
 from effbench.evaluate.bootstrap import CLIP_RESAMPLES, ClipBootstrap
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.filtered_scores import BY_CLASS, FilteredScores
+from effbench.evaluate.given import GivenFiles
 from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
 from effbench.evaluate.median import MedianWindow
 from effbench.evaluate.metrics import METRICS
@@ -188,6 +190,27 @@ def evaluate_scores(
         clip_names=inputs.clips,
         followed=options.plan.content(options.metric_names),
     )
+
+
+def evaluate_given(given: GivenFiles, *, values: ValueKind | None = None, **options: Any) -> Evaluation:
+    """``evaluate_scores`` of what was read from files, and notes on it; ``options`` are its own.
+
+    Raises:
+        UsageError: as there, or scores that are known to be of another kind than declared.
+    """
+    scores = given.scores
+    if values and scores.values and values != scores.values:
+        raise UsageError(f"the scores are kept {scores.values} of a model, not {values}")
+    evaluation = evaluate_scores(
+        scores.scores,
+        given.ground_truth,
+        given.durations,
+        classes=scores.classes,
+        timestamps=scores.timestamps,
+        values=values or scores.values,
+        **options,
+    )
+    return replace(evaluation, notes=(*evaluation.notes, *scores.filled.notes(evaluation.clips)))
 
 
 def _notes(plan: Protocol, inputs: ScoringInputs, given: int, unknown: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ after it, or one file for all with a column ``filename``. This is what detection
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -47,6 +47,15 @@ class ScoreSet:
     timestamps: Mapping[str, Array] | None
     values: ValueKind | None = None
     filled: FilledGaps = field(default_factory=FilledGaps)
+
+    def renamed(self, names: Mapping[str, str]) -> ScoreSet:
+        """Some clips under other names: new name -> name here."""
+        scores, times = self.scores, self.timestamps
+        return replace(
+            self,
+            scores=_Lazy(names, lambda clip: scores[names[clip]]),
+            timestamps=None if times is None else _Lazy(names, lambda clip: times[names[clip]]),
+        )
 
 
 def read_scores(path: Path, *, fill_gaps: bool = False) -> ScoreSet:

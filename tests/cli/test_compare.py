@@ -69,6 +69,51 @@ def test_two_folders_are_compared(effbench, systems):
     assert len(rows) == 3
 
 
+def test_clips_that_one_system_lacks_or_names_otherwise(effbench, systems):
+    arguments = ["compare", "good", "worse", "--ground-truth", "truth.tsv", "--metric", "psds1"]
+    plain = effbench(*arguments, "--format", "json")
+    (systems / "worse" / "audio").mkdir()
+    for number in range(8):
+        (systems / "worse" / f"{number}.tsv").rename(systems / "worse" / "audio" / f"{number}.wav.tsv")
+    good, worse = systems / "good", systems / "worse" / "audio"
+    for number in range(6):
+        (good / f"{number}.tsv").rename(good / f"Y{number}aaaaaaaaaa_30.000_40.000.tsv")
+        (worse / f"{number}.wav.tsv").rename(worse / f"{number}aaaaaaaaaa.tsv")
+    truth = (systems / "truth.tsv").read_text()
+    for number in range(6):
+        truth = truth.replace(f"\n{number}.wav", f"\nY{number}aaaaaaaaaa_30000.wav")
+    (systems / "truth.tsv").write_text(truth)
+    named = effbench(*arguments, "--format", "json")
+    assert named.returncode == 0, named.stderr
+    found, expected = (json.loads(done.stdout)["differences"]["psds1"] for done in (named, plain))
+    assert (found["a"], found["b"]) == (expected["a"], expected["b"])
+    assert "scores (worse): names are ids of YouTube" in named.stderr
+    (good / "7.tsv").unlink()
+    (worse / "0aaaaaaaaaa.tsv").unlink()
+    refused = effbench(*arguments)
+    assert refused.returncode == 2
+    assert "error: good: 1 of 8 clips of the ground truth are missing" in refused.stderr
+    assert "--missing skip" in refused.stderr
+    skipped = effbench(*arguments, "--missing", "skip", "--format", "json")
+    assert skipped.returncode == 0, skipped.stderr
+    assert skipped.stderr.count("2 of 8 clips of the ground truth are missing") == 1
+    found = json.loads(skipped.stdout)
+    assert (found["a"]["clips"], found["b"]["setting"]["missing_clips"]) == (6, 2)
+
+
+def test_lists_of_events_are_compared(effbench, systems):
+    truth = (systems / "truth.tsv").read_text()
+    head, *events = truth.splitlines(keepends=True)
+    (systems / "half.tsv").write_text(head + "".join(events[:4]) + "7.wav\t0\t0.1\tHorn\n")
+    lists = ["compare", "truth.tsv", "half.tsv", "--ground-truth", "truth.tsv", "--format", "json"]
+    done = effbench(*lists, "--events", "--metric", "event_f1", "--metric", "intersection_f1")
+    assert done.returncode == 0, done.stderr
+    differences = json.loads(done.stdout)["differences"]
+    assert differences["event_f1"]["a"] == 100
+    assert differences["event_f1"]["b"] == pytest.approx(100 * 8 / 13, abs=1e-4)
+    assert effbench(*lists).stderr.endswith("Give it as --events.\n")
+
+
 def test_kept_logits_are_named_by_their_spec(effbench, tmp_path):
     synthesise(tmp_path / "set", clips=2, eval_clips=4, seconds=2.0)
     for model in ("fmn01", "fmn02"):

@@ -79,7 +79,7 @@ def test_soft_labels_above_the_given_confidence_are_events(score):
         (HEAD + "a.wav\t2\t4\tdog\n", "events of 'dog', but 'Dog' there"),
         (HEAD + "a.wav\t2\t4\tDogs\na.wav\t2\t4\tDog\na.wav\t6\t7\tDogs\n", "is 'Dogs' the class 'Dog'?"),
         (HEAD + "a.wav\t2000\t4000\tDog\n", "Times are in seconds, not milliseconds"),
-        (HEAD + "a.wav\t2\t4\tDog\nb.wav\t2\t4\tDog\n", "1 of 2 clips are not among those scored: 'b'"),
+        (HEAD + "a.wav\t2\t4\tDog\nb.wav\t2\t4\tDog\n", "Nearest to 'b': 'a'\n"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(score, truth, told):
@@ -154,7 +154,18 @@ def test_a_list_of_events_is_scored_as_sed_eval_does(effbench, tmp_path):
     for name, reference in (("event_f1", metric), ("segment_f1", segment)):
         expected = reference.results_overall_metrics()["f_measure"]["f_measure"]
         assert values[name]["value"] == pytest.approx(100 * expected)
-    assert effbench(*arguments, "--protocol", "dcase2016").returncode == 2
+    by_desed = effbench(*arguments, "--protocol", "desed")
+    assert "psds1, psds2 need scores, not a list of events: left out of the protocol" in by_desed.stderr
+    assert json.loads(by_desed.stdout)["values"]["event_f1"] == values["event_f1"]
+    assert "intersection_f1" in json.loads(by_desed.stdout)["values"]
+    for option, value, told in (
+        ("--protocol", "dcase2016", "in its own way"),
+        ("--metric", "psds1", "psds1 need scores"),
+        ("--metric", "psds", "did you mean"),
+    ):
+        refused = effbench(*arguments, option, value)
+        assert refused.returncode == 2
+        assert told in refused.stderr
 
 
 def test_a_list_of_events_is_no_table_of_scores(effbench, tmp_path):
