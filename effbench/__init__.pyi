@@ -16,10 +16,12 @@ from .measure.macs import MacReport as MacReport
 from .measure.macs import count_macs as count_macs
 from .measure.profile import profile as profile
 from .measure.profiles import Profile as Profile
+from .models.backbones.backbone import Backbone as Backbone
 from .models.build import build_model as build_model
 from .models.checkpoints import load_checkpoint as load_checkpoint
 from .models.detector import Predictions as Predictions
 from .models.detector import SoundEventDetector as SoundEventDetector
+from .models.frontends.mel import LogMelFrontend as LogMelFrontend
 from .plots.api import TradeoffFigure as TradeoffFigure
 from .plots.api import plot as plot
 from .results.measurement import Measurement as Measurement

@@ -72,6 +72,11 @@ class ModelSpec:
         return self.backbone if self.sequence is None else f"{self.backbone}+{self.sequence}-{self.dim}"
 
     @property
+    def reference(self) -> str:
+        """The text that gives this model again: of a spec, its name."""
+        return str(self)
+
+    @property
     def family(self) -> str:
         """``fmn`` for every frame-wise MobileNet, else the backbone's own name."""
         return "fmn" if _FMN.fullmatch(self.backbone) else self.backbone

@@ -56,10 +56,26 @@ def naming_scoring() -> Iterator[None]:
 
 Models = Annotated[
     list[str] | None,
-    typer.Option(help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256'. Repeatable."),
+    typer.Option(
+        help="Model spec or glob, e.g. fmn10+hybrid-512 or 'fmn10+*-256', or a model of your own: "
+        "./file.py:factory. Repeatable."
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of a model of your own in tables and figures."),
+]
+ModelOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-arg", metavar="KEY=VALUE", help="Argument of a model of your own: width=2. Repeatable."
+    ),
 ]
 OneModel = Annotated[
-    str | None, typer.Option(help="Model spec, e.g. fmn10+hybrid-512. A run's --checkpoint knows its own.")
+    str | None,
+    typer.Option(
+        help="Model spec, e.g. fmn10+hybrid-512, or ./file.py:factory. A run's --checkpoint knows its spec."
+    ),
 ]
 Checkpoint = Annotated[
     str | None, typer.Option(help="Weights: strong, advanced-kd, …, a file or a run. Untrained by default.")

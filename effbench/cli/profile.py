@@ -48,6 +48,21 @@ def profile(
         typer.Option(help="Kernels of the scan of MAMBA: torch's, or the mamba_ssm package's (CUDA)."),
     ] = "torch",
     checkpoint: options.Checkpoint = None,
+    name: options.ModelName = None,
+    model_arg: options.ModelOptions = None,
+    example: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="SHAPE",
+            help="Input of a model of your own that is no detector: 1,1,128,1000 or 1,77:int64. Repeatable.",
+        ),
+    ] = None,
+    psds1: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="PSDS1 of a model of your own, %, from elsewhere; needs --source."),
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Where --psds1 is from.")] = None,
     store: options.Store = None,
     keep: options.Keep = True,
     form: options.OutputFormat = Format.table,
@@ -62,6 +77,7 @@ def profile(
     from effbench.measure.profile import profile as profile_model
     from effbench.measure.profiles import Profiles
     from effbench.models import zoo
+    from effbench.models.own_model import OwnModel, own_model
     from effbench.results.store import Store
 
     if model is None:
@@ -70,9 +86,20 @@ def profile(
 
         specs = [stated_spec(checkpoint or "")]
     else:
-        specs = zoo.resolve(model)
+        named = name is not None or model_arg or example or psds1 is not None
+        if named and len(model) > 1:
+            raise UsageError("--name, --model-arg, --input and --psds1 are for one model")
+        given = [
+            own_model(text, name=name, options=tuple(model_arg or ()), inputs=tuple(example or ()))
+            for text in model
+        ]
+        specs = zoo.resolve(given)
+    if (psds1 is None) != (source is None) or (psds1 is not None and not isinstance(specs[0], OwnModel)):
+        raise UsageError("--psds1 and --source go together, and are for a model of your own")
     if checkpoint is not None and len(specs) > 1:
         raise UsageError("--checkpoint is for one model; profile the others without it")
+    if psds1 is not None and (checkpoint is not None or not keep):
+        raise UsageError("--psds1 is kept in the store: without --checkpoint and --no-store")
     if throughput:
         Conditions(device, precision, kernels=kernels)  # refuses what is missing here before anything is kept
         for spec in specs[1:]:  # and a clip that a later model can't take, before the first is timed
@@ -107,7 +134,8 @@ def profile(
                 continue
             profiles.append(measured)
             if results is not None:
-                results.add(measured.measurements())
+                declared = [] if psds1 is None else [measured.declared(psds1, source or "")]
+                results.add([*measured.measurements(), *declared])
     if failed and not profiles:
         raise failed[0]
     if form is Format.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,14 +10,15 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from effbench.errors import UsageError, nearest
+from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.grid import CLIP_SECONDS
 from effbench.machine.description import Environment
 from effbench.measure.macs import MacReport, count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
-from effbench.measure.workload import Inputs
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_code import Inputs, OwnModule, build_own, describe, told_of
+from effbench.models.own_model import OwnModel, find_model
 from effbench.results.measurement import UNITS, Measurement
 from effbench.shown import Row, Shown, Table, short
 from effbench.spec import ModelSpec
@@ -119,7 +121,10 @@ class Complexity(Shown):
         }
 
     def measurements(self, environment: Environment) -> list[Measurement]:
-        """Rows for the results store; counts depend only on the software of the environment."""
+        """Rows for the results store; counts depend only on the software of the environment.
+
+        MACs of which some are missing, because an operator has no rule, are not stored.
+        """
         software = {"software": asdict(environment.software)}
         counts = {
             "parameters" if name == "total" else f"parameters_{name}": count
@@ -134,7 +139,8 @@ class Complexity(Shown):
             conditions: dict[str, object] = {"seconds": self.clip_seconds}
             if name in self.counters:
                 conditions["explanation"] = list(self.counters[name].causes)
-            if macs is not None:
+            complete = name in self.counters or not self.macs.unknown
+            if macs is not None and complete:
                 quantity = f"macs_{name}"
                 rows.append(
                     Measurement.here(self.spec, quantity, macs, conditions=conditions, environment=software)
@@ -165,7 +171,7 @@ class Complexity(Shown):
 
 
 def measure_complexity(
-    model: str | ModelSpec | nn.Module,
+    model: str | ModelSpec | nn.Module | OwnModule,
     *,
     inputs: Inputs | None = None,
     counters: Sequence[str] = (),
@@ -175,12 +181,13 @@ def measure_complexity(
     """Parameters and MACs of a spec (on the ``meta`` device: no weights), a detector or any other module.
 
     Args:
-        model: a spec, a detector, or any module.
-        inputs: of one call of a module that is not a detector: one tensor, or the positional arguments.
+        model: a spec, a detector, or any module; or a model of one's own, which brings its inputs.
+        inputs: of one call of a module that is not a detector: one tensor, positional or keyword arguments.
         counters: third-party counters to run as well, of ``fvcore``, ``thop`` and ``torch``; they need
             the weights, and a module of one input.
         clip_seconds: length of the clip.
-        strict: refuse to count a network with an operator that has no rule.
+        strict: refuse to count a network with an operator that has no rule; a model of one's own is counted,
+            with a warning.
 
     Raises:
         UsageError: an unknown model or counter, a clip too short for the model, missing or unwanted inputs.
@@ -191,22 +198,27 @@ def measure_complexity(
             raise UsageError(
                 f"unknown counter '{counter}'{nearest(counter, COUNTERS)}\nKnown: {', '.join(COUNTERS)}, all."
             )
-    if isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module | OwnModule):
+        found = find_model(model)
+        model = build_own(found, seed=0) if isinstance(found, OwnModel) else found
+    if isinstance(model, OwnModule):
+        name, module, weighted, inputs, strict = model.name, model.module, model.module, model.inputs, False
+    elif isinstance(model, nn.Module):
         name, module, weighted = type(model).__name__, model, model
     else:
-        name = str(ModelSpec.parse(model))
+        name = str(model)
         with torch.device("meta"):
             module = build_model(name)
         weighted = build_model(name) if counters else module
     frontend = None
-    if isinstance(module, SoundEventDetector):
-        if inputs is not None:
-            raise UsageError("a detector is counted for a clip of some length, not on given inputs")
-        inputs, frontend = _clip(module, clip_seconds, strict)
-    elif inputs is None:
-        raise UsageError(f"{name} is not a detector: give the inputs of one call")
-    with _calling(name, frontend):
-        report = count_macs(module, inputs, strict=strict)
+    with _calling(name, inputs, own=isinstance(model, OwnModule)):
+        if isinstance(module, SoundEventDetector):
+            if inputs is not None:
+                raise UsageError("a detector is counted for a clip of some length, not on given inputs")
+            inputs, frontend = _clip(module, clip_seconds, strict)
+        elif inputs is None:
+            raise UsageError(f"{name} is not a detector: give the inputs of one call")
+        report = count_macs(module, _positional(module, inputs), strict=strict)
     return Complexity(
         spec=name,
         parameters=count_parameters(module),
@@ -218,15 +230,17 @@ def measure_complexity(
 
 
 @contextmanager
-def _calling(name: str, frontend: MacReport | None) -> Iterator[None]:
-    """Says of a module that is not a detector that its call on these inputs failed."""
+def _calling(name: str, inputs: Inputs | None, *, own: bool) -> Iterator[None]:
+    """Says of a module that is not effbench's own that its call failed, and on which inputs."""
     try:
         yield
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        if frontend is not None:
+    except EffbenchError:
+        raise
+    except Exception as error:
+        if not own and inputs is None:
             raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UsageError(f"{name} can't be called on these inputs: {reason}") from error
+        on = "audio" if inputs is None else told_of(inputs)
+        raise UsageError(f"{name} can't be called on these inputs, {on}: {describe(error)}") from error
 
 
 def count_parameters(module: nn.Module) -> Parameters:
@@ -259,6 +273,15 @@ def _clip(detector: SoundEventDetector, clip_seconds: float, strict: bool) -> tu
     except ValueError as error:
         raise UsageError(f"a clip of {clip_seconds:g} s can't be counted: {error}") from None
     return features, count_macs(detector.frontend, waveform, strict=strict)
+
+
+def _positional(module: nn.Module, inputs: Inputs) -> Tensor | Sequence[object]:
+    """Keyword arguments by their place."""
+    if not isinstance(inputs, Mapping):
+        return inputs
+    bound = inspect.signature(module.forward).bind(**inputs)
+    bound.apply_defaults()
+    return bound.args
 
 
 def _only(inputs: Inputs) -> Tensor:

@@ -18,8 +18,9 @@ from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
 from effbench.measure.timing import Progress
-from effbench.measure.workload import Inputs, detector_part, module_call, prepared
+from effbench.measure.workload import detector_part, module_call, prepared
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_code import Inputs
 from effbench.results.measurement import Measurement
 from effbench.shown import significant
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from effbench.errors import EffbenchError
@@ -21,9 +21,11 @@ from effbench.machine.description import Environment
 from effbench.machine.resident import ResidentPeak, release_free_memory, resident_bytes
 from effbench.measure.conditions import Conditions
 from effbench.measure.timing import synchronise
-from effbench.measure.workload import is_out_of_memory, make_inputs, part_call, prepared
+from effbench.measure.workload import Timeable, is_out_of_memory, make_inputs, part_call, prepared, timeable
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_code import Inputs, build_own, load_code
+from effbench.models.own_model import OwnModel, find_model
 from effbench.results.measurement import Measurement
 from effbench.shown import Row, Shown, Table
 from effbench.spec import ModelSpec
@@ -100,11 +102,13 @@ def peak_memory(spec: str | ModelSpec, conditions: Conditions, *, batch_size: in
         EffbenchError: the batch does not fit into memory, or the child process failed.
     """
     measure = _in_child if conditions.device == "cpu" else _cuda
-    return measure(str(ModelSpec.parse(spec)), conditions, batch_size)
+    return measure(find_model(spec), conditions, batch_size)
 
 
-def _in_child(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
-    request = json.dumps({"spec": spec, "batch_size": batch_size, "conditions": asdict(conditions)})
+def _in_child(model: ModelSpec, conditions: Conditions, batch_size: int) -> PeakMemory:
+    request = json.dumps(
+        {"model": model.reference, "batch_size": batch_size, "conditions": asdict(conditions)}
+    )
     # -P: nothing in the current folder may stand in for a module; the child finds what this process runs.
     command = [sys.executable, "-P", "-m", "effbench.measure.memory", request]
     paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -116,9 +120,9 @@ def _in_child(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
         method = "resident set of a child process"
         return PeakMemory(**sizes, method=method, batch_size=batch_size, conditions=conditions)
     if done.returncode in (_NO_ROOM, -signal.SIGKILL):
-        raise _too_large(spec, batch_size)
+        raise _too_large(model, batch_size)
     reason = next(reversed(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
-    raise EffbenchError(f"measuring the memory of {spec} failed: {reason}")
+    raise EffbenchError(f"measuring the memory of {model} failed: {reason}")
 
 
 def main(arguments: list[str]) -> None:
@@ -127,8 +131,11 @@ def main(arguments: list[str]) -> None:
     conditions = Conditions(**request["conditions"])
     torch.set_num_threads(conditions.threads)
     _touch_torch()
+    subject = find_model(request["model"])
+    if isinstance(subject, OwnModel):
+        load_code(subject)  # what it imports is not the model's memory
     baseline = _settled()
-    detector = _built(request["spec"], conditions)
+    detector = _built(subject, conditions)
     model = _settled()
     _forbid_more_than_is_free()
     try:
@@ -149,9 +156,9 @@ def main(arguments: list[str]) -> None:
     print(_MARK + json.dumps(sizes))
 
 
-def _cuda(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
+def _cuda(subject: ModelSpec, conditions: Conditions, batch_size: int) -> PeakMemory:
     device = conditions.torch_device
-    detector = _built(spec, conditions)
+    detector = _built(subject, conditions)
     gc.collect()
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
@@ -167,7 +174,7 @@ def _cuda(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
         peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
     except RuntimeError as error:
         if is_out_of_memory(error):
-            raise _too_large(spec, batch_size) from error
+            raise _too_large(subject, batch_size) from error
         raise
     finally:
         del detector
@@ -175,21 +182,25 @@ def _cuda(spec: str, conditions: Conditions, batch_size: int) -> PeakMemory:
     return PeakMemory(peak - baseline, model - baseline, reserved, "CUDA allocator", batch_size, conditions)
 
 
-def _too_large(spec: str, batch_size: int) -> EffbenchError:
-    return EffbenchError(f"{spec} at batch {batch_size} does not fit into the device's memory")
+def _too_large(model: ModelSpec, batch_size: int) -> EffbenchError:
+    return EffbenchError(f"{model} at batch {batch_size} does not fit into the device's memory")
 
 
-def _built(spec: str, conditions: Conditions) -> SoundEventDetector:
+def _built(model: ModelSpec, conditions: Conditions) -> Timeable:
     """The model, without the network where only the front-end runs."""
-    detector = build_model(spec, seed=0)
-    if conditions.part == "frontend":
+    detector: Timeable
+    if isinstance(model, OwnModel):
+        detector = timeable(build_own(model, seed=0))
+    else:
+        detector = build_model(model, seed=0)
+    if conditions.part == "frontend" and isinstance(detector, SoundEventDetector):
         for name, _ in list(detector.named_children()):
             if name != "frontend":
                 setattr(detector, name, nn.Identity())
     return detector
 
 
-def _run(detector: SoundEventDetector, inputs: Tensor, conditions: Conditions) -> None:
+def _run(detector: Timeable, inputs: Inputs, conditions: Conditions) -> None:
     call, _ = part_call(detector, inputs, conditions)
     for _ in range(_CALLS):
         call()

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from effbench.errors import UsageError
+from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
@@ -23,9 +23,11 @@ from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput
 from effbench.measure.sweep import check_batch_sizes
 from effbench.measure.timing import Budget, Progress
-from effbench.measure.workload import Inputs
+from effbench.measure.workload import OnInputs, Timeable, timeable
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_code import Inputs, OwnModule, build_own
+from effbench.models.own_model import OwnModel, find_model
 from effbench.spec import ModelSpec
 
 
@@ -50,9 +52,10 @@ def profile(
     """Parameters, MACs, throughput, latency and memory of one model.
 
     Args:
-        model: a spec, a detector, or any other module, which needs ``inputs``.
-        inputs: of one call of a module that is not a detector: one tensor, or the positional
-            arguments; the first dimension of the first tensor counts clips. That call is what is counted
+        model: a spec, a reference to a model of one's own (``./file.py:factory``), a detector, or any other
+            module, which needs ``inputs``.
+        inputs: of one call of a module that is not a detector: one tensor, positional or keyword arguments;
+            the first dimension of the first tensor counts clips. That call is what is counted
             and timed; memory is not measured.
         counters: third-party MAC counters to run as well: ``fvcore``, ``thop``, ``torch``.
         throughput: also measure throughput, latency and memory; otherwise only parameters and MACs.
@@ -88,23 +91,36 @@ def profile(
     timed = [replace(conditions, part=part) for part in parts] if throughput else []
     with float32_arithmetic(conditions.precision):  # which the record tells
         here = environment(conditions.device) if timed else _unhurried_environment()
-    spec = type(model).__name__ if isinstance(model, nn.Module) else str(ModelSpec.parse(model))
-    weighted = model
-    if checkpoint is not None and not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module):
+        model = find_model(model)
+    own, code = None, None
+    if isinstance(model, OwnModel):
+        code, own = model.code, _own(model, checkpoint)
+    spec = type(model).__name__ if isinstance(model, nn.Module) else str(model)
+    weighted: ModelSpec | nn.Module | OwnModule = model if own is None else own
+    if checkpoint is not None and isinstance(model, ModelSpec) and own is None:
         weighted = build_model(model, checkpoint=checkpoint)
     complexity = measure_complexity(
         weighted, inputs=inputs, counters=counters, clip_seconds=clip_seconds, strict=inputs is None
     )
     complexity = replace(complexity, spec=spec)
+    if own is not None and own.inputs is not None:
+        timed = [each for each in timed if each.part == "network"]
+        if throughput and not timed:
+            raise UsageError(f"the model '{spec}' is not a detector: it has no part but the network")
     if not timed:
-        return Profile(complexity, here)
+        return Profile(complexity, here, code=code)
     if inputs is not None and isinstance(model, nn.Module):
         if "network" not in parts or batch_sizes is not None:
             raise UsageError("of a module with inputs of its own, only the call on them is timed")
         rate, latency = measure_module(model, inputs, conditions, budget=budget, progress=progress)
         error = measure_output_error(model, inputs, conditions, progress=progress)
         return Profile(complexity, here, (rate,), (latency,), logit_error=error)
-    detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
+    detector: Timeable
+    if own is not None:
+        detector = timeable(own)
+    else:
+        detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
     rates: list[Throughput] = []
     latencies: list[Latency] = []
     memories: list[PeakMemory] = []
@@ -118,10 +134,20 @@ def profile(
             if progress is not None:
                 progress(str(memories[-1]))
     error = None
-    if tuple(parts) != ("frontend",):
-        trained = isinstance(weighted, nn.Module)
+    if isinstance(detector, OnInputs):
+        error = measure_output_error(detector, detector.leaves, conditions, progress=progress)
+    elif tuple(parts) != ("frontend",):
+        trained = not isinstance(weighted, ModelSpec)
         error = measure_logit_error(detector, conditions, trained=trained, progress=progress)
-    return Profile(complexity, here, tuple(rates), tuple(latencies), tuple(memories), error)
+    if isinstance(model, OwnModel) and model.code != code:
+        raise EffbenchError(f"{model.file} was changed while '{model}' was measured: measure it again")
+    return Profile(complexity, here, tuple(rates), tuple(latencies), tuple(memories), error, code)
+
+
+def _own(model: OwnModel, checkpoint: str | Path | None) -> OwnModule:
+    if checkpoint is None:
+        return build_own(model, seed=0)
+    return OwnModule(str(model), build_model(model, checkpoint=checkpoint), None)
 
 
 @cache

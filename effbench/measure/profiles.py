@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from effbench.machine.description import Environment
@@ -36,6 +36,7 @@ class Profile(Shown):
         memories: at each part's fastest batch size; none for a module passed in.
         logit_error: what precision, compilation or kernels cost the network, if timed; ``None`` for plain
             float32.
+        code: of a model of one's own, what its rows keep of where it comes from (``OwnModel.code``).
     """
 
     complexity: Complexity
@@ -44,6 +45,7 @@ class Profile(Shown):
     latencies: tuple[Latency, ...] = ()
     memories: tuple[PeakMemory, ...] = ()
     logit_error: LogitError | None = None
+    code: str | None = None
 
     @property
     def spec(self) -> str:
@@ -147,6 +149,7 @@ class Profile(Shown):
         """
         return {
             **self.complexity.to_dict(),
+            **({} if self.code is None else {"code": self.code}),
             "psds1_published": self.published_psds1,
             "throughput": [run.to_dict() for run in self.throughput],
             "latency": self.latency.to_dict() if self.latency else None,
@@ -159,13 +162,33 @@ class Profile(Shown):
 
     def measurements(self) -> list[Measurement]:
         """All rows for the results store."""
-        return self.complexity.measurements(self.environment) + self.timings()
+        return self._coded(self.complexity.measurements(self.environment)) + self.timings()
+
+    def declared(self, psds1: float, source: str) -> Measurement:
+        """The row of a score, per cent, that the user declares: it is from elsewhere."""
+        row = Measurement(
+            spec=self.spec,
+            quantity="psds1",
+            value=psds1,
+            provenance="published",
+            source=source,
+            conditions={"declared": "by the user"},
+        )
+        return self._coded([row])[0]
 
     def timings(self) -> list[Measurement]:
         """Rows of throughput, latency, memory and logit error."""
         found = (*self.throughput, *self.latencies, *self.memories, self.logit_error)
         results: list[Timed | PeakMemory | LogitError] = [result for result in found if result is not None]
-        return [row for result in results for row in result.measurements(self.spec, self.environment)]
+        return self._coded(
+            row for result in results for row in result.measurements(self.spec, self.environment)
+        )
+
+    def _coded(self, rows: Iterable[Measurement]) -> list[Measurement]:
+        """Rows of a model of one's own say which code they are of."""
+        if self.code is None:
+            return list(rows)
+        return [replace(row, conditions={**row.conditions, "code": self.code}) for row in rows]
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,8 +17,15 @@ from effbench.machine.description import Environment
 from effbench.measure.conditions import Conditions
 from effbench.measure.sweep import MemoryGuard, sweep
 from effbench.measure.timing import Budget, Progress, Timing, time_calls
-from effbench.measure.workload import Inputs, clips_of, is_out_of_memory, make_call, module_call, prepared
-from effbench.models.detector import SoundEventDetector
+from effbench.measure.workload import (
+    Timeable,
+    clips_of,
+    is_out_of_memory,
+    make_call,
+    module_call,
+    prepared,
+)
+from effbench.models.own_code import Inputs
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
 from effbench.shown import Row, Shown, Table, significant
@@ -157,7 +164,7 @@ class Latency(Timed):
 
 
 def measure_throughput(
-    detector: SoundEventDetector,
+    detector: Timeable,
     conditions: Conditions,
     *,
     batch_sizes: Sequence[int] | None = None,
@@ -171,7 +178,7 @@ def measure_throughput(
     are queued without waiting.
 
     Args:
-        detector: any module with the contract of ``SoundEventDetector``.
+        detector: any module with the contract of ``SoundEventDetector``, or another with its inputs.
         conditions: what to time, where and how.
         batch_sizes: clips per call; by default powers of two, up to what memory allows and for as long as
             throughput rises.
@@ -202,7 +209,7 @@ def measure_throughput(
 
 
 def measure_latency(
-    detector: SoundEventDetector,
+    detector: Timeable,
     conditions: Conditions,
     *,
     budget: Budget | None = None,
@@ -252,7 +259,7 @@ def measure_module(
 
 
 def _measure_batch(
-    detector: SoundEventDetector,
+    detector: Timeable,
     conditions: Conditions,
     batch_size: int,
     budget: Budget,
@@ -277,9 +284,7 @@ def _measure_batch(
     return None
 
 
-def _time_batch(
-    detector: SoundEventDetector, conditions: Conditions, batch_size: int, budget: Budget
-) -> Throughput:
+def _time_batch(detector: Timeable, conditions: Conditions, batch_size: int, budget: Budget) -> Throughput:
     call, compile_seconds = make_call(detector, conditions, batch_size)
     timing = time_calls(call, conditions.torch_device, budget)
     return Throughput(conditions, batch_size, timing, compile_seconds)

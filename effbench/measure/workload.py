@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.machine.arithmetic import float32_arithmetic
@@ -17,9 +17,9 @@ from effbench.machine.resident import settle_allocator
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
 from effbench.measure.timing import Call, timed
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_code import Inputs, OwnModule
 from effbench.models.sequence.mamba import Mamba2, use_kernels
 
-Inputs = Tensor | Sequence[object]
 Runnable = Callable[..., object]
 
 _DISTINCT_CLIPS = 8
@@ -54,6 +54,45 @@ class InFloat32(nn.Module):
             return self.run(*inputs)
 
 
+class OnInputs(nn.Module):
+    """A module with the inputs of one clip, to be timed as a detector's network is.
+
+    Whatever the inputs are, their leaves are the positional arguments.
+    """
+
+    def __init__(self, module: nn.Module, inputs: Inputs) -> None:
+        super().__init__()
+        self.module = module
+        self.leaves, self.structure = tree_flatten(inputs)
+
+    def forward(self, *leaves: object) -> object:
+        inputs = tree_unflatten(leaves, self.structure)
+        if isinstance(inputs, Mapping):
+            return self.module(**inputs)
+        return self.module(inputs) if isinstance(inputs, Tensor) else self.module(*inputs)
+
+    def batch(self, size: int) -> list[object]:
+        """Leaves of a batch: tensors whose first dimension is 1 are repeated along it."""
+        return [
+            leaf.repeat(size, *([1] * (leaf.dim() - 1)))
+            if isinstance(leaf, Tensor) and leaf.dim() and len(leaf) == 1
+            else leaf
+            for leaf in self.leaves
+        ]
+
+
+#: What is timed: any module with the contract of a detector, or another with its inputs.
+Timeable = SoundEventDetector | OnInputs
+
+
+def timeable(own: OwnModule) -> Timeable:
+    """A model of one's own, to be timed."""
+    if isinstance(own.module, SoundEventDetector):
+        return own.module
+    assert own.inputs is not None
+    return OnInputs(own.module, own.inputs)
+
+
 def detector_part(detector: SoundEventDetector, conditions: Conditions) -> Runnable:
     """The part of a detector that is timed, to be called inside ``prepared``.
 
@@ -73,12 +112,15 @@ def detector_part(detector: SoundEventDetector, conditions: Conditions) -> Runna
     return {"network": network, "frontend": frontend, "both": both}[conditions.part]
 
 
-def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size: int) -> Tensor:
-    """A batch of seeded noise on the device: waveforms, or their features for the network.
+def make_inputs(detector: Timeable, conditions: Conditions, batch_size: int) -> Inputs:
+    """A batch on the device: seeded noise, or its features for the network; or of the inputs given.
 
     Shape:
         (batch, samples), or (batch, 1, mels, feature frames) for the part ``network``
     """
+    if isinstance(detector, OnInputs):
+        device = conditions.torch_device
+        return tree_map_only(Tensor, lambda tensor: tensor.to(device), detector.batch(batch_size))
     samples = max(1, round(conditions.clip_seconds * detector.sample_rate))
     generator = torch.Generator().manual_seed(0)
     distinct = min(batch_size, _DISTINCT_CLIPS)
@@ -90,26 +132,27 @@ def make_inputs(detector: SoundEventDetector, conditions: Conditions, batch_size
     return x.repeat(copies, *([1] * (x.dim() - 1)))[:batch_size].contiguous()
 
 
-def make_call(
-    detector: SoundEventDetector, conditions: Conditions, batch_size: int
-) -> tuple[Call, float | None]:
-    """The call of a detector's part that is timed, and the seconds of its first run where it is compiled.
+def make_call(detector: Timeable, conditions: Conditions, batch_size: int) -> tuple[Call, float | None]:
+    """The call of a part that is timed, and the seconds of its first run where it is compiled.
 
     Use inside ``prepared``. Raises ``EffbenchError`` where ``torch.compile`` fails.
     """
     return part_call(detector, make_inputs(detector, conditions, batch_size), conditions)
 
 
-def part_call(
-    detector: SoundEventDetector, inputs: Tensor, conditions: Conditions
-) -> tuple[Call, float | None]:
+def part_call(detector: Timeable, inputs: Inputs, conditions: Conditions) -> tuple[Call, float | None]:
     """As ``make_call``, on inputs of ``make_inputs``."""
+    if isinstance(detector, OnInputs):
+        return module_call(detector, inputs, conditions)
     return _call(detector_part(detector, conditions), (inputs,), conditions)
 
 
 def module_call(module: nn.Module, inputs: Inputs, conditions: Conditions) -> tuple[Call, float | None]:
     """As ``make_call``, of any module on the inputs of one call."""
     device = conditions.torch_device
+    if isinstance(inputs, Mapping):
+        module = OnInputs(module, inputs)
+        inputs = module.leaves
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     arguments = tree_map_only(Tensor, lambda tensor: tensor.to(device), arguments)
     return _call(_runnable(module, conditions), arguments, conditions)

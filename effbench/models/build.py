@@ -27,6 +27,8 @@ from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
 from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
 from effbench.models.located import open_checkpoint
+from effbench.models.own_code import build_own
+from effbench.models.own_model import OwnModel, find_model
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
 
@@ -58,7 +60,7 @@ def build_model(
     """Detector of a spec in eval mode, with fresh or loaded weights; it knows its classes where those do.
 
     Args:
-        spec: e.g. ``fmn10+hybrid-512``.
+        spec: e.g. ``fmn10+hybrid-512``, or a model of one's own (``find_model``) that is a detector.
         n_classes: classes of the strong head; by default those of the checkpoint, else 447.
         checkpoint: a training whose published file the model's card names (``strong``, ``weak``,
             ``ssl``, ``advanced-kd``), the path of a file, or its contents. The number of attention heads (and
@@ -70,15 +72,18 @@ def build_model(
 
     Raises:
         UnknownModel: no such model, or an impossible dimension.
-        UsageError: ``n_classes`` is not positive, or ``frames`` is neither.
+        UsageError: ``n_classes`` is not positive, ``frames`` is neither, or a model of one's own is no
+            detector of so many classes.
         CheckpointError: the checkpoint can't be found, read, or fitted to the model.
     """
-    spec = ModelSpec.parse(spec)
+    spec = find_model(spec)
     for count in (n_classes, n_weak_classes):
         if count is not None and count < 1:
             raise UsageError(f"the number of classes must be positive, not {count}")
     if frames not in ("audio", "published"):
         raise UsageError(f"frames must be 'audio' or 'published', not '{frames}'")
+    if isinstance(spec, OwnModel):
+        return _build_own(spec, n_classes, n_weak_classes, checkpoint, seed)
     options = zoo.sequence_options(spec)
     stored: Checkpoint | None = None
     if checkpoint is not None:
@@ -98,6 +103,38 @@ def build_model(
     if stored is not None:
         load_state(detector, stored)
     return detector.eval()
+
+
+def _build_own(
+    spec: OwnModel,
+    n_classes: int | None,
+    n_weak_classes: int | None,
+    checkpoint: str | Path | Checkpoint | None,
+    seed: int | None,
+) -> SoundEventDetector:
+    stored = checkpoint
+    if stored is not None and not isinstance(stored, Checkpoint):
+        stored = open_checkpoint(spec, stored)
+    if stored is not None:
+        n_weak_classes = n_weak_classes or n_classes or stored.outputs("weak_head")
+        n_classes = n_classes or stored.outputs("strong_head")
+    given = {"n_classes": n_classes, "n_weak_classes": n_weak_classes or n_classes}
+    wanted = {name: count for name, count in given.items() if count is not None}
+    detector = build_own(spec, seed=seed, **wanted).module
+    if not isinstance(detector, SoundEventDetector):
+        raise UsageError(
+            f"the model '{spec}' is no detector: that is an effbench.SoundEventDetector, not a module of "
+            f"class {type(detector).__name__}"
+        )
+    for name, head in (("n_classes", detector.strong_head), ("n_weak_classes", detector.weak_head)):
+        if wanted.get(name, head.out_features) != head.out_features:
+            raise UsageError(
+                f"the model '{spec}' has {head.out_features} outputs where {wanted[name]} are needed: give "
+                f"its factory an argument {name}"
+            )
+    if stored is not None:
+        load_state(detector, stored)
+    return detector
 
 
 def _assemble(

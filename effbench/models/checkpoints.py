@@ -17,6 +17,7 @@ from effbench.errors import CheckpointError, EffbenchWarning
 from effbench.files import replacing
 from effbench.models.checkpoint_keys import OPTIONAL, SequencePart, backbone_names, own_key, sequence_part
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_model import find_model
 from effbench.spec import ModelSpec
 
 HEADS = ("strong_head", "weak_head")
@@ -98,16 +99,19 @@ class LoadReport:
     fresh: tuple[str, ...] = ()
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Contents of a published or of our own file; ``CheckpointError`` if it does not hold tensors by name."""
+def read_checkpoint(path: str | Path, *, rename: bool = True) -> Checkpoint:
+    """Contents of a published or of our own file; ``CheckpointError`` if it does not hold tensors by name.
+
+    ``rename`` makes our keys of published ones; a model of one's own has its own.
+    """
     path = Path(path)
     content = read_content(path)
     spec, state, classes = content.get("spec"), content.get("state_dict", content), content.get("classes", ())
     if not isinstance(state, Mapping) or not state or not all(isinstance(t, Tensor) for t in state.values()):
         raise CheckpointError(f"{path} is not a checkpoint: it does not hold tensors by name")
-    own = {own_key(str(key)): tensor for key, tensor in state.items()}
+    own = {own_key(str(key)) if rename else str(key): tensor for key, tensor in state.items()}
     return Checkpoint(
-        path, own, ModelSpec.parse(spec) if isinstance(spec, str) else None, tuple(map(str, classes))
+        path, own, find_model(spec) if isinstance(spec, str) else None, tuple(map(str, classes))
     )
 
 
@@ -212,7 +216,7 @@ def save_checkpoint(
     """
     content = {
         "effbench": 1,  # version of the format
-        "spec": str(ModelSpec.parse(spec)),
+        "spec": find_model(spec).reference,
         "classes": list(classes),
         "state_dict": weights.state_dict() if isinstance(weights, nn.Module) else dict(weights),
         **({} if training is None else {"training": dict(training)}),

@@ -11,6 +11,7 @@ from effbench.errors import CheckpointError, UsageError
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.models.located import open_checkpoint, stated_spec
+from effbench.models.own_model import OwnModel, find_model
 from effbench.spec import ModelSpec
 
 SEED = 0
@@ -25,11 +26,13 @@ class ChosenModel:
         spec: its canonical name.
         checkpoint: ``strong`` or the file's name, with its SHA-256; ``None`` for untrained weights. Those
             of a detector that was built elsewhere are ``in memory``.
+        code: of a model of one's own, where it comes from (``OwnModel.code``).
     """
 
     detector: SoundEventDetector
     spec: str
     checkpoint: str | None
+    code: str | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -45,6 +48,7 @@ class ChosenModel:
     def record(self) -> dict[str, str | int | None]:
         """What identifies the model in a record."""
         record: dict[str, str | int | None] = {"model": self.spec, "checkpoint": self.checkpoint}
+        record |= {"code": self.code} if self.code else {}
         return record if self.checkpoint else record | {"seed": SEED}
 
 
@@ -53,7 +57,8 @@ def choose_model(
 ) -> ChosenModel:
     """Detector of a spec with a checkpoint's weights, or with untrained ones that are the same every time.
 
-    A detector that was built elsewhere is taken as it is. Without a model, the checkpoint's own is built.
+    The spec may be a reference to a model of one's own. A detector that was built elsewhere is taken as it
+    is. Without a model, the checkpoint's own is built.
 
     Raises:
         UnknownModel, CheckpointError: as ``build_model``; or the checkpoint is of another model.
@@ -66,16 +71,29 @@ def choose_model(
     if checkpoint is None:
         if model is None:
             raise UsageError("no model is named, nor a checkpoint of a run, which knows its model")
-        parsed = ModelSpec.parse(str(model))
-        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None)
+        parsed = find_model(model)
+        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, _code(parsed))
     checkpoint = os.fspath(checkpoint)
-    parsed = stated_spec(checkpoint) if model is None else ModelSpec.parse(str(model))
+    parsed = stated_spec(checkpoint) if model is None else find_model(model)
     stored = open_checkpoint(parsed, checkpoint)
-    if stored.spec not in (None, parsed):
-        raise CheckpointError(f"{stored.path} is a checkpoint of {stored.spec}, not of {parsed}")
+    if stored.spec is not None and not _same_model(stored.spec, parsed):
+        raise CheckpointError(
+            f"{stored.path} is a checkpoint of {stored.spec.reference}, not of {parsed.reference}"
+        )
     detector = build_model(parsed, checkpoint=stored)
     name = stored.path.name if Path(checkpoint).name == stored.path.name else checkpoint
-    return ChosenModel(detector, str(parsed), stamped(stored.path, name))
+    return ChosenModel(detector, str(parsed), stamped(stored.path, name), _code(parsed))
+
+
+def _same_model(one: ModelSpec, other: ModelSpec) -> bool:
+    """Whether weights of one are of the other: a model of one's own may have moved, or got another name."""
+    if isinstance(one, OwnModel) and isinstance(other, OwnModel):
+        return (one.factory, one.options) == (other.factory, other.options)
+    return one == other
+
+
+def _code(model: ModelSpec) -> str | None:
+    return model.code if isinstance(model, OwnModel) else None
 
 
 def stamped(path: Path, name: str | None = None) -> str:

@@ -11,6 +11,7 @@ from effbench.models import zoo
 from effbench.models.cards import Training
 from effbench.models.checkpoints import HEADS, Checkpoint, read_checkpoint
 from effbench.models.download import cached_file
+from effbench.models.own_model import OwnModel
 from effbench.spec import ModelSpec
 
 #: Trainings that give weights of all parts, for the classes of AudioSet-strong.
@@ -55,7 +56,8 @@ def open_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: as there; or it can't be read, or is not the published file that it is called.
     """
-    stored = read_checkpoint(locate_checkpoint(spec, checkpoint))
+    path = locate_checkpoint(spec, checkpoint)
+    stored = read_checkpoint(path, rename=not isinstance(spec, OwnModel))
     if str(checkpoint) in _ON_EVENTS:
         stored.check_fits(spec)
         problems = []
@@ -76,7 +78,8 @@ def stated_spec(checkpoint: str | Path) -> ModelSpec:
     """The model that a file of ours, or a run, is of.
 
     Raises:
-        UsageError: the name of a training, which many models have.
+        UsageError: the name of a training, which many models have; or a file of a model of one's own, whose
+            code is not run unless it is asked for.
         CheckpointError: no such file, it can't be read, or it does not say.
     """
     if str(checkpoint) in get_args(Training):
@@ -85,4 +88,9 @@ def stated_spec(checkpoint: str | Path) -> ModelSpec:
     spec = read_checkpoint(path).spec
     if spec is None:
         raise CheckpointError(f"{path} does not say which model it is of: name the model")
+    if isinstance(spec, OwnModel):
+        raise UsageError(
+            f"{path} is of the model '{spec}', which is somebody's own code: name the model as well, so that "
+            f"it may be run\nIt was trained as '{spec.reference}'."
+        )
     return spec

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from effbench.errors import UnknownModel
+from effbench.models.own_model import OwnModel, find_model
 from effbench.resources import share
 from effbench.spec import ModelSpec
 from effbench.yaml_files import read
@@ -101,20 +102,33 @@ def _impossible(spec: ModelSpec, sequence: str, dim: int) -> str:
 
 
 def resolve(patterns: Iterable[str]) -> list[ModelSpec]:
-    """Specs of names and globs, without repetition; a glob such as ``fmn10+*-256`` selects among the cards.
+    """Models of specs, references and globs, without repetition; ``fmn10+*-256`` selects among the cards.
 
     Raises:
         UnknownModel: a name that is none, an impossible dimension, or a glob that matches nothing.
     """
     found: dict[ModelSpec, None] = {}
     for pattern in patterns:
-        if any(mark in pattern for mark in "*?["):
+        matches: list[ModelSpec]
+        own = _own(pattern)
+        if own is not None:
+            matches = [own]
+        elif any(mark in pattern for mark in "*?["):
             matches = [spec for spec in models() if fnmatchcase(str(spec).lower(), pattern.strip().lower())]
             if not matches:
                 raise UnknownModel(f"no known model matches '{pattern}': see 'effbench models list'")
         else:
-            matches = [ModelSpec.parse(pattern)]
+            matches = [find_model(pattern)]
         for spec in matches:
             sequence_options(spec)
             found[spec] = None
     return list(found)
+
+
+def _own(text: str) -> OwnModel | None:
+    """The model of one's own that a text refers to; a glob such as ``fmn10+*-256`` is none."""
+    try:
+        found = find_model(text)
+    except UnknownModel:
+        return None
+    return found if isinstance(found, OwnModel) else None

@@ -89,6 +89,15 @@ def decode(row: Mapping[str, object]) -> Measurement:
         raise StoreError(str(error).splitlines()[0]) from error
 
 
+def code_of(row: Row) -> str | None:
+    """The code that a row's model was built by, where that is of one's own."""
+    conditions = row["conditions"]
+    if not isinstance(conditions, str) or '"code":' not in conditions:
+        return None
+    code = _structure("conditions", conditions).get("code")
+    return None if code is None else str(code)
+
+
 def content_hash(row: Row) -> str:
     """Identity of an encoded row, made from its whole content: equal rows, and only they, share it."""
     return hashlib.sha256(_dump([row[name] for name in COLUMNS]).encode()).hexdigest()[:32]

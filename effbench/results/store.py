@@ -142,8 +142,15 @@ class Store:
         return exchange.to_frame(self._rows(_ALL, selection))
 
     def latest(self, **selection: Unpack[Selection]) -> pd.DataFrame:
-        """As ``read``, but of rows that differ in value and date only, the newest one."""
-        return exchange.to_frame(self._rows(_NEWEST, selection))
+        """As ``read``, but of rows that differ in value and date only, the newest one.
+
+        Of a model of one's own whose code was changed, only rows of the newest code: others are of another.
+        """
+        newest = self._newest_code()
+        rows = self._rows(_NEWEST, selection)
+        return exchange.to_frame(
+            row for row in rows if exchange.code_of(row) in (None, newest.get(str(row["spec"])))
+        )
 
     def export(self, path: Path | str, **selection: Unpack[Selection]) -> int:
         """Write rows to a ``.csv``, ``.csv.gz`` or ``.parquet`` file, whole or not at all; their number.
@@ -177,6 +184,13 @@ class Store:
         with self._readable_errors():
             found = self._connection.execute(f"{query} AND {condition} ORDER BY id", values)
             return [dict(row) for row in found]
+
+    def _newest_code(self) -> dict[str, str]:
+        """The code of each model of one's own that was stored last."""
+        query = f"{_ALL} AND conditions LIKE '%\"code\":%' ORDER BY created, id"
+        with self._readable_errors():
+            rows = [dict(row) for row in self._connection.execute(query)]
+        return {str(row["spec"]): code for row in rows if (code := exchange.code_of(row)) is not None}
 
     def _require_writable(self) -> None:
         if not self._accepts:
