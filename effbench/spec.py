@@ -128,13 +128,14 @@ def _is_misspelt(text: str) -> bool:
         return False
     joined = given if "+" in given else re.sub(r"[-_:/ ]+", "+", given, count=1)
     backbone, plus, _ = joined.partition("+")
-    if plus and _canonical_backbone(backbone) and ("+" in _suggestion(joined) or _is_spec(joined)):
+    if plus and _canonical_backbone(backbone) and ("+" in _suggestion(joined) or is_spec(joined)):
         return True
     suggested = _suggestion(given).split("'")
     return len(suggested) > 1 and SequenceMatcher(None, given.lower(), suggested[1].lower()).ratio() >= 0.8
 
 
-def _is_spec(text: str) -> bool:
+def is_spec(text: str) -> bool:
+    """Whether a text names a model that effbench builds itself."""
     try:
         ModelSpec.parse(text)
     except UnknownModel:

@@ -24,7 +24,7 @@ from effbench.version import VERSION
 #: Each in the module of its name; help lists groups of commands last.
 COMMANDS = (
     *("profile", "detect", "train", "evaluate", "compare", "pseudo-labels", "plot", "report", "doctor"),
-    *("models", "data", "study", "scores", "regress"),
+    *("models", "data", "study", "store", "scores", "regress"),
 )
 
 

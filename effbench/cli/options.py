@@ -176,6 +176,7 @@ Store = Annotated[
         metavar="FILE", help="Results store; by default $EFFBENCH_STORE, or results/effbench.sqlite."
     ),
 ]
+Wide = Annotated[bool, typer.Option("--wide", help="One row a model and setting, one column a quantity.")]
 Keep = Annotated[bool, typer.Option("--keep/--no-store", help="Keep the results in the store.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="table, markdown, json or csv.")]
 DrawnDevice = Annotated[

@@ -7,8 +7,12 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from effbench.shown import Row, Shown, Table, show, takes_unicode
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Format(StrEnum):
@@ -81,6 +85,19 @@ def write_table(table: Table, form: Format) -> None:
         write_csv(table.rows)
     else:
         write_sections([table], form)
+
+
+def write_stored(frame: pd.DataFrame, form: Format, *, wide: bool = False) -> None:
+    """Rows of a store in the form that was asked for, with what tells them apart; ``wide``: one a model."""
+    from effbench.results import overview
+
+    rows = overview.wide(frame) if wide else overview.tidy(frame)
+    if wide or form in (Format.json, Format.csv):
+        ends = [name for row in rows[:1] for name in row if name.endswith(("_low", "_high"))]
+        write_table(Table(rows, shared=overview.conditions_of(rows), minor=ends), form)
+    else:
+        read, everywhere = overview.for_reading(rows)
+        write_sections([Table(read, minor=("low", "high", "unit")), *filter(None, [everywhere])], form)
 
 
 def write_result(result: Shown, form: Format) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write, write_sections, write_table
+from effbench.cli.output import Format, note, write, write_stored
 from effbench.cli.progress import status as running_status
 from effbench.errors import EffbenchError, Stopped, UsageError
-from effbench.shown import Table
 
 if TYPE_CHECKING:
     from effbench.study.job import Job, Workplace
@@ -124,17 +123,13 @@ def show(
         Path | None,
         typer.Option(help="Write full rows, with samples and environment, to this .csv or .parquet."),
     ] = None,
-    wide: Annotated[
-        bool, typer.Option("--wide", help="One row a model and setting, one column a quantity.")
-    ] = False,
+    wide: options.Wide = False,
     form: options.OutputFormat = Format.table,
 ) -> None:
     """The newest measurements of a study's models, in the units of the store.
 
     Example: effbench study show paper --wide --format csv
     """
-    from effbench.results.overview import conditions_of, for_reading, tidy
-    from effbench.results.overview import wide as widened
     from effbench.results.store import Store
     from effbench.study.definition import load_study
 
@@ -148,10 +143,4 @@ def show(
         frame = results.latest(specs=specs)
     if frame.empty:
         raise EffbenchError(f"the store holds nothing of these models; 'effbench study run {study}' fills it")
-    rows = widened(frame) if wide else tidy(frame)
-    if wide or form in (Format.json, Format.csv):
-        ends = [name for row in rows[:1] for name in row if name.endswith(("_low", "_high"))]
-        write_table(Table(rows, shared=conditions_of(rows), minor=ends), form)
-    else:
-        read, everywhere = for_reading(rows)
-        write_sections([Table(read, minor=("low", "high", "unit")), *filter(None, [everywhere])], form)
+    write_stored(frame, form, wide=wide)

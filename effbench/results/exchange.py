@@ -123,9 +123,17 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
     )
 
 
+def structured(row: Row) -> dict[str, Any]:
+    """A row with dicts and tuples in place of JSON, ``None`` where it has nothing."""
+    return {
+        name: _structure(name, cell) if name in _JSON and isinstance(cell, str) else cell
+        for name, cell in row.items()
+    }
+
+
 def _record(row: Row) -> dict[str, Any]:
-    structures = {name: _structure(name, text) for name in _JSON if isinstance(text := row[name], str)}
-    return {**structures["conditions"], **row, **structures}
+    found = structured(row)
+    return {**found["conditions"], **found}
 
 
 def _dump(value: object) -> str:

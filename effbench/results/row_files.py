@@ -7,8 +7,9 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeVar, cast
+from typing import Literal, TextIO, TypeVar, cast
 
 from effbench.errors import EffbenchError, StoreError
 from effbench.files import replacing
@@ -17,8 +18,8 @@ from effbench.results.measurement import Measurement
 
 T = TypeVar("T")
 
-#: Cells of a line, by the heads of their columns: text, or of a Parquet file numbers and ``None``, too.
-Cells = Mapping[str, Any]
+#: Texts of a line, by the heads of their columns; "" where there is nothing.
+Cells = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,20 @@ def _parquet_table(path: Path) -> RowTable:
 
     try:
         table = pyarrow.parquet.read_table(path)
-        return RowTable(path, tuple(table.column_names), tuple(enumerate(table.to_pylist(), 2)))
+        lines = [{name: _as_text(cell) for name, cell in line.items()} for line in table.to_pylist()]
+        return RowTable(path, tuple(table.column_names), tuple(enumerate(lines, 2)))
     except (pyarrow.ArrowException, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"'{path}' is not a Parquet file of measurements: {reason}") from error
+
+
+def _as_text(cell: object) -> str:
+    """What a CSV file would have; whole numbers are fractions in columns of numbers with gaps."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
 def _text(path: Path, mode: Literal["rt", "wt"], *, zipped: bool) -> TextIO:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict
 
+from effbench.results.declared import DECLARED
 from effbench.results.measurement import Provenance
 from effbench.spec import ModelSpec, row_name
 
 _IMPORTED = "uid IN (SELECT uid FROM imports)"
 
+#: Rows that can be taken back: what was measured here never can.
+REMOVABLE = f"({_IMPORTED} OR source LIKE '{DECLARED}%')"
+
 
 class Selection(TypedDict, total=False):
-    """Which rows: of these models and quantities, measured or published, timed on this device, imported.
+    """Which rows: of these models and quantities, measured or published, timed on this device.
 
-    ``imported``: only those that came from a file or another store, or (false) only those that did not.
+    ``imported`` are only those that came from a file or another store, or (false) only those that did not;
+    ``origin`` is the file or store.
     """
 
     specs: str | ModelSpec | Iterable[str | ModelSpec] | None
@@ -22,6 +27,7 @@ class Selection(TypedDict, total=False):
     provenance: Provenance | None
     device: str | None
     imported: bool | None
+    origin: str | None
 
 
 def in_sql(
@@ -31,6 +37,7 @@ def in_sql(
     provenance: Provenance | None = None,
     device: str | None = None,
     imported: bool | None = None,
+    origin: str | None = None,
 ) -> tuple[str, list[str]]:
     """A selection in SQL, and the values of its place holders."""
     wanted = {"quantity": quantities, "provenance": provenance, "device": device}
@@ -39,6 +46,9 @@ def in_sql(
         wanted["spec"] = [row_name(spec) for spec in listed]
     conditions = ["true"] if imported is None else [_IMPORTED if imported else f"NOT {_IMPORTED}"]
     values: list[str] = []
+    if origin is not None:
+        conditions.append("uid IN (SELECT uid FROM imports WHERE origin = ?)")
+        values.append(origin)
     for column, choice in wanted.items():
         if choice is not None:
             choices = [choice] if isinstance(choice, str) else list(choice)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from effbench.errors import StoreError
 from effbench.files import reporting_write_errors
 from effbench.results import exchange, migrations, row_files, unwritable
 from effbench.results.measurement import Measurement, now
-from effbench.results.selection import Selection, in_sql
+from effbench.results.selection import REMOVABLE, Selection, in_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,15 +117,19 @@ class Store:
 
         Args:
             measurements: the rows.
-            origin: the file that they are imported from; what is not measured here is never taken for it.
+            origin: the file that they are imported from; such rows are never taken for measured here.
 
         Raises:
             StoreError: a value that can't be stored, or a store that can't be written.
         """
-        encoded = [exchange.encode(measurement) for measurement in measurements]
+        return self.add_lots([(origin, measurements)])
+
+    def add_lots(self, lots: Iterable[tuple[str | None, Iterable[Measurement]]]) -> int:
+        """As ``add``, but several origins, each with its measurements: all of them or none."""
+        encoded = [(origin, [exchange.encode(row) for row in measurements]) for origin, measurements in lots]
         self._require_writable()
         with self._readable_errors(), self._transaction():
-            return sum(self._insert(row, origin) for row in encoded)
+            return sum(self._insert(row, origin) for origin, rows in encoded for row in rows)
 
     def _insert(self, row: exchange.Row, origin: str | None) -> int:
         uid = exchange.content_hash(row)
@@ -139,7 +143,7 @@ class Store:
 
         Example: ``store.read(specs=["fmn10"], quantities=["parameters", "macs_exact"])``
         """
-        return exchange.to_frame(self._rows(_ALL, selection))
+        return exchange.to_frame(self._selected(_ALL, selection))
 
     def latest(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """As ``read``, but of rows that differ in value and date only, the newest one.
@@ -147,7 +151,7 @@ class Store:
         Of a model of one's own whose code was changed, only rows of the newest code: others are of another.
         """
         newest = self._newest_code()
-        rows = self._rows(_NEWEST, selection)
+        rows = self._selected(_NEWEST, selection)
         return exchange.to_frame(
             row for row in rows if exchange.code_of(row) in (None, newest.get(str(row["spec"])))
         )
@@ -158,13 +162,45 @@ class Store:
         Raises:
             StoreError: another suffix, or a file that can't be written.
         """
-        selected = self._rows(_ALL, selection)
+        selected = self._selected(_ALL, selection)
         row_files.write_rows(Path(path), selected)
         return len(selected)
 
     def rows(self, **selection: Unpack[Selection]) -> list[exchange.Row]:
         """Encoded rows in the order of their arrival, as files have them."""
-        return self._rows(_ALL, selection)
+        return self._selected(_ALL, selection)
+
+    def remove(self, path: Path | str, **selection: Unpack[Selection]) -> int:
+        """Take imported and declared rows out, into a new file from which they can be imported again.
+
+        Rows that were measured here stay. The file is as those of ``export``; returns the number of rows.
+
+        Raises:
+            StoreError: the file is there already or can't be written, or the store can't.
+        """
+        if Path(path).exists():
+            raise StoreError(f"'{path}' is there already, and may hold other rows: name another file")
+        self._require_writable()
+        with self._readable_errors(), self._transaction():
+            query = f"SELECT uid, {_FIELDS} FROM measurements WHERE {REMOVABLE}"
+            found = self._selected(query, selection)
+            if found:
+                row_files.write_rows(Path(path), found)
+            for row in found:
+                for table in ("measurements", "imports"):
+                    self._connection.execute(f"DELETE FROM {table} WHERE uid = :uid", row)
+        return len(found)
+
+    def distinct(self, column: Literal["spec", "quantity", "device"]) -> list[str]:
+        """What occurs in a column, sorted."""
+        found = self._rows(f"SELECT DISTINCT {column} AS text FROM measurements WHERE {column} IS NOT NULL")
+        return sorted(str(row["text"]) for row in found)
+
+    def origins(self) -> list[exchange.Row]:
+        """Files and stores that rows came from: ``origin``, number of ``rows``, and when (``imported``)."""
+        return self._rows(
+            "SELECT origin, count(*) AS rows, max(imported) AS imported FROM imports GROUP BY origin"
+        )
 
     def close(self) -> None:
         """Close the file; the store can't be used any more."""
@@ -179,17 +215,18 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _rows(self, query: str, selection: Selection) -> list[exchange.Row]:
+    def _selected(self, query: str, selection: Selection) -> list[exchange.Row]:
         condition, values = in_sql(**selection)
+        return self._rows(f"{query} AND {condition} ORDER BY id", values)
+
+    def _rows(self, query: str, values: Sequence[str] = ()) -> list[exchange.Row]:
         with self._readable_errors():
-            found = self._connection.execute(f"{query} AND {condition} ORDER BY id", values)
-            return [dict(row) for row in found]
+            return [dict(row) for row in self._connection.execute(query, values)]
 
     def _newest_code(self) -> dict[str, str]:
         """The code of each model of one's own that was stored last."""
         query = f"{_ALL} AND conditions LIKE '%\"code\":%' ORDER BY created, id"
-        with self._readable_errors():
-            rows = [dict(row) for row in self._connection.execute(query)]
+        rows = self._rows(query)
         return {str(row["spec"]): code for row in rows if (code := exchange.code_of(row)) is not None}
 
     def _require_writable(self) -> None:
