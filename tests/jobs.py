@@ -8,6 +8,7 @@ import typer
 from effbench.cli.app import command_line
 from effbench.data.synth import synthesise
 from effbench.resources import share
+from effbench.results.incoming import import_files
 from effbench.results.store import Store
 from tests.rows import complexity, timings
 
@@ -38,6 +39,15 @@ JOBS = {
     "study run": (["STUDY"], "results/effbench.sqlite"),
     "study status": (["paper", "--store", "STORE"], "jobs done"),
     "study show": (["paper", "--store", "STORE"], "macs_exact"),
+    "store list": (["--store", "STORE", "--model", "fmn04"], "throughput"),
+    "store export": (["--store", "STORE", "--device", "Test", "--out", "rows.parquet"], "rows.parquet"),
+    "store add": (
+        ["--model", "mynet", "--quantity", "psds1", "--value", "44.9", "--source", "us"],
+        "results/effbench.sqlite",
+    ),
+    "store import": (["ROWS"], "results/effbench.sqlite"),
+    "store merge": (["STORE"], "results/effbench.sqlite"),
+    "store remove": (["--store", "DECLARED", "--model", "mynet", "--out", "removed.csv"], "removed.csv"),
     "plot": (["paper-1", "--store", "STORE", "--format", "svg"], "results/figures/paper-1.svg"),
     "report": (["paper", "--store", "STORE", "--out", "page"], "page/paper.html"),
     "regress save": ([*COUNT, "--baseline", "now.json"], "now.json"),
@@ -62,20 +72,25 @@ def make_world(folder: Path) -> dict[str, Path]:
     (folder / "STUDY.yaml").write_text("title: one\nmodels: [fmn01]\ntasks: {complexity: {}}\n")
     with Store(folder / "STORE.sqlite", create=True) as store:
         store.add([*complexity(), *timings("NVIDIA Test")])
+    rows = folder / "rows.csv"
+    rows.write_text("model,psds1,source\nmynet,44.9,us\n")
+    import_files([rows], folder / "DECLARED.sqlite")
     table = folder / "own" / "labels.csv"
     table.parent.mkdir()
     table.write_text("filename,onset,offset,event_label\na.wav,0,1,Bell\nb.wav,0,1,Bell\n")
     scores = folder / "scores"
     scores.mkdir()
-    rows = [f"{frame / 25},{(frame + 1) / 25},{frame / 30}" for frame in range(25)]
+    lines = [f"{frame / 25},{(frame + 1) / 25},{frame / 30}" for frame in range(25)]
     for clip in "ab":
-        (scores / f"{clip}.csv").write_text("\n".join(["onset,offset,Bell", *rows]) + "\n")
+        (scores / f"{clip}.csv").write_text("\n".join(["onset,offset,Bell", *lines]) + "\n")
     return {
         "TABLE": table,
         "SCORES": scores,
         "SET": folder / "SET",
         "STUDY": folder / "STUDY.yaml",
         "STORE": folder / "STORE.sqlite",
+        "DECLARED": folder / "DECLARED.sqlite",
+        "ROWS": rows,
         "BASELINE": share("benchmarks") / "baselines" / "regress.json",
     }
 

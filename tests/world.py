@@ -149,5 +149,17 @@ def _rows(folder: Path) -> None:
     (folder / "mine.yaml").write_text((share("plots") / "synthetic-cpu.yaml").read_text())
     (folder / "edge.yaml").write_text("title: One\nmodels: [fmn01+gru-16]\ntasks: {throughput: {}}\n")
     (folder / "results").mkdir(exist_ok=True)
+    (folder / "models.csv").write_text(
+        "model,psds1,parameters (M),macs_exact (G),throughput,device,batch_size,source\n"
+        'our-net,44.9,4.01,1.2,80.5,Our CPU,1,"our paper, table 2"\n'
+        'fmn10+gru-256,43.1,,,,,,"our own training"\n'
+    )
+    (folder / "slips.csv").write_text(
+        "model,psds1,parameters,source\n"
+        "our-net,0.449,4010000,us\nfmn1O,44.1,4010000,us\nour-net-2,44.1,4.01,us\n"
+    )
+    with Store(folder / "theirs.sqlite", create=True) as store:
+        store.add(timings("Their box", batch_sizes=(1, 8, 32)))
+        store.export(folder / "h100.csv.gz", specs="fmn20")
     with Store(folder / "results" / "effbench.sqlite", create=True) as store:
         store.add([*complexity(), *transformer_counts(), *timings("AMD EPYC"), *timed, *scored])

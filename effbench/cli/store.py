@@ -15,7 +15,6 @@ from effbench.errors import EffbenchError, UsageError
 
 if TYPE_CHECKING:
     from effbench.results.incoming import Arrival
-    from effbench.results.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Show, add, import, merge and export rows of the results store.")
 
@@ -71,7 +70,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a .csv, .csv.gz or .parquet; else on stdout.")
     ] = None,
-    form: Annotated[RowFormat, typer.Option("--format", help="On stdout: csv or json.")] = RowFormat.csv,
+    form: Annotated[
+        RowFormat | None, typer.Option("--format", help="On stdout: csv (by default) or json.")
+    ] = None,
     store: options.Store = None,
 ) -> None:
     """All rows whole, with every sample and the environment, as ``import`` takes them.
@@ -82,16 +83,18 @@ def export(
     from effbench.results.row_files import write_csv_rows
     from effbench.results.store import Store
 
+    if out is not None and form is not None:
+        raise UsageError("--format is for stdout; the end of --out says how a file is written")
     with Store(store) as results:
         chosen = row_filters.selection(results, model, quantity, device, provenance, origin)
         if out is not None:
             note(f"{results.export(out, **chosen)} rows written to {out}")
             return
         rows = results.rows(**chosen)
-    if form is RowFormat.csv:
-        write_csv_rows(sys.stdout, rows)
-    else:
+    if form is RowFormat.json:
         write_json([structured(row) for row in rows])
+    else:
+        write_csv_rows(sys.stdout, rows)
 
 
 @app.command()
@@ -117,7 +120,6 @@ def add(
     """
     from effbench.results.declared import declared
     from effbench.results.incoming import add_declared
-    from effbench.results.store import Store
 
     pairs = [text.partition("=") for text in condition or []]
     if odd := next((key for key, equals, value in pairs if not (equals and value)), None):
@@ -134,8 +136,7 @@ def add(
         conditions={key: value for key, _, value in pairs},
         created=created,
     )
-    with Store(store, create=True) as results:
-        _tell(add_declared(results, row), results)
+    _tell(add_declared(row, store))
 
 
 @app.command("import")
@@ -155,10 +156,8 @@ def import_rows(
     Example: effbench store import h100.csv.gz table.csv
     """
     from effbench.results.incoming import import_files
-    from effbench.results.store import Store
 
-    with Store(store, create=True) as results:
-        _tell(import_files(results, files, source=source, on_bad_row=on_problem.value), results)
+    _tell(import_files(files, store, source=source, on_bad_row=on_problem.value))
 
 
 @app.command()
@@ -171,10 +170,8 @@ def merge(
     Example: effbench store merge theirs.sqlite
     """
     from effbench.results.incoming import merge as merged
-    from effbench.results.store import Store
 
-    with Store(store, create=True) as results:
-        _tell(merged(results, other), results)
+    _tell(merged(other, store))
 
 
 @app.command()
@@ -203,7 +200,7 @@ def remove(
     note(f"{count:,} {'row' if count == 1 else 'rows'} taken out, and kept in {out}")
 
 
-def _tell(arrival: Arrival, store: Store) -> None:
+def _tell(arrival: Arrival) -> None:
     for text in (*arrival.dropped, *arrival.remarks):
         note(f"note: {text}")
-    note(f"{arrival}: {store.path}")
+    note(str(arrival))

@@ -13,6 +13,9 @@ from effbench.spec import row_name
 #: What the sources of declared values begin with.
 DECLARED = "declared: "
 
+#: Name of what times and memory depend on besides conditions.
+DEVICE = "device"
+
 _COUNTS = {"k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12"}
 
 #: For each unit of the store others that are understood, and what one of them is in it.
@@ -27,11 +30,13 @@ _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
     "%": {"fraction": "100"},
 }
 _COUNTED = ("parameters", "MACs/clip")
+_ON_A_DEVICE = ("clips/s", "s", "bytes")
 
 #: Smaller counts without a unit may be meant in millions.
 _SMALL_COUNT = 1000
 
-_UNCLEAR = {
+#: What people write, and what it may mean.
+UNCLEAR = {
     **dict.fromkeys(("macs", "gmacs", "mmacs"), "macs_exact, all that are executed, or macs_paper"),
     **dict.fromkeys(("params", "size", "#params"), "parameters"),
     **dict.fromkeys(("latency", "runtime", "rtf"), "latency_p50, latency_p90 or latency_p99"),
@@ -47,17 +52,26 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return {choice: choice for choice in choices}.__getitem__
 
 
-#: Conditions that a declared value may name: how their text is read, and how to say what it may be.
-_CONDITIONS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    "precision": (_choice("fp32", "tf32", "bf16", "fp16"), "fp32, tf32, bf16 or fp16"),
-    "part": (_choice("network", "frontend", "both"), "network, frontend or both"),
-    "compiled": (_truth, "yes or no"),
-    **dict.fromkeys(("batch_size", "threads", "seed", "clips", "classes", "epoch"), (int, "a whole number")),
-    **dict.fromkeys(("seconds", "threshold"), (float, "a number")),
+_PARAMETERS, _MACS, _TIMED = ("parameters",), ("MACs/clip",), ("clips/s", "s", "bytes", "logits")
+_SCORES = tuple(sorted({*UNITS.values()} - {*_PARAMETERS, *_MACS, *_TIMED}))
+_WHOLE, _NUMBER, _TEXT = (int, "a whole number"), (float, "a number"), (str, "a text")
+_PRECISION = (_choice("fp32", "tf32", "bf16", "fp16"), "fp32, tf32, bf16 or fp16")
+_PART = (_choice("network", "frontend", "both"), "network, frontend or both")
+
+#: What a declared value may depend on: how its text is read, what it may be, and units of what depends on it.
+_CONDITIONS: Mapping[str, tuple[tuple[Callable[[str], object], str], tuple[str, ...]]] = {
+    "precision": (_PRECISION, (*_TIMED, *_SCORES)),
+    "part": (_PART, _TIMED),
+    "compiled": ((_truth, "yes or no"), _TIMED),
+    "kernels": (_TEXT, _TIMED),
+    **dict.fromkeys(("batch_size", "threads"), (_WHOLE, _TIMED)),
+    "seconds": (_NUMBER, (*_MACS, *_TIMED)),
+    "threshold": (_NUMBER, _SCORES),
+    **dict.fromkeys(("seed", "clips", "classes", "epoch"), (_WHOLE, _SCORES)),
     **dict.fromkeys(
-        ("protocol", "data", "split", "fingerprint", "checkpoint", "recipe", "run", "kernels", "note"),
-        (str, "a text"),
+        ("protocol", "data", "split", "fingerprint", "checkpoint", "recipe", "run"), (_TEXT, _SCORES)
     ),
+    "note": (_TEXT, tuple(set(UNITS.values()))),
 }
 
 #: Names of the conditions that a declared value may have.
@@ -96,8 +110,12 @@ def declared(
     what = f"{quantity} of {(name := row_name(spec))}"
     if not source.strip():
         raise UsageError(f"{what} needs a source: where is the value from?")
-    if UNITS[quantity] in ("clips/s", "s", "bytes") and not device:
-        raise UsageError(f"{what} depends on the device that it was measured on: name it")
+    if depends_on(quantity, DEVICE) != bool(device):
+        raise UsageError(
+            f"{what} is of no device: name none"
+            if device
+            else f"{what} depends on the device that it was measured on: name it"
+        )
     number = in_stored_unit(quantity, value, unit)
     ends = [None if end in (None, "") else in_stored_unit(quantity, end, unit) for end in (low, high)]
     if (ends[0] is not None and ends[0] > number) or (ends[1] is not None and ends[1] < number):
@@ -111,24 +129,29 @@ def declared(
         provenance="published",
         source=source if source.startswith(DECLARED) else DECLARED + source.strip(),
         device=device,
-        conditions={key: _condition(key, text) for key, text in (conditions or {}).items()},
+        conditions={key: _condition(quantity, key, text) for key, text in (conditions or {}).items()},
         created=_time(created) if created else now(),
     )
 
 
 def check_quantity(name: str) -> None:
     """Raise ``UsageError``, with what may be meant, where there is no such quantity."""
-    if name.lower() in _UNCLEAR:
-        raise UsageError(f"'{name}' is no quantity: write {_UNCLEAR[name.lower()]}")
+    if name.lower() in UNCLEAR:
+        raise UsageError(f"'{name}' is no quantity: write {UNCLEAR[name.lower()]}")
     if name not in UNITS:
         raise UsageError(f"unknown quantity '{name}'{nearest(name, UNITS)}\nKnown: {', '.join(UNITS)}.")
 
 
 def check_condition(name: str) -> None:
-    """Raise ``UsageError`` where a declared value can't have such a condition."""
+    """Raise ``UsageError`` where there is no such condition of declared values."""
     if name not in _CONDITIONS:
         known = ", ".join(_CONDITIONS)
         raise UsageError(f"unknown condition '{name}'{nearest(name, _CONDITIONS)}\nKnown: {known}.")
+
+
+def depends_on(quantity: str, name: str) -> bool:
+    """Whether a quantity depends on a known condition, or on the device."""
+    return UNITS[quantity] in (_ON_A_DEVICE if name == DEVICE else _CONDITIONS[name][1])
 
 
 def check_unit(quantity: str, unit: str) -> None:
@@ -180,9 +203,11 @@ def _require_clear(quantity: str, number: Decimal) -> None:
         raise UsageError(f"{quantity} {number} is not clear without its unit: {units}")
 
 
-def _condition(name: str, value: object) -> object:
+def _condition(quantity: str, name: str, value: object) -> object:
     check_condition(name)
-    read, allowed = _CONDITIONS[name]
+    if not depends_on(quantity, name):
+        raise UsageError(f"{quantity} does not depend on {name}: leave it out, or write a note")
+    read, allowed = _CONDITIONS[name][0]
     try:
         return read(str(value).strip())
     except (KeyError, ValueError):

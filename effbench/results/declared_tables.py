@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from effbench.errors import StoreError, UsageError, nearest
-from effbench.results.declared import KNOWN_CONDITIONS, check_quantity, check_unit, declared
+from effbench.results.declared import (
+    DEVICE,
+    KNOWN_CONDITIONS,
+    UNCLEAR,
+    check_quantity,
+    check_unit,
+    declared,
+    depends_on,
+)
 from effbench.results.measurement import UNITS, Measurement
 from effbench.results.row_files import Cells, RowTable
 
@@ -32,13 +40,12 @@ class _Columns:
         if name in self.values:
             raise UsageError(f"'{self.values[name]}' holds the same")
         quantity = _quantity(name)
-        if quantity not in UNITS and nearest(name, KNOWN_CONDITIONS) and not nearest(name, UNITS):
-            raise UsageError(f"unknown condition '{name}'{nearest(name, KNOWN_CONDITIONS)}")
+        if quantity not in (*UNITS, *UNCLEAR):
+            raise UsageError(f"not understood{nearest(name, (*_MODEL, *_TEXTS, *KNOWN_CONDITIONS, *UNITS))}")
         check_quantity(quantity)
         if unit is not None:
             check_unit(quantity, unit)
-            if self.units.setdefault(quantity, unit) != unit:
-                raise UsageError(f"{quantity} is in {self.units[quantity]} elsewhere")
+            self.units[name] = unit
         self.values[name] = head
 
     @property
@@ -62,18 +69,22 @@ def declared_rows(table: RowTable, source: str | None = None) -> tuple[list[Meas
     columns = _columns(table)
     if source is None and "source" not in table.heads:
         raise StoreError(f"'{table.path}' does not say where its values are from: add a column 'source'")
-    said: dict[object, float] = {}
+    said: dict[object, Measurement] = {}
 
     def convert(cells: Cells) -> list[Measurement]:
         rows = _rows_of_line({head: cell.strip() for head, cell in cells.items()}, columns, source)
-        for row in rows:
-            key = (row.spec, row.quantity, row.device, tuple(sorted(row.conditions.items())))
-            if said.setdefault(key, row.value) != row.value:
+        keyed: dict[object, Measurement] = {
+            (r.spec, r.quantity, r.device, tuple(sorted(r.conditions.items()))): r for r in rows
+        }
+        for key, row in keyed.items():
+            if said.get(key, row).value != row.value:
                 raise UsageError(
-                    f"{row.quantity} of {row.spec} is {row.value:g} here and {said[key]:g} in a line before: "
-                    "leave one out, or name the condition that tells them apart"
+                    f"{row.quantity} of {row.spec} is {row.value:,.10g} here and {said[key].value:,.10g} "
+                    "in a line before: leave one out, or name the condition that tells them apart"
                 )
-        return rows
+        new = [row for key, row in keyed.items() if key not in said]
+        said.update(keyed)
+        return new
 
     made, problems = table.convert(convert)
     return [row for rows in made for row in rows], problems
@@ -83,7 +94,8 @@ def _columns(table: RowTable) -> _Columns:
     models = [head for head in table.heads if head in _MODEL]
     if len(models) != 1:
         found = " and ".join(models) or "neither"
-        raise StoreError(f"'{table.path}' needs one column 'model' or 'spec', and has {found}")
+        commas = ": its cells must be separated by commas" if len(table.heads) == 1 else ""
+        raise StoreError(f"'{table.path}' needs one column 'model' or 'spec', and has {found}{commas}")
     columns = _Columns(models[0], tuple(head for head in table.heads if head in KNOWN_CONDITIONS))
     problems = []
     for head in table.heads:
@@ -92,11 +104,11 @@ def _columns(table: RowTable) -> _Columns:
                 columns.add(head)
             except UsageError as error:
                 problems.append(f"column '{head}': {str(error).splitlines()[0]}")
-    problems += [
-        f"column '{head}': there is no column '{_quantity(name)}', whose interval it would be"
-        for name, head in columns.values.items()
-        if _quantity(name) not in columns.values
-    ]
+    for name, head in columns.values.items():
+        if (quantity := _quantity(name)) not in columns.values:
+            problems.append(f"column '{head}': there is no column '{quantity}', whose interval it would be")
+        elif name in columns.units and columns.units[name] != columns.units.get(quantity):
+            problems.append(f"column '{head}': its unit is not that of '{columns.values[quantity]}'")
     if not problems and not columns.values:
         problems = [f"no column is of a quantity: {', '.join(UNITS)}"]
     if problems:
@@ -114,6 +126,7 @@ def _rows_of_line(cells: Mapping[str, str], columns: _Columns, source: str | Non
     spec = cells[columns.model]
     if not spec:
         raise UsageError(f"{columns.model} is missing")
+    given = {name: text for name in (DEVICE, *columns.conditions) if (text := cells.get(name))}
     rows = []
     for quantity in columns.quantities:
         value, low, high = (cells.get(columns.values.get(quantity + end, ""), "") for end in ("", *_ENDS))
@@ -130,11 +143,18 @@ def _rows_of_line(cells: Mapping[str, str], columns: _Columns, source: str | Non
                 high=high,
                 unit=columns.units.get(quantity),
                 source=cells.get("source") or source or "",
-                device=cells.get("device") or None,
+                device=given.get(DEVICE) if depends_on(quantity, DEVICE) else None,
                 created=cells.get("created") or None,
-                conditions={name: cells[name] for name in columns.conditions if cells[name]},
+                conditions={
+                    name: text
+                    for name, text in given.items()
+                    if name != DEVICE and depends_on(quantity, name)
+                },
             )
         )
     if not rows:
         raise UsageError(f"there is no value of {spec}")
+    for name in given:
+        if not any(depends_on(row.quantity, name) for row in rows):
+            raise UsageError(f"no value of {spec} here depends on {name}: leave it out, or write a note")
     return rows

@@ -13,7 +13,7 @@ from effbench.results.exchange import COLUMNS, decode, encode
 from effbench.results.measurement import Measurement
 from effbench.results.row_files import Cells, RowTable, read_table
 from effbench.results.shipped import published_measurements, published_scores
-from effbench.results.store import Store
+from effbench.results.store import Store, default_store
 from effbench.spec import is_spec
 
 OnBadRow = Literal["error", "drop"]
@@ -21,15 +21,17 @@ OnBadRow = Literal["error", "drop"]
 
 @dataclass(frozen=True)
 class Arrival:
-    """What became of rows that were to be added.
+    """What became of rows that were to be added to a store.
 
     Attributes:
+        store: the store.
         added: how many are new.
         known: how many were there already.
         dropped: what was wrong with lines that were left out.
         remarks: what is worth knowing about those that were added.
     """
 
+    store: Path
     added: int
     known: int
     dropped: tuple[str, ...] = ()
@@ -38,62 +40,69 @@ class Arrival:
     def __str__(self) -> str:
         rows = "row" if self.added == 1 else "rows"
         dropped = f", {_lines(len(self.dropped))} dropped" if self.dropped else ""
-        return f"{self.added:,} {rows} added, {self.known:,} already there{dropped}"
+        return f"{self.added:,} {rows} added, {self.known:,} already there{dropped}: {self.store}"
 
 
 def import_files(
-    store: Store, paths: Iterable[Path], *, source: str | None = None, on_bad_row: OnBadRow = "error"
+    paths: Iterable[Path],
+    store: Path | None = None,
+    *,
+    source: str | None = None,
+    on_bad_row: OnBadRow = "error",
 ) -> Arrival:
-    """Add the rows of files: exported ones as they are, tables written by hand as declared values.
+    """Add the rows of files to a store: exported ones as they are, tables written by hand as declared values.
 
     Args:
-        store: where they go, all of them or, on an error, none.
         paths: ``.csv``, ``.csv.gz`` or ``.parquet``.
+        store: where they go, all of them or, on an error, none; made where it is missing.
         source: where declared values are from whose line does not say it.
         on_bad_row: ``drop`` leaves out lines that can't be understood.
 
     Raises:
         StoreError: a file that can't be read, a column that is not understood, or bad lines: all are listed.
     """
-    found: list[tuple[Path, list[Measurement]]] = []
+    lots: list[tuple[str | None, list[Measurement]]] = []
     problems: list[str] = []
     for path in paths:
         rows, bad = _rows_of(read_table(path), source)
-        found.append((path, rows))
+        lots.append((str(path), rows))
         problems += bad
     if problems and on_bad_row == "error":
-        raise StoreError(
-            "\n".join([f"{_lines(len(problems))} not understood, and nothing imported", *problems])
-        )
-    every = [row for _, rows in found for row in rows]
-    remarks = _remarks(store, every)
-    added = store.add_lots((str(path), rows) for path, rows in found)
-    return Arrival(added, len(every) - added, tuple(problems), remarks if added else ())
+        what = f"{_lines(len(problems))} not understood, and nothing imported"
+        raise StoreError("\n".join([what, *problems]))
+    return _add(lots, store, problems)
 
 
-def merge(store: Store, other: Path) -> Arrival:
-    """Add the rows of another store, which stays as it is, with all that is known of them.
+def merge(other: Path, store: Path | None = None) -> Arrival:
+    """Add the rows of another store, which stays as it is, to a store, with all that is known of them.
 
     Raises:
         StoreError: no store, one of a newer effbench, or the same store.
     """
-    if other.exists() and other.samefile(store.path):
+    path = default_store() if store is None else store
+    if other.exists() and path.exists() and other.samefile(path):
         raise StoreError(f"'{other}' is this store itself")
     with Store(other, untouched=True) as opened:
         try:
             rows = [decode(row) for row in opened.rows()]
         except StoreError as error:
             raise StoreError(f"'{other}' holds a row that is not understood: {error}") from error
-    remarks = _remarks(store, rows)
-    added = store.add(rows, origin=str(other))
-    return Arrival(added, len(rows) - added, remarks=remarks if added else ())
+    return _add([(str(other), rows)], path)
 
 
-def add_declared(store: Store, row: Measurement) -> Arrival:
-    """Add one value of ``effbench.results.declared``."""
-    remarks = _remarks(store, [row])
-    added = store.add([row])
-    return Arrival(added, 1 - added, remarks=remarks if added else ())
+def add_declared(row: Measurement, store: Path | None = None) -> Arrival:
+    """Add one value of ``effbench.results.declared`` to a store, which is made where it is missing."""
+    return _add([(None, [row])], store)
+
+
+def _add(
+    lots: Sequence[tuple[str | None, Sequence[Measurement]]], store: Path | None, dropped: Sequence[str] = ()
+) -> Arrival:
+    rows = [row for _, lot in lots for row in lot]
+    with Store(store, create=True) as opened:
+        remarks = (*_own_names(rows), *_other_values(opened, rows), *_shared_devices(opened, rows))
+        added = opened.add_lots(lots)
+    return Arrival(opened.path, added, len(rows) - added, tuple(dropped), remarks if added else ())
 
 
 def _rows_of(table: RowTable, source: str | None) -> tuple[list[Measurement], list[str]]:
@@ -111,11 +120,6 @@ def _stored_row(cells: Cells) -> Measurement:
     return row
 
 
-def _remarks(store: Store, rows: Sequence[Measurement]) -> tuple[str, ...]:
-    """What a reader should know of rows that are new to a store."""
-    return (*_own_names(rows), *_other_values(store, rows), *_shared_devices(store, rows))
-
-
 def _own_names(rows: Iterable[Measurement]) -> list[str]:
     names = dict.fromkeys(row.spec for row in rows if not is_spec(row.spec))
     return [f"no specs, and taken for names of one's own: {', '.join(names)}"] if names else []
@@ -131,10 +135,9 @@ def _other_values(store: Store, rows: Sequence[Measurement]) -> list[str]:
     for row in rows:
         others = before.get((row.spec, row.quantity), set()) if row.provenance == "published" else set()
         if others and row.value not in others:
-            text = " and ".join(f"{value:g}" for value in sorted(others))
-            remarks[
-                f"{row.quantity} of {row.spec} is {row.value:g} here, and {text} in other publications: figures show one, and its source"
-            ] = None
+            told = " and ".join(f"{value:,.10g}" for value in sorted(others))
+            what = f"{row.quantity} of {row.spec} is {row.value:,.10g} here"
+            remarks[f"{what}, and {told} in other publications: figures show one, and its source"] = None
     return list(remarks)
 
 
