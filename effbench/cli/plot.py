@@ -16,6 +16,12 @@ def plot(
         str,
         typer.Argument(metavar="FIGURE", help="paper-1, paper-2, cnn-vs-transformers, … or a YAML file."),
     ],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL", help="Draw this model as well: a spec, or the name of one of your own."
+        ),
+    ] = None,
     store: options.Store = None,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the image files go; made if missing.")
@@ -44,6 +50,7 @@ def plot(
 
     drawn = draw(
         figure,
+        also=also or (),
         store=store,
         out=out,
         formats=format or list(ImageFormat),

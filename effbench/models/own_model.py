@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from effbench.errors import UnknownModel, UsageError
 from effbench.identity import content_digest
-from effbench.spec import ModelSpec, row_name
+from effbench.spec import ModelSpec, is_spec, row_name
 
 #: Option of a reference that is not the factory's: the inputs of a call.
 INPUT = "input"
@@ -144,11 +144,9 @@ def _own_name(text: str) -> str:
             f"'{text}' can't be the name of a model of your own: letters, digits, . _ + and -, 64 at most"
         )
     named = row_name(text)
-    try:
-        spec = ModelSpec.parse(named)
-    except UnknownModel:
-        return named
-    raise UsageError(f"'{text}' is the spec {spec}: choose another name for a model of your own")
+    if is_spec(named):
+        raise UsageError(f"'{text}' is the spec {named}: choose another name for a model of your own")
+    return named
 
 
 def _is_file(place: str) -> bool:

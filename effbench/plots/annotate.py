@@ -15,7 +15,7 @@ from effbench.plots.axes import HOLLOW, marker_size
 from effbench.plots.figures import ReferenceModel
 from effbench.plots.lettering import fitted, make_legible
 from effbench.plots.select import FigureData, PanelData
-from effbench.spec import ModelSpec
+from effbench.spec import ModelSpec, is_spec
 
 _SIZE = 6.2  # of the text, points
 _DARKER = 0.7  # of a series' colour, so that small text stays readable
@@ -108,6 +108,8 @@ def _name_line(
 
 def _width(spec: str) -> str:
     """What a point is called: the width of its sequence model, or its backbone where it has none."""
+    if not is_spec(spec):
+        return spec
     model = ModelSpec.parse(spec)
     return model.backbone if model.dim is None else str(model.dim)
 

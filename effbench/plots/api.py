@@ -92,6 +92,7 @@ class TradeoffFigure(Shown):
 def plot(
     figure: str | Path,
     *,
+    also: Iterable[str] = (),
     store: str | Path | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = tuple(ImageFormat),
@@ -106,6 +107,7 @@ def plot(
 
     Args:
         figure: name of a shipped figure (``paper-1``), or a YAML file.
+        also: models to draw as well, each a series: specs, or names of models of one's own.
         store: the results store; ``results/effbench.sqlite`` by default.
         out: folder of the image files, made if missing; none are written by default.
         formats: of the files: ``png``, ``svg``, ``pdf``.
@@ -122,7 +124,7 @@ def plot(
     wanted = [_choice(ImageFormat, form) for form in formats]
     if out is not None:
         require_folder(Path(out))
-    definition, convention = load_figure(str(figure)), _choice(Convention, macs)
+    definition, convention = load_figure(str(figure)).with_models(also), _choice(Convention, macs)
     data = select(
         newest_rows(store), definition, macs=convention, device=device, precision=precision, overlay=overlay
     )

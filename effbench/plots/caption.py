@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -50,6 +51,7 @@ def caption(data: FigureData) -> str:
     score = data.definition.score
     where, sources = _scored_on(data.scores), _sources(data.scores.rows)
     sentences = [f"{_short(score.label)}: {score.provenance}{where}, {sources}.", *_computed(data)]
+    sentences[1:1] = _own_scores(data.scores)
     if data.checkpoints:
         several = ", ".join(f"{spec} ({count})" for spec, count in data.checkpoints.items())
         sentences.append(f"Of several checkpoints, that of the newest score: {several}.")
@@ -62,6 +64,19 @@ def caption(data: FigureData) -> str:
         device = " (device of the timings unknown)" if timings else ""
         sentences.append(f"Hollow markers: read from the published figure{device}.")
     return " ".join(sentences)
+
+
+def _own_scores(scores: Chosen) -> list[str]:
+    """What published scores of models of one's own are: declared, or measured after all."""
+    if scores.provenance != "published":
+        return []
+    declared = [bool(row.get("declared")) for row in scores.rows["conditions"]]
+    said = [f"Declared by the user: {', '.join(scores.rows['spec'][declared])}."] if any(declared) else []
+    rows = scores.measured.rows
+    for spec, number in zip(rows["spec"], range(len(rows)), strict=True):
+        one = replace(scores, provenance="measured", rows=rows.iloc[[number]])
+        said.append(f"Measured, not published: {spec}{_scored_on(one)}.")
+    return said
 
 
 def _scored_on(scores: Chosen) -> str:

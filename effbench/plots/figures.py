@@ -11,10 +11,13 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from effbench.config import Strict, load
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.results.measurement import UNITS
-from effbench.spec import ModelSpec
+from effbench.spec import row_name
 from effbench.yaml_files import find, shipped
 
 _FOLDER = "plots"
+
+#: Colours and markers of models that are added to a figure, in this order.
+_FREE_LOOKS = tuple((colour, marker) for marker in "XdHv<" for colour in ("#882255", "#332288", "#117733"))
 
 #: Stands for ``macs_exact`` or ``macs_paper``, whichever convention is asked for.
 MACS = "macs"
@@ -22,7 +25,7 @@ MACS = "macs"
 
 def _spec(text: str) -> str:
     try:
-        return str(ModelSpec.parse(text))
+        return row_name(text)
     except EffbenchError as error:
         raise ValueError(str(error).splitlines()[0]) from error
 
@@ -155,6 +158,21 @@ class FigureDefinition(Strict):
     def specs(self) -> tuple[str, ...]:
         """Every model of the figure, in drawing order."""
         return tuple(spec for look in self.looks for spec in look.specs)
+
+    def with_models(self, names: Iterable[str]) -> FigureDefinition:
+        """The figure with a series for each of these models that it does not have, in looks that are free.
+
+        Raises:
+            UsageError: a misspelt spec, or more models than there are looks.
+        """
+        new = [name for name in dict.fromkeys(map(row_name, names)) if name not in self.specs]
+        taken = {(look.colour, look.marker) for look in self.looks}
+        free = [look for look in _FREE_LOOKS if look not in taken]
+        if len(new) > len(free):
+            raise UsageError(f"a figure has room for {len(free)} more models, not for {len(new)}")
+        looks = zip(new, free, strict=False)
+        added = [Series(label=name, colour=c, marker=m, specs=(name,)) for name, (c, m) in looks]
+        return self.model_copy(update={"series": (*self.series, *added)})
 
     def label_of(self, spec: str) -> str:
         """Label of the series or reference that a model of the figure belongs to."""

@@ -22,6 +22,9 @@ SCORED_ON = (
     ("missing_clips",),
 )
 
+#: Of measured scores that can stand beside published ones: means over AudioSet-strong's 407 classes.
+BESIDE_PUBLISHED: Mapping[str, object] = {"protocol": "paper", "classes": 407}
+
 Conditions = Mapping[str, object]
 
 
@@ -32,7 +35,7 @@ def short_fingerprint(conditions: Conditions) -> str:
 
 def require_comparable(axes: Iterable[Chosen]) -> None:
     """A ``MissingResults`` that names the data sets and models, if scores on the axes can't be compared."""
-    scores = [axis for axis in axes if axis.provenance == "measured" and UNITS[axis.quantity] in SCORE_UNITS]
+    scores = [axis.measured for axis in axes if UNITS[axis.quantity] in SCORE_UNITS]
     quantities = ", ".join(axis.quantity for axis in scores)
     for names in SCORED_ON:
         groups: dict[tuple[object, ...], dict[str, Conditions]] = {}
@@ -58,8 +61,9 @@ def checkpoints(rows: pd.DataFrame, scores: Chosen) -> dict[str, int]:
 
 def untrained(scores: Chosen) -> list[str]:
     """Models whose scores are those of weights that nobody trained."""
-    nothing = [row.get("checkpoint", "unknown") is None for row in scores.rows["conditions"]]
-    return sorted(str(spec) for spec in scores.rows["spec"][nothing])
+    rows = scores.measured.rows
+    nothing = [row.get("checkpoint", "unknown") is None for row in rows["conditions"]]
+    return sorted(str(spec) for spec in rows["spec"][nothing])
 
 
 def _task(conditions: Conditions) -> tuple[object, ...]:

@@ -6,15 +6,16 @@ Of several rows the newest counts; timings come from one device and one setting.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS, FigureDefinition, Panel
-from effbench.plots.scored import checkpoints, require_comparable
+from effbench.plots.scored import BESIDE_PUBLISHED, checkpoints, require_comparable
 from effbench.plots.values import Chosen, MissingResults, Value, require, rows_of, untimed
+from effbench.spec import is_spec
 
 #: Quantities that depend on the device they were timed on.
 TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")
@@ -82,7 +83,9 @@ def select(
         UsageError: no timings of that device.
     """
     figure, specs, score = definition.published_figure, definition.specs, definition.score
+    _require_known(rows, specs)
     scores = untimed(rows, score.quantity, specs, score.provenance, figure, score.conditions)
+    scores = _with_measured(rows, scores, definition)
     panels = []
     for panel in definition.panels:
         chosen = _choose(rows, panel, definition, macs, device, precision)
@@ -98,6 +101,30 @@ def select(
     _require_positive(costs)
     require_comparable([scores, *costs])
     return FigureData(definition, macs, scores, tuple(panels), checkpoints(rows, scores))
+
+
+def _require_known(rows: pd.DataFrame, specs: Iterable[str]) -> None:
+    stored = set(rows["spec"])
+    for spec in specs:
+        if spec not in stored and not is_spec(spec):
+            raise MissingResults(
+                f"nothing is stored of '{spec}'{nearest(spec, stored)}\n"
+                "It is no spec; 'effbench profile' keeps what it finds of a model of your own under its name."
+            )
+
+
+def _with_measured(rows: pd.DataFrame, scores: Chosen, definition: FigureDefinition) -> Chosen:
+    """Published scores, and measured ones of models of one's own that nobody published, on the same data."""
+    own = [spec for spec in definition.specs if spec not in scores.values and not is_spec(spec)]
+    if scores.provenance != "published" or not own:
+        return scores
+    measured = untimed(
+        rows, scores.quantity, own, "measured", conditions={**BESIDE_PUBLISHED, **scores.setting}
+    )
+    if not measured.values:
+        return scores
+    both = pd.concat([scores.rows, measured.rows])
+    return replace(scores, values={**scores.values, **measured.values}, rows=both)
 
 
 def _choose(

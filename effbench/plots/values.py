@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -67,6 +67,11 @@ class Chosen:
             for spec, (value, *interval) in zip(rows["spec"], ends.to_numpy().tolist(), strict=True)
         }
         return cls(quantity, values, provenance, device, setting or {}, rows)
+
+    @property
+    def measured(self) -> Chosen:
+        """Only those that were measured: all, or, of published scores, those of models of one's own."""
+        return replace(self, rows=self.rows[self.rows["provenance"] == "measured"])
 
 
 def rows_of(
@@ -136,7 +141,10 @@ def _described(chosen: Chosen) -> str:
 
 def _remedy(lacking: Sequence[Chosen], study: str | None) -> str:
     if lacking[0].provenance == "published":
-        return ", which nobody published; a figure can show measured values instead"
+        return (
+            ", which nobody published; a figure can show measured values instead, and 'effbench profile' "
+            "takes the score of a model of your own"
+        )
     if study is not None:
         return f"; 'effbench study run {study}' fills them in"
     scored = {UNITS[chosen.quantity] in SCORE_UNITS for chosen in lacking}
