@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from effbench.errors import EffbenchError, nearest
+from effbench.shown import number_of
 from effbench.yaml_files import read
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def check(content: object, model: type[T], what: str, error: type[EffbenchError]
         return TypeAdapter(model).validate_python(content)
     except ValidationError as failed:
         lines = list(_problems(failed, model))
-        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-        raise error("\n".join([f"{what} has {count}", *lines])) from None
+        raise error("\n".join([f"{what} has {number_of(len(lines), 'problem')}", *lines])) from None
 
 
 def load(path: Path, model: type[T], kind: str, error: type[EffbenchError] = EffbenchError) -> T:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 Row = Mapping[str, object]
 
 
+def number_of(count: int, noun: str) -> str:
+    """``1 clip``, ``2,000 clips``, ``3 classes``."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 #: Integers in these columns are names, not counts.
 _NAMES = frozenset({"seed", "figure"})
 

@@ -11,6 +11,9 @@ import yaml
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.resources import share
 
+#: Folder of the evaluation protocols that ship.
+PROTOCOLS = "protocols"
+
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads 3e-3 as a number, as YAML 1.2 does; in YAML 1.1 it is text."""

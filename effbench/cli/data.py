@@ -11,6 +11,7 @@ from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_result
 from effbench.cli.progress import counting, status
 from effbench.errors import UsageError
+from effbench.shown import number_of
 
 app = typer.Typer(no_args_is_help=True, help="Make a synthetic data set; split, convert, check or time one.")
 
@@ -82,7 +83,7 @@ def prepare(
         with counting(f"clips of {name}", resumable=True) as progress:
             convert(dataset, out, progress=progress)
         missing = f"; {len(dataset.missing)} have no audio" if dataset.missing else ""
-        note(f"{name}: {len(dataset)} clips in {out}{missing}")
+        note(f"{name}: {number_of(len(dataset), 'clip')} in {out}{missing}")
 
 
 @app.command()
@@ -110,7 +111,7 @@ def split(
         for name in sorted({*train.clips_of, *scored.clips_of})
     ]
     write(rows, form)
-    note(f"{train.clips} clips in {train.path}, {scored.clips} in {scored.path}")
+    note(f"{number_of(train.clips, 'clip')} in {train.path}, {scored.clips} in {scored.path}")
 
 
 @app.command()
@@ -154,9 +155,9 @@ def check(
     result = DataReport(tuple(reports), per_class)
     write_result(result, form)
     if result.fatal:
-        note(f"unusable: {result.fatal} fatal of {result.problems} problems")
+        note(f"unusable: {result.fatal} fatal of {number_of(result.problems, 'problem')}")
     elif result.problems:
-        note(f"usable, with {result.problems} problems")
+        note(f"usable, with {number_of(result.problems, 'problem')}")
     if result.fatal or (strict and result.problems):
         raise typer.Exit(1)
 

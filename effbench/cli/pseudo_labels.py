@@ -11,6 +11,7 @@ from effbench.cli import options
 from effbench.cli.output import note
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
+from effbench.shown import number_of
 
 
 def pseudo_labels(
@@ -60,4 +61,4 @@ def pseudo_labels(
             note(f"note: no --checkpoint, so {chosen.spec} has untrained weights: its labels mean nothing")
     with counting("clips", resumable=True) as progress:
         write_pseudo_labels(dataset, models, out, inference, suffix=suffix, progress=progress)
-    note(f"{len(dataset)} clips in {out}")
+    note(f"{number_of(len(dataset), 'clip')} in {out}")

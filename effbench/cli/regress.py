@@ -10,6 +10,7 @@ import typer
 from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_json
 from effbench.errors import UsageError
+from effbench.shown import number_of
 
 if TYPE_CHECKING:
     from effbench.regress.baseline import Entry
@@ -61,7 +62,7 @@ def save(
         write_json(saved.model_dump(mode="json"))
     else:
         write([_row(spec, entry) for spec, entry in saved.models.items()], form)
-    note(f"saved {len(saved.models)} models in {baseline}")
+    note(f"saved {number_of(len(saved.models), 'model')} in {baseline}")
 
 
 @app.command()

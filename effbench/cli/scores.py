@@ -12,6 +12,7 @@ from effbench.cli import options
 from effbench.cli.output import Format, note, size, write
 from effbench.errors import UsageError
 from effbench.files import reporting_write_errors
+from effbench.shown import number_of
 
 if TYPE_CHECKING:
     from effbench.infer.score_folder import ScoreFolder
@@ -68,4 +69,4 @@ def clear(
 
 
 def _folders(kept: list[ScoreFolder]) -> str:
-    return f"{len(kept)} folder{'s' * (len(kept) != 1)}"
+    return number_of(len(kept), "folder")

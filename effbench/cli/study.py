@@ -11,6 +11,7 @@ from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_stored
 from effbench.cli.progress import status as running_status
 from effbench.errors import EffbenchError, Stopped, UsageError
+from effbench.shown import number_of
 
 if TYPE_CHECKING:
     from effbench.study.job import Job, Workplace
@@ -63,7 +64,7 @@ def run(
     with Store(place.store, create=True) as results:
         import_shipped(results)
     todo = jobs if fresh else pending(jobs, place.measured())
-    note(f"{study}: {len(jobs)} jobs, {len(jobs) - len(todo)} of them done before")
+    note(f"{study}: {number_of(len(jobs), 'job')}, {len(jobs) - len(todo)} of them done before")
     try:
         with running_status(len(todo)) as progress:
             errors = run_in_order(todo, progress)
@@ -138,7 +139,7 @@ def show(
     specs = load_study(study).specs()
     with Store(store) as results:
         if out is not None:
-            note(f"{results.export(out, specs=specs)} rows written to {out}")
+            note(f"{number_of(results.export(out, specs=specs), 'row')} written to {out}")
             return
         frame = results.latest(specs=specs)
     if frame.empty:

@@ -14,7 +14,7 @@ from effbench.data.pool import in_batches
 from effbench.data.vocabulary import EVALUATION_ONLY
 from effbench.errors import EffbenchError
 from effbench.grid import SAMPLE_RATE
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 TOLERANCE = 0.1
 """Seconds by which an event may pass the end of its clip, and audio differ from the table of durations."""
@@ -83,7 +83,7 @@ class DataReport(Shown):
 
     def __str__(self) -> str:
         splits = ", ".join(report.dataset.split for report in self.splits)
-        return f"{splits}: {self.problems:,} problems, {self.fatal:,} of them fatal"
+        return f"{splits}: {number_of(self.problems, 'problem')}, {self.fatal:,} of them fatal"
 
     @cached_property
     def shared(self) -> list[Problem]:

@@ -16,7 +16,7 @@ from effbench.data.labels import Event, EventTable
 from effbench.data.vocabulary import ClassList
 from effbench.errors import AudioError, DataError
 from effbench.identity import content_digest, digest
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,8 @@ class DataSet(Sequence[Clip], Shown):
         events = self.events.count(self.ids)
         return (
             f"'{self.path}' ({self.layout}), split '{self.split}': "
-            f"{len(self):,} clips, {events:,} events, {len(self.classes):,} classes"
+            f"{number_of(len(self), 'clip')}, {number_of(events, 'event')}, "
+            f"{number_of(len(self.classes), 'class')}"
         )
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ from effbench.data.labels import EventTable
 from effbench.data.tables import NOTHING, header, read_table, table_rows
 from effbench.data.vocabulary import mid_names
 from effbench.errors import DataError, EffbenchWarning, UsageError
+from effbench.shown import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +123,7 @@ def _read_any(path: Path, confidence: float, columns: Sequence[str], *, instants
 
 def bad_rows(problems: Sequence[Problem], path: Path) -> str:
     """How many rows of a table are no events, and what is wrong with the first."""
-    count = "1 bad row" if len(problems) == 1 else f"{len(problems):,} bad rows"
+    count = number_of(len(problems), "bad row")
     return f"{problems[0].detail}: {problems[0].kind} ({count} in {path})"
 
 

@@ -16,6 +16,7 @@ from effbench.data.column_names import DESED, mend_columns
 from effbench.data.tables import NOTHING, header, read_table
 from effbench.errors import DataError, UsageError
 from effbench.files import replacing
+from effbench.shown import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,9 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
     clips = rows[DESED[0]].map(name_clips(rows[DESED[0]]))
     labels = _labels(rows, clips)
     if len(labels) < 2:
-        raise DataError(f"{table} has rows of {len(labels)} clips: two are needed, and more are better")
+        raise DataError(
+            f"{table} has rows of {number_of(len(labels), 'clip')}: two are needed, and more are better"
+        )
     drawn = _draw({clip: set(of) for clip, of in labels.items()}, evaluation, seed)
     suffix = Path(table.name.removesuffix(".gz")).suffix
     texts, parts = {}, []

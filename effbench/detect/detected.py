@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from effbench.errors import EffbenchError, UsageError
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.infer.windows import Floats
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ class DetectedFile(Shown):
         return self.frame_scores
 
     def __str__(self) -> str:
-        return f"'{self.name}', {self.duration:.2f} s: {len(self):,} events"
+        return f"'{self.name}', {self.duration:.2f} s: {number_of(len(self), 'event')}"
 
     def __len__(self) -> int:
         return len(self.records)

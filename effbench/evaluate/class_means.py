@@ -9,7 +9,7 @@ import numpy as np
 
 from effbench.evaluate.bootstrap import score_interval
 from effbench.results.intervals import Estimate
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +60,7 @@ class ClassMean(Shown):
         )
 
     def __str__(self) -> str:
-        return f"{self.name} {100 * self.macro:.2f} %, {len(self.per_class):,} classes"
+        return f"{self.name} {100 * self.macro:.2f} %, {number_of(len(self.per_class), 'class')}"
 
     def sections(self) -> list[Table | str]:
         return [Table(self.rows(), f"{self}; by class, %")]

@@ -10,7 +10,7 @@ from typing import Any
 from effbench.evaluate.scoring import MetricResult
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, Measurement, in_unit
-from effbench.shown import Row, Shown, Table, cell
+from effbench.shown import Row, Shown, Table, cell, number_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +48,7 @@ class Evaluation(Shown):
         shown = [f"{row['score']} {cell(row['value']) or 'undefined'} {row['unit']}" for row in self.rows()]
         values = ", ".join([*shown[:3], *(["…"] if len(shown) > 3 else [])])
         subject = " on ".join(str(self.origin[key]) for key in ("model", "data") if key in self.origin)
-        return f"{subject + ': ' if subject else ''}{values}; {self.clips} clips"
+        return f"{subject + ': ' if subject else ''}{values}; {number_of(self.clips, 'clip')}"
 
     @property
     def per_class(self) -> Mapping[str, Mapping[str, float]]:
@@ -67,8 +67,14 @@ class Evaluation(Shown):
 
     def table(self) -> Table:
         """The values, in their units."""
-        title = f"{self.clips} clips, {self.classes} classes, {self.events} events; protocol {self.protocol}"
+        title = f"{self.counted}; protocol {self.protocol}"
         return Table(self.rows(), title, shared=tuple(self.setting))
+
+    @property
+    def counted(self) -> str:
+        """How many clips, classes and events."""
+        counts = {"clip": self.clips, "class": self.classes, "event": self.events}
+        return ", ".join(number_of(count, noun) for noun, count in counts.items())
 
     @property
     def setting(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
 from effbench.data.labels import Event, merge_events
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.given import ClipEvents, GivenFiles, fit_clips, same_labels
-from effbench.evaluate.metrics import METRICS
+from effbench.evaluate.metrics import DECODED, METRICS
 from effbench.evaluate.protocol_files import EVENT_PROTOCOL, load_protocol
 from effbench.evaluate.scoring_inputs import TIME_DECIMALS
 from effbench.infer.score_files import ScoreSet
@@ -66,10 +66,6 @@ def read_event_list(
     return GivenFiles(ScoreSet(scores, classes, times, "probabilities"), truth, seconds)
 
 
-#: Metrics that need no scores.
-_OF_EVENTS = ("event_f1", "onset_f1", "onset_f1_50ms", "segment", "intersection_f1")
-
-
 def event_options(protocol: str, metrics: Sequence[str] | None) -> tuple[str, Sequence[str] | None]:
     """The protocol and metrics of a list of events: those of a protocol that need scores are left out, and a
     note says so. Where none is chosen (``paper``), it is ``EVENT_PROTOCOL``.
@@ -86,14 +82,14 @@ def event_options(protocol: str, metrics: Sequence[str] | None) -> tuple[str, Se
             f"events has none; its metrics, by name, can be had with the protocol '{EVENT_PROTOCOL}'"
         )
     names = plan.metrics.asked if metrics is None else metrics
-    unfit = [name for name in names if name not in _OF_EVENTS and name in METRICS]
+    unfit = [name for name in names if name not in DECODED and name in METRICS]
     if not unfit:
         return protocol, metrics
     message = f"{', '.join(unfit)} need scores, not a list of events"
     if metrics is not None or len(unfit) == len(names):
-        raise UsageError(f"{message}, as {', '.join(_OF_EVENTS)} do not")
+        raise UsageError(f"{message}, as {', '.join(DECODED)} do not")
     warnings.warn(f"{message}: left out of the protocol '{protocol}'", EffbenchWarning, stacklevel=2)
-    return protocol, [name for name in names if name in _OF_EVENTS]
+    return protocol, [name for name in names if name in DECODED]
 
 
 def with_classes(given: GivenFiles, classes: Sequence[str]) -> GivenFiles:

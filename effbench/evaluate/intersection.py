@@ -67,7 +67,7 @@ class Intersections:
         return found, ~relevant
 
     def _by_reference(self, scoring: Scoring) -> FScore:
-        decoding = scoring.decoding[scoring.values.kind]
+        decoding = scoring.decoded.chosen
         if decoding.frame_centres or decoding.min_seconds:
             raise UsageError(
                 "the reference engine judges intersections of events between the borders of frames alone, "

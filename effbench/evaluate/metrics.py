@@ -177,6 +177,10 @@ class ClipSettings(MetricSettings):
         return ClipPrecision().metric
 
 
+#: Metrics of decoded events, which need no scores.
+DECODED = ("event_f1", "onset_f1", "onset_f1_50ms", "segment", "intersection_f1")
+
+
 class MetricTable(Strict):
     """The metrics of a protocol, those that it names; the others have the parameters that are theirs."""
 

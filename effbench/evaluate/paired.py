@@ -23,7 +23,7 @@ from effbench.infer.score_files import ValueKind
 from effbench.infer.score_folder import SCORES, kept_scores
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, in_unit
-from effbench.shown import Row, Shown, Table, cell
+from effbench.shown import Row, Shown, Table, cell, number_of
 from effbench.spec import ModelSpec
 
 #: Classes that are shown of many.
@@ -152,7 +152,8 @@ class Comparison(Shown):
             f"{row['score']} {cell(row['difference']) or 'undefined'} {row['unit']}" for row in self.rows()
         ]
         rest = ["…"] if len(shown) > 3 else []
-        return f"{self.name_b} less {self.name_a}: {', '.join(shown[:3] + rest)}; {self.a.clips} clips"
+        values = ", ".join(shown[:3] + rest)
+        return f"{self.name_b} less {self.name_a}: {values}; {number_of(self.a.clips, 'clip')}"
 
     def sections(self) -> Iterator[Table | str]:
         """``tables``, and the notes."""
@@ -163,8 +164,7 @@ class Comparison(Shown):
         """Both systems' values, and the classes that changed most."""
         yield f"a: {self.name_a}"
         yield f"b: {self.name_b}"
-        title = f"{self.a.clips} clips, {self.a.classes} classes, {self.a.events} events"
-        yield Table(self.rows(), f"{title}; protocol {self.a.protocol}")
+        yield Table(self.rows(), f"{self.a.counted}; protocol {self.a.protocol}")
         for metric, changes in self.by_class.by_metric.items():
             changed = [row for row in _rows(changes) if row["difference"]]
             if changed:

@@ -19,7 +19,7 @@ from effbench.evaluate.filtered_scores import BY_CLASS, FilteredScores
 from effbench.evaluate.given import GivenFiles
 from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
 from effbench.evaluate.median import MedianWindow
-from effbench.evaluate.metrics import METRICS
+from effbench.evaluate.metrics import DECODED, METRICS
 from effbench.evaluate.odd_events import sort_out
 from effbench.evaluate.protocol_files import Protocol, load_protocol, protocol_name
 from effbench.evaluate.scoring import Engine, Scoring, Thresholding, check_engine
@@ -27,6 +27,7 @@ from effbench.evaluate.scoring_inputs import Durations, GroundTruth, Scores, Sco
 from effbench.evaluate.value_kinds import ValueRange, check_value_kind
 from effbench.grid import FRAME_SECONDS
 from effbench.infer.score_files import ValueKind
+from effbench.shown import number_of
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ def evaluate_scores(
         "classes": len(inputs.classes),
         **missing.conditions,
     }
-    if scoring.decoded.threshold is not None:
-        limit = scoring.decoded.threshold
+    if any(name in DECODED for name in options.metric_names):
+        limit = decoding[seen.kind].threshold
         conditions["threshold"] = BY_CLASS if isinstance(limit, tuple) else limit
     return Evaluation(
         protocol=name,
@@ -215,12 +216,11 @@ def evaluate_given(given: GivenFiles, *, values: ValueKind | None = None, **opti
 
 def _notes(plan: Protocol, inputs: ScoringInputs, given: int, unknown: Sequence[str]) -> Iterator[str]:
     if unknown:
-        count = "1 class" if len(unknown) == 1 else f"{len(unknown)} classes"
-        yield f"events of {count} without scores were left out: {some_of(unknown)}"
+        yield f"events of {number_of(len(unknown), 'class')} without scores were left out: {some_of(unknown)}"
     if left_out := given - len(inputs.clips):
         yield f"{left_out} of {given} clips have no event of a scored class and were left out"
     if plan.expected_classes not in (None, len(inputs.classes)):
         yield (
-            f"{len(inputs.classes)} classes have events; published values are means over "
+            f"the events are of {number_of(len(inputs.classes), 'class')}; published values are means over "
             f"{plan.expected_classes} and can't be compared"
         )

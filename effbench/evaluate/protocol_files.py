@@ -18,9 +18,7 @@ from effbench.evaluate.scoring import Thresholding
 from effbench.identity import digest
 from effbench.infer.score_files import ValueKind
 from effbench.shown import Row
-from effbench.yaml_files import find, shipped
-
-_FOLDER = "protocols"
+from effbench.yaml_files import PROTOCOLS, find, shipped
 
 #: Stands for the classes that a mapping of thresholds or filters does not name.
 _DEFAULT = "default"
@@ -142,7 +140,7 @@ def load_protocol(name: str) -> Protocol:
         UsageError: no such name.
         EffbenchError: the file can't be read, or says what makes no protocol.
     """
-    return load(find(name, _FOLDER, "protocol"), Protocol, "protocol")
+    return load(find(name, PROTOCOLS, "protocol"), Protocol, "protocol")
 
 
 def protocol_name(given: str, protocol: Protocol) -> str:
@@ -154,7 +152,7 @@ def protocol_name(given: str, protocol: Protocol) -> str:
 
 def protocol_rows() -> list[Row]:
     """Names, titles and metrics of the protocols that ship."""
-    protocols = {name: load_protocol(name) for name in shipped(_FOLDER)}
+    protocols = {name: load_protocol(name) for name in shipped(PROTOCOLS)}
     return [
         {"protocol": name, "metrics": list(protocol.metrics.asked), "title": protocol.title}
         for name, protocol in protocols.items()

@@ -162,6 +162,21 @@ class DecodedEvents:
         self.inputs, self.decoding, self.values = inputs, decoding, values
         self._columns: dict[Thresholding, list[_EventColumns]] = defaultdict(list)
 
+    @property
+    def chosen(self) -> Thresholding:
+        """That of the kind of scores, once all clips have been loaded.
+
+        Raises:
+            UsageError: it is not clear which kind they are, and matters; or a threshold is none for them.
+        """
+        decoding = self.decoding[self.values.kind]
+        if len(set(self.decoding.values())) > 1:
+            self.values.require_clear()
+        limits = decoding.threshold
+        for limit in limits if isinstance(limits, tuple) else (limits,):
+            self.values.check_threshold(limit)
+        return decoding
+
     def add(self, number: int, scores: np.ndarray, times: np.ndarray) -> None:
         """As ``Feed.add``."""
         possible = {self.decoding[kind] for kind in self.values.possible}
@@ -171,21 +186,10 @@ class DecodedEvents:
         for decoding in possible:
             self._columns[decoding].append(decoding.events(scores, times))
 
-    @property
-    def threshold(self) -> float | tuple[float, ...] | None:
-        """Above which a class is active; ``None`` if no clip was decoded."""
-        return self.decoding[self.values.kind].threshold if self._columns else None
-
     @cached_property
     def by_clip(self) -> dict[str, list[tuple[float, float, str]]]:
         """Onset, offset and class of the events of each clip, once all have been added."""
-        decoding = self.decoding[self.values.kind]
-        if len(set(self.decoding.values())) > 1:
-            self.values.require_clear()
-        limits = decoding.threshold
-        for limit in limits if isinstance(limits, tuple) else (limits,):
-            self.values.check_threshold(limit)
-        names = self.inputs.classes
+        decoding, names = self.chosen, self.inputs.classes
         return {
             clip: [
                 (onset, offset, names[index])

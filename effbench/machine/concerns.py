@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from effbench.machine.description import Environment
+from effbench.shown import number_of
 
 BUSY_SHARE = 0.1  # of the cores kept busy by others
 LOW_MEMORY_BYTES = 2 * 2**30
@@ -42,8 +43,7 @@ def _cores_and_threads(environment: Environment) -> Iterator[str]:
     elif threads > cpu.physical_cores:
         yield f"torch uses {threads} threads on {cpu.physical_cores} physical cores: pairs share one core"
     if cores <= FEW_CORES:
-        noun = "core" if cores == 1 else "cores"
-        yield f"only {cores} {noun}: whatever else runs takes a large share of the time"
+        yield f"only {number_of(cores, 'core')}: whatever else runs takes a large share of the time"
     spins = environment.variables.get("OMP_WAIT_POLICY", "").lower() != "passive"
     if threads > 1 and spins and (environment.load.other_busy_cores or 0.0) > BUSY_SHARE * cores:
         yield (

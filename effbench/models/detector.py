@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.models.backbones.backbone import Backbone
-from effbench.shown import short
+from effbench.shown import number_of, short
 
 
 class Predictions(NamedTuple):
@@ -69,7 +69,7 @@ class SoundEventDetector(nn.Module):
 
     def __repr__(self) -> str:
         """One line; each part prints its layers."""
-        classes = f"{self.strong_head.out_features:,} classes"
+        classes = number_of(self.strong_head.out_features, "class")
         parameters = short(sum(parameter.numel() for parameter in self.parameters()))
         name = f"{type(self).__name__} {self.spec}".rstrip()
         return f"<{name}: {classes}, {parameters} parameters>"

@@ -19,7 +19,7 @@ from effbench.plots.figures import load_figure
 from effbench.plots.save import render, save_formats
 from effbench.plots.select import FigureData, PanelData, select
 from effbench.results.shipped import newest_rows
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -42,7 +42,7 @@ class TradeoffFigure(Shown):
 
     def __str__(self) -> str:
         files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
-        return f"'{self.name}', {len(self.data.scores.values)} models{files}"
+        return f"'{self.name}', {number_of(len(self.data.scores.values), 'model')}{files}"
 
     def image(self, form: str = "svg") -> bytes:
         """The figure as a file: ``png``, ``svg`` or ``pdf``."""

@@ -12,6 +12,7 @@ from effbench.plots.figures import MACS
 from effbench.plots.scored import short_fingerprint, untrained
 from effbench.plots.select import TIMED, FigureData, PanelData
 from effbench.plots.values import Chosen
+from effbench.shown import number_of
 
 CONVENTIONS = {
     Convention.exact: "every multiply–accumulate counted",
@@ -87,7 +88,7 @@ def _scored_on(scores: Chosen) -> str:
     fingerprint = short_fingerprint(conditions)
     place = " ".join(str(conditions[key]) for key in ("data", "split") if key in conditions)
     place += f" ({fingerprint})" if fingerprint else ""
-    clips = f", {conditions['clips']} clips" if "clips" in conditions else ""
+    clips = f", {number_of(int(conditions['clips']), 'clip')}" if "clips" in conditions else ""
     if lost := conditions.get("missing_clips"):
         clips += f" ({lost} more missing, with {conditions['missing_events']} of the events)"
     protocol = f", protocol {conditions['protocol']}" if "protocol" in conditions else ""

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from effbench.plots.lettering import fitted, set_heading
 from effbench.plots.save import new_figure, save, style
+from effbench.shown import number_of
 
 #: Most classes that are named, all of them or the best and the worst half each.
 MAX_NAMED = 10
@@ -53,7 +54,7 @@ def draw_psd_roc(curves: Mapping[str, Steps], mean: Steps, title: str, max_efpr:
     for number, name in enumerate([*best, *worst]):
         look = {"color": f"C{number}", "linestyle": "-" if name in best else (0, (3, 1.5))}
         handles[name].set(**look, linewidth=1.2, alpha=1, zorder=2.1)
-    label = f"mean of {len(curves)} classes"
+    label = f"mean of {number_of(len(curves), 'class')}"
     (mean_line,) = axes.step(
         *_corners(mean, max_efpr), where="post", color="black", linewidth=2, label=label, zorder=2.2
     )

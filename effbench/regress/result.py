@@ -8,7 +8,7 @@ from typing import Literal
 
 from effbench.regress.baseline import Entry, Speed
 from effbench.results.intervals import Estimate
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 Status = Literal["ok", "new", "missing", "changed", "slower"]
 
@@ -143,7 +143,7 @@ class Check(Shown):
         return all(model.passed for model in self.models)
 
     def __str__(self) -> str:
-        return f"{len(self.models)} models: {'passed' if self.passed else 'failed'}"
+        return f"{number_of(len(self.models), 'model')}: {'passed' if self.passed else 'failed'}"
 
     @property
     def verdict(self) -> str:

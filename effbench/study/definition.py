@@ -13,7 +13,7 @@ from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.spec import ModelSpec
-from effbench.yaml_files import find, shipped
+from effbench.yaml_files import PROTOCOLS, find, shipped
 
 _FOLDER = "benchmarks/studies"
 
@@ -31,6 +31,18 @@ def _known(models: tuple[str, ...]) -> tuple[str, ...]:
 
 #: Specs, and globs over the model cards.
 Models = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
+
+
+def _protocol(name: str) -> str:
+    try:
+        find(name, PROTOCOLS, "protocol")
+    except EffbenchError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+    return name
+
+
+#: One that ships, or a path.
+ProtocolName = Annotated[str, AfterValidator(_protocol)]
 
 
 class Task(Strict):
@@ -95,6 +107,7 @@ class EvaluateTask(Task):
         audio: folder of its audio, if it is not beside the tables.
         checkpoint: ``strong``, ``advanced-kd`` or a file, for models that the study does not train;
             untrained weights by default.
+        protocol: name of one that ships, or the path of a YAML file, from the study's folder.
         metrics: those of the protocol by default.
         batch_size: windows per call; by default what suits the device.
     """
@@ -103,7 +116,7 @@ class EvaluateTask(Task):
     audio: str | None = None
     split: str | None = "eval"
     checkpoint: str | None = None
-    protocol: Literal["paper", "desed", "dcase2016", "maestro"] = "paper"
+    protocol: ProtocolName = "paper"
     metrics: tuple[str, ...] | None = None
     device: str = "cpu"
     precision: Precision = "fp32"
@@ -163,5 +176,18 @@ def study_names() -> list[str]:
 
 
 def load_study(name: str) -> Study:
-    """A shipped study by name, or a YAML file by path; ``EffbenchError`` lists all of its problems."""
-    return load(find(name, _FOLDER, "study"), Study, "study")
+    """A shipped study by name, or a YAML file by path; ``EffbenchError`` lists all of its problems.
+
+    A protocol of one's own is read, too, so that what is wrong with it is said before anything runs.
+    """
+    path = find(name, _FOLDER, "study")
+    study = load(path, Study, "study")
+    scoring = study.tasks.evaluate
+    if scoring is None or scoring.protocol in shipped(PROTOCOLS):
+        return study
+    from effbench.evaluate.protocol_files import load_protocol  # loads SciPy
+
+    own = str(path.parent / scoring.protocol)
+    load_protocol(own)
+    tasks = study.tasks.model_copy(update={"evaluate": scoring.model_copy(update={"protocol": own})})
+    return study.model_copy(update={"tasks": tasks})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,6 +144,13 @@ class EvaluateJob(Job):
     def variant(self) -> dict[str, str | int]:
         return {} if self.training is None else self.training.variant
 
+    @cached_property
+    def protocol(self) -> str:
+        """What rows call the protocol: of one's own, with a digest of its content."""
+        from effbench.evaluate.protocol_files import load_protocol, protocol_name
+
+        return protocol_name(self.options.protocol, load_protocol(self.options.protocol))
+
     @property
     def checkpoint(self) -> str | None:
         """Weights that are scored; untrained ones without."""
@@ -160,7 +168,7 @@ class EvaluateJob(Job):
                 wanted = {"fingerprint": dataset.fingerprint()}
             except EffbenchError:
                 return False
-        wanted |= {"protocol": options.protocol, "precision": options.precision}
+        wanted |= {"protocol": self.protocol, "precision": options.precision}
         newest = self._newest(measured)
         scored = [
             quantity
@@ -172,7 +180,7 @@ class EvaluateJob(Job):
 
     def _newest(self, measured: pd.DataFrame) -> dict[str, Mapping[str, object]]:
         """Conditions of the last score of every quantity, which tables and figures show."""
-        place = {"data": self.data.name, "protocol": self.options.protocol}
+        place = {"data": self.data.name, "protocol": self.protocol}
         if self.options.split is not None:
             place["split"] = self.options.split
         rows = rows_of(measured, self.spec)
@@ -233,7 +241,7 @@ class EvaluateJob(Job):
             folder = self.place.folder / "scores" / f"{self.spec}_{Path(self.checkpoint or 'untrained').stem}"
         else:
             folder = self.training.folder / "scores"
-        return folder / f"{self.data.name}_{self.options.split}_{self.options.protocol}"
+        return folder / f"{self.data.name}_{self.options.split}_{self.protocol}"
 
 
 def _is_of(checkpoint: str | None, noted: object) -> bool:

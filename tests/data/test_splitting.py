@@ -120,7 +120,7 @@ def test_pipes_and_folders_are_neither_read_nor_replaced(effbench, tmp_path):
 
 
 def test_what_can_not_be_split_is_said(tmp_path):
-    with pytest.raises(DataError, match="rows of 1 clips: two are needed"):
+    with pytest.raises(DataError, match="rows of 1 clip: two are needed"):
         split_table(write(tmp_path, {"a.wav": ["bark"]}))
     with pytest.raises(UsageError, match="between 0 and 1"):
         split_table(write(tmp_path, {"a.wav": ["bark"], "b.wav": ["bark"]}), evaluation=1.0)

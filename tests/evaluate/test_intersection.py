@@ -106,6 +106,17 @@ def test_the_best_threshold_is_of_events_between_borders(best):
         random_job(1).score(evaluate_scores, protocol="dcase2016", metrics=[best])
 
 
+def test_the_reference_says_its_threshold_and_refuses_unclear_scores():
+    pytest.importorskip("sed_scores_eval", reason="the extra 'reference' is not installed")
+    job = random_job(1)
+    options = {"protocol": "desed", "metrics": ["intersection_f1"], "engine": "reference"}
+    assert job.score(evaluate_scores, **options).conditions["threshold"] == 0
+    assert "threshold" not in job.score(evaluate_scores, **{**options, "metrics": ["psds1"]}).conditions
+    job.scores = {clip: np.exp(scores) for clip, scores in job.scores.items()}
+    with pytest.raises(UsageError, match="say which they are"):
+        job.score(evaluate_scores, **options)
+
+
 def test_what_the_reference_can_t_decode_is_refused():
     pytest.importorskip("sed_scores_eval", reason="the extra 'reference' is not installed")
     with pytest.raises(UsageError, match="between the borders of frames"):

@@ -152,7 +152,7 @@ def test_what_was_left_out_is_said():
     notes = " ".join(audioset().score(evaluate_scores).notes)
     assert "events of 1 class without scores were left out: Studio recording" in notes
     assert "of 30 clips have no event of a scored class" in notes
-    assert "5 classes have events; published values are means over 407" in notes
+    assert "the events are of 5 classes; published values are means over 407" in notes
 
 
 def hear_events(scores, classes):

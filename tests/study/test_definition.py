@@ -9,6 +9,8 @@ from effbench.config import check
 from effbench.errors import EffbenchError, UsageError
 from effbench.resources import share
 from effbench.study.definition import Study, load_study, study_names
+from effbench.study.graph import jobs
+from effbench.study.job import Workplace
 from effbench.yaml_files import parse
 
 
@@ -59,6 +61,10 @@ def test_a_task_has_the_models_of_the_study_unless_it_names_its_own():
             "models: [fmn04]\ntasks: {evaluate: {data: x, protocl: paper}}",
             "evaluate.protocl: unknown key; did you mean 'protocol'",
         ),
+        (
+            "models: [fmn04]\ntasks: {evaluate: {data: x, protocol: papr}}",
+            "evaluate.protocol: unknown protocol 'papr'; did you mean 'paper'",
+        ),
         ("models: [fmn04]\ntasks: {}\ndata: {toys: {clips: -1}}", "data.toys: clips must be from 0"),
         ("models: [fmn04]\ntasks: {}\ndata: {toys: {seconds: 0}}", "data.toys: seconds must be from 1"),
         ("{", "can't be read: .* in line 3"),
@@ -69,6 +75,21 @@ def test_bad_study_lists_its_problems(tmp_path, text, told):
     path.write_text(f"title: x\n{text}\n")
     with pytest.raises(EffbenchError, match=told):
         load_study(str(path))
+
+
+def test_a_protocol_of_one_s_own_lies_beside_the_study(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    path = tmp_path / "own" / "study.yaml"
+    path.write_text("title: x\nmodels: [fmn04]\ntasks: {evaluate: {data: x, protocol: mine.yaml}}\n")
+    with pytest.raises(EffbenchError, match=r"own/mine.yaml can't be read"):
+        load_study(str(path))
+    (tmp_path / "own" / "mine.yaml").write_text("title: x\nmetrics: {psds1: {dtc: 2}}\n")
+    with pytest.raises(EffbenchError, match=r"metrics.psds1.dtc: 2: .* less than or equal to 1"):
+        load_study(str(path))
+    (tmp_path / "own" / "mine.yaml").write_text("title: x\nmetrics: {segment: {}}\n")
+    monkeypatch.chdir(tmp_path)
+    (job,) = jobs(load_study("own/study.yaml"), Workplace(tmp_path, tmp_path / "store.sqlite"))
+    assert re.fullmatch("mine-[0-9a-f]{8}", job.protocol)
 
 
 def test_unknown_study_suggests_the_nearest():

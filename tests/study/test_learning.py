@@ -102,6 +102,18 @@ def test_another_split_is_scored_with_the_same_weights(copied):
     assert todo(copied, study(copied)) == []
 
 
+def test_a_protocol_of_one_s_own_is_followed_and_stored_whole(copied, tmp_path):
+    own = tmp_path / "mine.yaml"
+    own.write_text("title: x\nmedian_window: 1\nmetrics: {segment: {seconds: 0.5}}\n")
+    other = study(copied, protocol=str(own))
+    assert run(copied, other) == ["fmn01 evaluate seed 0"]
+    assert todo(copied, other) == todo(copied, study(copied)) == []
+    rows = copied.measured()
+    (scored,) = rows[rows.quantity == "segment_f1"].itertuples()
+    assert scored.conditions["protocol"].startswith("mine-")
+    assert scored.environment["protocol"]["metrics"] == {"segment": {"seconds": 0.5}}
+
+
 def test_a_run_of_another_recipe_is_not_taken_for_this_one(copied):
     other = study(copied, changes=["optimizer.lr=1e-3"])
     assert todo(copied, other) == KEYS[1:]

@@ -24,7 +24,7 @@ from effbench.evaluate.scoring import Engine, Metric, Scoring
 from effbench.evaluate.scoring_inputs import Durations, GroundTruth, Scores, ScoringInputs, Timestamps
 from effbench.grid import FRAME_SECONDS
 from effbench.results.intervals import Estimate
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +57,7 @@ class PsdsResult(Shown):
         return effective_curve(list(self.curves.values()), alpha_st=0.0)
 
     def __str__(self) -> str:
-        return f"{self.name} {100 * self.macro:.2f} %, {len(self.per_class):,} classes"
+        return f"{self.name} {100 * self.macro:.2f} %, {number_of(len(self.per_class), 'class')}"
 
     def sections(self) -> list[Table | str]:
         return [Table(self.rows(), f"{self}; by class, %")]

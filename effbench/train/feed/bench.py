@@ -18,7 +18,7 @@ from effbench.grid import FRAME_SECONDS, SAMPLE_RATE
 from effbench.machine.description import Environment
 from effbench.machine.environment import environment
 from effbench.results.intervals import bootstrap
-from effbench.shown import Row, Shown, Table
+from effbench.shown import Row, Shown, Table, number_of
 from effbench.train.feed.loader import PackedBatch, collate, make_loader
 from effbench.train.feed.pieces import Item, TrainingItems
 from effbench.train.feed.samplers import EpochBatches
@@ -87,13 +87,13 @@ class LoaderBenchmark(Shown):
 
     def __str__(self) -> str:
         best = max(self.rates, key=lambda rate: rate.clips_per_second)
-        return f"'{self.data}', {self.clips:,} clips: {best}"
+        return f"'{self.data}', {number_of(self.clips, 'clip')}: {best}"
 
     def sections(self) -> Iterable[Table | str]:
         yield Table([_rate_row(rate) for rate in self.rates])
         yield Table([_stage_row(step) for step in self.steps])
         yield (
-            f"{self.clips:,} clips, batches of {self.batch_size}; {self.environment.cpu.model}, "
+            f"{number_of(self.clips, 'clip')}, batches of {self.batch_size}; {self.environment.cpu.model}, "
             f"load average {self.environment.load.average_1m}. "
             "Files that were read before may come from memory."
         )
