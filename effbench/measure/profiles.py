@@ -12,6 +12,7 @@ from effbench.measure.logit_error import LogitError
 from effbench.measure.memory import PeakMemory
 from effbench.measure.speed import Latency, Throughput, Timed
 from effbench.models import zoo
+from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
 from effbench.shown import Row, Shown, Table, cell, significant
 
@@ -166,15 +167,7 @@ class Profile(Shown):
 
     def declared(self, psds1: float, source: str) -> Measurement:
         """The row of a score, per cent, that the user declares: it is from elsewhere."""
-        row = Measurement(
-            spec=self.spec,
-            quantity="psds1",
-            value=psds1,
-            provenance="published",
-            source=source,
-            conditions={"declared": "by the user"},
-        )
-        return self._coded([row])[0]
+        return self._coded([declared(self.spec, "psds1", psds1, source=source)])[0]
 
     def timings(self) -> list[Measurement]:
         """Rows of throughput, latency, memory and logit error."""

@@ -62,7 +62,9 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         known = timed_devices(rows, "throughput", third.specs)
         drawn[CLAIM_FIGURE] = select(rows, third, device=device if device in known else None)
     by_cost, third_party = costs(points, devices), counts(rows, specs)
-    published = origins(rows[rows["spec"].isin(specs) & (rows["provenance"] == "published")])
+    published = origins(
+        rows[rows["spec"].isin(specs) & (rows["provenance"] == "published") & rows["figure"].notna()]
+    )
     source = published[0].source.partition(",")[0]
     values = {
         "paper": f"[{source}](https://arxiv.org/abs/{source[6:]})" if source.startswith("arXiv:") else source,

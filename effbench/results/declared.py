@@ -10,8 +10,8 @@ from effbench.errors import UsageError, nearest
 from effbench.results.measurement import UNITS, Measurement, now
 from effbench.spec import row_name
 
-#: What the sources of declared values begin with.
-DECLARED = "declared: "
+#: The condition that all declared values have.
+DECLARED: Mapping[str, str] = {"declared": "by the user"}
 
 #: Name of what times and memory depend on besides conditions.
 DEVICE = "device"
@@ -91,7 +91,7 @@ def declared(
     conditions: Mapping[str, object] | None = None,
     created: str | None = None,
 ) -> Measurement:
-    """A row for a value that somebody else measured: its provenance is ``published``, its source says who.
+    """A row for a value that somebody else measured: ``published``, and said to be declared.
 
     Args:
         spec: the model's spec, or a name of one's own.
@@ -127,9 +127,12 @@ def declared(
         low=ends[0],
         high=ends[1],
         provenance="published",
-        source=source if source.startswith(DECLARED) else DECLARED + source.strip(),
+        source=source.strip(),
         device=device,
-        conditions={key: _condition(quantity, key, text) for key, text in (conditions or {}).items()},
+        conditions={
+            **DECLARED,
+            **{key: _condition(quantity, key, text) for key, text in (conditions or {}).items()},
+        },
         created=_time(created) if created else now(),
     )
 

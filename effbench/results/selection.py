@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TypedDict
 
@@ -11,8 +12,10 @@ from effbench.spec import ModelSpec, row_name
 
 _IMPORTED = "uid IN (SELECT uid FROM imports)"
 
+_DECLARED = json.dumps(DECLARED, separators=(",", ":"))[1:-1]
+
 #: Rows that can be taken back: what was measured here never can.
-REMOVABLE = f"({_IMPORTED} OR source LIKE '{DECLARED}%')"
+REMOVABLE = f"({_IMPORTED} OR conditions LIKE '%{_DECLARED}%')"
 
 
 class Selection(TypedDict, total=False):

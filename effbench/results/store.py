@@ -181,14 +181,12 @@ class Store:
         if Path(path).exists():
             raise StoreError(f"'{path}' is there already, and may hold other rows: name another file")
         self._require_writable()
+        found = self._selected(f"SELECT uid, {_FIELDS} FROM measurements WHERE {REMOVABLE}", selection)
+        if found:
+            row_files.write_rows(Path(path), found)
         with self._readable_errors(), self._transaction():
-            query = f"SELECT uid, {_FIELDS} FROM measurements WHERE {REMOVABLE}"
-            found = self._selected(query, selection)
-            if found:
-                row_files.write_rows(Path(path), found)
-            for row in found:
-                for table in ("measurements", "imports"):
-                    self._connection.execute(f"DELETE FROM {table} WHERE uid = :uid", row)
+            for table in ("measurements", "imports"):
+                self._connection.executemany(f"DELETE FROM {table} WHERE uid = :uid", found)
         return len(found)
 
     def distinct(self, column: Literal["spec", "quantity", "device"]) -> list[str]:

@@ -27,7 +27,7 @@ def test_a_declared_value_is_kept_once_and_shown(effbench):
     (row,) = json.loads(effbench("store", "list", "--format", "json").stdout)
     assert (row["spec"], row["value"], row["provenance"]) == ("mynet", 44.9, "published")
     (whole,) = json.loads(effbench("store", "export", "--format", "json").stdout)
-    assert (whole["source"], whole["conditions"], whole["samples"]) == ("declared: us", {}, [])
+    assert (whole["source"], whole["conditions"], whole["samples"]) == ("us", {"declared": "by the user"}, [])
 
 
 def test_wrong_usage_names_what_is_allowed(effbench):

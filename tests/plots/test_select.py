@@ -12,6 +12,7 @@ from effbench.plots.choices import Convention
 from effbench.plots.figures import FigureDefinition, Panel, Series, figure_names, load_figure
 from effbench.plots.select import FigureData, PanelData, UndrawableValue, select
 from effbench.plots.values import Chosen, MissingResults
+from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
 from effbench.study.definition import load_study
 from tests.rows import complexity, frame, timings
@@ -53,6 +54,21 @@ def test_without_timings_the_published_ones_are_drawn() -> None:
     chosen = panel(select(frame(complexity()), FIRST), "throughput").chosen
     assert (chosen.provenance, chosen.device) == ("published", None)
     assert len(chosen.values) == 26
+
+
+def test_what_is_declared_puts_nothing_published_aside_and_times_of_a_device_join_none() -> None:
+    values = [
+        declared("fmn10", "psds1", 99, source="us"),
+        declared("fmn10", "throughput", 1.0, source="us", device="Our CPU"),
+        declared("fmn10+gru-128", "parameters", 1, unit="M", source="us"),
+    ]
+    drawn, before = (select(frame(complexity(), rows), FIRST) for rows in (values, []))
+    assert drawn.scores.values == before.scores.values
+    assert [part.chosen.values for part in drawn.panels] == [part.chosen.values for part in before.panels]
+    unnumbered = FIRST.model_copy(update={"published_figure": None})
+    assert (
+        panel(select(frame(complexity(), values), unnumbered), "throughput").chosen.values["fmn10"].value > 1
+    )
 
 
 def test_one_measured_model_puts_all_published_timings_aside() -> None:

@@ -24,6 +24,7 @@ from effbench.reports.paper import MACS_TOLERANCE, PARAMETERS_TOLERANCE, content
 from effbench.reports.pareto import costs
 from effbench.reports.provenance import describe, environments, origins
 from effbench.resources import share
+from effbench.results.declared import declared
 from effbench.results.row_files import read_rows
 from effbench.results.store import Store
 from tests.rows import complexity, counters, frame, grid, timings, transformer_counts
@@ -112,6 +113,14 @@ def test_every_figure_convention_and_front_is_computed_from_the_rows() -> None:
         assert leaver.beaten_by is not None
         assert leaver.beaten_by.macs_exact <= leaver.point.macs_exact
         assert leaver.beaten_by.psds1 >= leaver.point.psds1
+
+
+def test_what_is_declared_of_a_model_is_not_of_the_paper(tmp_path: Path) -> None:
+    ours = declared("fmn04", "psds1", 99, source="aaa, our own", created="2020-01-01")
+    build("paper", rows([ours]), tmp_path)
+    text = (tmp_path / "paper.md").read_text()
+    assert "https://arxiv.org/abs/2503.11373" in text
+    assert "aaa, our own" in text
 
 
 def test_other_rows_give_other_findings() -> None:

@@ -76,7 +76,7 @@ def test_a_table_by_hand_is_understood_with_its_units(store: Path, tmp_path: Pat
     with Store(store) as opened:
         frame = opened.read()
     assert set(frame.provenance) == {"published"}
-    assert set(frame.source) == {"declared: us", "declared: them"}
+    assert set(frame.source) == {"us", "them"}
     timed = frame[frame.device == "CPU X"]
     assert dict(zip(timed.batch_size, timed.value, strict=True)) == {1: 0.0224, 2: 0.0435}
     assert frame[frame.quantity != "latency_p50"].batch_size.isna().all()
@@ -283,5 +283,5 @@ def test_a_declared_value_is_never_measured_here() -> None:
     row: Measurement = declared(
         "mynet", "throughput", 80, source="us", device="X", conditions={"compiled": "no", "threads": "1"}
     )
-    assert (row.provenance, row.source, row.commit) == ("published", "declared: us", None)
-    assert row.conditions == {"compiled": False, "threads": 1}
+    assert (row.provenance, row.source, row.commit) == ("published", "us", None)
+    assert row.conditions == {"declared": "by the user", "compiled": False, "threads": 1}
