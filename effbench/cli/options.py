@@ -92,8 +92,8 @@ Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the data s
 Layout = Annotated[
     str | None,
     typer.Option(
-        help="Layout of the data set: audioset-strong, audioset-weak, desed, hear or prepared. "
-        "Recognised by default."
+        help="Layout of the data set: audioset-strong, audioset-weak, desed, desed-tree, fsd50k, hear, "
+        "maestro-real, prepared, tut or urban-sed. Recognised by default."
     ),
 ]
 Split = Annotated[str | None, typer.Option(help="Split of the data set; needed where it has several.")]

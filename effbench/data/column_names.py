@@ -1,54 +1,53 @@
-"""Names that tables of events have for their columns, and how to mend those that are nearly right."""
+"""Names that tables of events and of clip labels have for their columns, and what others call them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from difflib import get_close_matches
-from pathlib import Path
-
-from effbench.data.tables import header, is_table
+from collections.abc import Mapping, Sequence
 
 DESED = ("filename", "onset", "offset", "event_label")
+CLIP_LABELS = ("filename", "event_labels")
 AUDIOSET = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 
-#: What others call DESED's columns, in letters alone.
-_OTHERS = {
-    "filename": "file audio audiofile audiofilename wav path filepath clip recording",
-    "onset": "start begin from tmin",
-    "offset": "end stop to tmax",
-    "event_label": "label class classname event category tag name species annotation",
+#: What others call DESED's columns, without signs between words.
+OTHER_NAMES: Mapping[str, Sequence[str]] = {
+    "filename": (
+        *("file", "audio", "audiofile", "audiofilename", "fname"),
+        *("wav", "path", "filepath", "clip", "recording"),
+    ),
+    "onset": ("start", "begin", "from", "tmin", "eventonset"),
+    "offset": ("end", "stop", "to", "tmax", "eventoffset"),
+    "event_label": (
+        *("label", "class", "classname", "event", "category"),
+        *("tag", "name", "species", "annotation"),
+    ),
+    "event_labels": ("labels", "tags"),
 }
+_SIGNS = re.compile(r"[\s_.()\[\]-]")
 _UNITS = re.compile(r"(?:time)?(?:seconds|secs?|s)?$")
 
 
-def mend_columns(path: Path) -> str | None:
-    """What to rename in a table that is nearly one of events, or the first such one of a folder, if any."""
-    for table in [path] if path.is_file() else sorted(path.iterdir()):
-        if is_table(table) and table.is_file():
-            there = header(table)[1]
-            names = _nearest(there)
-            if len(names) > 2:
-                renamed = [f"{old} to {new}" for new, old in names.items() if old != new]
-                lacking = [new for new in DESED if new not in names]
-                cure = [f"rename {', '.join(renamed)}"] if renamed else []
-                cure += [f"add {', '.join(lacking)}"] if lacking else []
-                return (
-                    f"{table} is nearly a table of events, which has the columns {', '.join(DESED)}\n"
-                    f"It has {', '.join(there)}: {'; '.join(cure)}"
-                )
-    return None
+def spellings(name: str) -> tuple[str, str]:
+    """A column's name without signs between words, and that without what says that it is in seconds."""
+    joined = _SIGNS.sub("", name)
+    return joined, _UNITS.sub("", joined, count=1)
 
 
-def _nearest(there: Sequence[str]) -> dict[str, str]:
-    """Expected names, as far as there is a column that is meant by them, and that column."""
-    found = {name: name for name in DESED if name in there}
-    letters = {re.sub("[^a-z]", "", name): name for name in there if name not in found}
-    letters |= {_UNITS.sub("", short, count=1): name for short, name in letters.items()}
-    for name, others in _OTHERS.items():
-        if name not in found:
-            near = get_close_matches(name.replace("_", ""), letters, n=1, cutoff=0.75)
-            known = [*near, *(other for other in others.split() if other in letters)]
-            if known:
-                found[name] = letters[known[0]]
-    return found
+def usual_names(names: Sequence[str]) -> dict[str, str]:
+    """Usual name of every column that has another, in a table of events or of clip labels.
+
+    Empty where the columns of neither are all there, or where several could be one of them.
+    """
+    for wanted in (DESED, CLIP_LABELS):
+        meant = {usual: _meant(usual, names) for usual in wanted}
+        if all(len(columns) == 1 for columns in meant.values()):
+            return {columns[0]: usual for usual, columns in meant.items() if columns[0] != usual}
+    return {}
+
+
+def _meant(usual: str, names: Sequence[str]) -> list[str]:
+    if usual in names:
+        return [usual]
+    known = {usual.replace("_", ""), *OTHER_NAMES[usual]}
+    times = usual in ("onset", "offset")
+    return [name for name in names if not known.isdisjoint(spellings(name)[: 1 + times])]

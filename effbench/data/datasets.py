@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from effbench.data.clips import DataSet
-from effbench.data.column_names import mend_columns
-from effbench.data.layouts import audioset, desed, hear, prepared
+from effbench.data.column_help import mend_columns
+from effbench.data.layouts import audioset, desed, hear, prepared, trees
 from effbench.data.pseudo_label_files import PseudoLabels
 from effbench.errors import DataError, UsageError, nearest
 
@@ -22,7 +22,10 @@ class Layout:
     open: Callable[[Path, str, Path | None], DataSet]
 
 
-# In the order in which they are tried.
+def _published(tree: trees.Tree, description: str) -> Layout:
+    return Layout(description, tree.splits, tree.open_split)
+
+
 LAYOUTS: Mapping[str, Layout] = {
     "prepared": Layout("made by 'effbench data prepare'", prepared.splits, prepared.open_split),
     "audioset-strong": Layout(
@@ -31,26 +34,37 @@ LAYOUTS: Mapping[str, Layout] = {
         audioset.open_strong,
     ),
     "desed": Layout(
-        "a table with filename, onset, offset and event_label, beside audio files",
+        "a table with filename, onset, offset, event_label (or filename, event_labels), beside audio files",
         desed.splits,
         desed.open_split,
     ),
     "hear": Layout(
         "labelvocabulary.csv, <split>.json, and 16000/<split> with audio files", hear.splits, hear.open_split
     ),
+    "desed-tree": _published(trees.DESED_TREE, "metadata/<part>/<split>.tsv and audio/<part>/<split>"),
+    "fsd50k": _published(trees.FSD50K, "FSD50K.ground_truth/dev.csv and FSD50K.dev_audio, or eval"),
+    "urban-sed": _published(
+        trees.URBAN_SED, "annotations/<split> with .txt or .jams files, and audio/<split>"
+    ),
+    "maestro-real": _published(
+        trees.MAESTRO, "development_annotation/soft_labels_<scene> and development_audio/<scene>"
+    ),
+    "tut": _published(trees.TUT, "meta.txt with lines of audio/…, and perhaps evaluation_setup/<split>.txt"),
     "audioset-weak": Layout(
         "HDF5 packs with audio_name, mp3 and target, or <split>_segments.csv",
         audioset.weak_splits,
         audioset.open_weak,
     ),
 }
+#: Packs may also be no more than the audio of another layout.
+_LAST = "audioset-weak"
 
 
 def recognise(path: str | Path, layout: str | None = None) -> tuple[str, Mapping[str, Path]]:
     """Name of the layout of a folder or table, and its splits.
 
     Raises:
-        DataError: there is nothing, or nothing that looks like a data set.
+        DataError: there is nothing, nothing that looks like a data set, or what looks like two.
         UsageError: no such layout.
     """
     path = Path(path)
@@ -63,9 +77,15 @@ def recognise(path: str | Path, layout: str | None = None) -> tuple[str, Mapping
     if not path.is_dir() and not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder")
     tried = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
-    for name, candidate in tried.items():
-        if splits := candidate.splits(path):
-            return name, splits
+    found = {name: splits for name in tried if name != _LAST and (splits := LAYOUTS[name].splits(path))}
+    if not found and _LAST in tried and (splits := LAYOUTS[_LAST].splits(path)):
+        found = {_LAST: splits}
+    if len(found) > 1:
+        lines = [f"{name}: {', '.join(splits)}" for name, splits in found.items()]
+        question = f"{path} is a data set of {len(found)} layouts, with these splits: say which one is meant"
+        raise DataError("\n".join([question, *lines]))
+    for name, splits in found.items():
+        return name, splits
     if layout in (None, "desed") and (cure := mend_columns(path)):
         raise DataError(f"{path} is not a data set of a known layout\n{cure}")
     lines = [f"{name}: {candidate.description}" for name, candidate in tried.items()]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effbench.data.tables import read_json, table_name, table_rows
-from effbench.errors import DataError
+from effbench.errors import DataError, EffbenchWarning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Where it is, for messages; name of the clip's file, onset and offset in seconds, label.
-_Row = tuple[str, str, str, str, str]
+#: Where it is, for messages; name of the clip's file, onset and offset in seconds, label, and its confidence.
+EventRow = tuple[str, str, str, str, str, str]
 _TRACKS, _JAMS, _HEAR = ".txt", ".jams", ".json"
 
 
@@ -24,20 +25,25 @@ def is_document(path: Path) -> bool:
 
 
 def read_documents(path: Path) -> pd.DataFrame:
-    """Events as text, ``name onset offset label``, by where they are; a clip without any has empty cells.
+    """Events as text, as ``event_frame`` has them; a clip without any has empty cells.
 
     Args:
         path: HEAR's ``<split>.json``, a JAMS file, or a folder of JAMS files or label tracks (``.txt``), each
-            named after its clip.
+            named after its clip. Of both of the same clips, the label tracks are read; a note says so.
 
     Raises:
         DataError: none of these, or one that can't be read.
     """
+    return event_frame(_rows(path))
+
+
+def event_frame(rows: Iterable[EventRow]) -> pd.DataFrame:
+    """Rows as ``name onset offset label``, and ``confidence`` where any has one, by where they are."""
     import pandas as pd
 
-    rows = list(_rows(path))
-    frame = pd.DataFrame(rows, columns=["where", "name", "onset", "offset", "label"], dtype=object)
-    return frame.set_index("where")
+    columns = ["where", "name", "onset", "offset", "label", "confidence"]
+    frame = pd.DataFrame(list(rows), columns=columns, dtype=object).set_index("where")
+    return frame if frame["confidence"].any() else frame.drop(columns="confidence")
 
 
 def hear_seconds(item: Mapping[str, object]) -> tuple[str, str, str] | None:
@@ -49,7 +55,7 @@ def hear_seconds(item: Mapping[str, object]) -> tuple[str, str, str] | None:
         return None
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path) -> Iterator[EventRow]:
     if path.suffix.lower() == _HEAR and not path.is_dir():
         yield from _hear(path)
         return
@@ -58,39 +64,46 @@ def _rows(path: Path) -> Iterator[_Row]:
         return
     files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in (_TRACKS, _JAMS)]
     files = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    kinds = {kind: [file for file in files if file.suffix.lower() == kind] for kind in (_TRACKS, _JAMS)}
+    names = {tuple(file.with_suffix("") for file in found) for found in kinds.values()}
+    if files and len(names) == 1:
+        files = kinds[_TRACKS]
+        note = f"{path.name}: {len(files):,} label tracks are read, and the JAMS files beside them are not"
+        warnings.warn(note, EffbenchWarning, stacklevel=2)
     if len({file.suffix.lower() for file in files}) != 1:
         found = "both" if files else "neither"
         expected = "a folder of events holds label tracks (.txt) or .jams files"
         raise DataError(f"{path}: {expected}, and this {found}")
     for file in files:
         name = file.relative_to(path).with_name(table_name(file)).as_posix()
-        yield from (_track if file.suffix.lower() == _TRACKS else _jams)(file, name)
+        yield from (read_track if file.suffix.lower() == _TRACKS else _jams)(file, name)
 
 
-def _hear(path: Path) -> Iterator[_Row]:
+def _hear(path: Path) -> Iterator[EventRow]:
     for name, items in read_json(path).items():
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise DataError(f"{path} is not an object of file names and lists of events")
         if not items:
-            yield "", name, "", "", ""
+            yield "", name, "", "", "", ""
         for number, item in enumerate(items, 1):
             event = hear_seconds(item) or ("?", "?", "?")
-            yield f"{path}, event {number} of '{name}'", name, *event
+            yield f"{path}, event {number} of '{name}'", name, *event, ""
 
 
-def _track(path: Path, name: str) -> Iterator[_Row]:
-    """Lines of onset, offset and label; those that begin with a backslash are of frequencies."""
+def read_track(path: Path, name: str) -> Iterator[EventRow]:
+    """Lines of onset, offset, label and perhaps a confidence; after a backslash they are of frequencies."""
     lines = [(number, row) for number, row in table_rows(path, "\t") if row[0] != "\\"]
     if not lines:
-        yield "", name, "", "", ""
+        yield "", name, "", "", "", ""
     for number, row in lines:
-        if len(row) not in (2, 3):
+        if len(row) not in (2, 3, 4):
             expected = "a label track has onset, offset and label, parted by tabs"
             raise DataError(f"{path}, line {number}: {len(row)} cells; {expected}")
-        yield f"{path}, line {number}", name, row[0], row[1], row[2] if len(row) == 3 else ""
+        onset, offset, label, confidence = (*row, "", "")[:4]
+        yield f"{path}, line {number}", name, onset, offset, label, confidence
 
 
-def _jams(path: Path, name: str) -> Iterator[_Row]:
+def _jams(path: Path, name: str) -> Iterator[EventRow]:
     """The events of scaper's annotation, in the foreground, or of the only one."""
     found = read_json(path).get("annotations")
     annotations = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
@@ -111,9 +124,10 @@ def _jams(path: Path, name: str) -> Iterator[_Row]:
         except (KeyError, ValueError) as error:
             raise DataError(f"{where}: no time and duration in seconds") from error
         empty = False
-        yield where, name, repr(onset), repr(round(onset + length, 9)), "" if value is None else str(value)
+        offset, label = repr(round(onset + length, 9)), "" if value is None else str(value)
+        yield where, name, repr(onset), offset, label, ""
     if empty:
-        yield "", name, "", "", ""
+        yield "", name, "", "", "", ""
 
 
 def _observations(data: object) -> Sequence[Mapping[str, object]]:

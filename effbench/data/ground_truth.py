@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -13,8 +13,9 @@ import numpy as np
 
 from effbench.data.clip_names import name_clips
 from effbench.data.clips import Problem
-from effbench.data.column_names import AUDIOSET, DESED, mend_columns
-from effbench.data.event_documents import is_document, read_documents
+from effbench.data.column_help import mend_columns
+from effbench.data.column_names import AUDIOSET, DESED
+from effbench.data.event_documents import EventRow, event_frame, is_document, read_documents
 from effbench.data.labels import EventTable
 from effbench.data.tables import NOTHING, header, read_table, table_rows
 from effbench.data.vocabulary import mid_names
@@ -71,6 +72,18 @@ def read_audioset(
     return _checked(path, rows, clips, _names(path.parent), confidence, instants=instants)
 
 
+def read_event_files(path: Path, *, confidence: float = SURE, instants: bool = False) -> StrongTable:
+    """What ``read_documents`` reads, as the tables above."""
+    rows = read_documents(path)
+    return _checked(path, rows, name_clips(rows["name"]), {}, confidence, instants=instants)
+
+
+def check_rows(path: Path, rows: Iterable[EventRow]) -> StrongTable:
+    """The events of the rows that a file has, and what is wrong with others."""
+    frame = event_frame(rows)
+    return _checked(path, frame, name_clips(frame["name"]), {}, SURE, instants=False)
+
+
 def audioset_clip(segment: str) -> str:
     """``Y<id>`` of ``<id>``, ``<id>_<ms>`` or ``Y<id>_30.000_40.000``."""
     with_times = re.fullmatch(r"Y(.+)_\d+\.\d+_\d+\.\d+", segment)
@@ -108,8 +121,7 @@ def read_ground_truth(
 
 def _read_any(path: Path, confidence: float, columns: Sequence[str], *, instants: bool) -> StrongTable:
     if is_document(path) and not columns:
-        rows = read_documents(path)
-        return _checked(path, rows, name_clips(rows["name"]), {}, confidence, instants=instants)
+        return read_event_files(path, confidence=confidence, instants=instants)
     there = set(columns or header(path)[1])
     if set(DESED) <= there:
         return read_desed(path, confidence=confidence, instants=instants, heads=columns)

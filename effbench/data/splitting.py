@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effbench.data.clip_names import TABLE_SUFFIXES, name_clips
-from effbench.data.column_names import DESED, mend_columns
+from effbench.data.column_help import mend_columns
+from effbench.data.column_names import DESED
 from effbench.data.tables import NOTHING, header, read_table
 from effbench.errors import DataError, UsageError
 from effbench.files import replacing
@@ -60,6 +61,8 @@ def split_table(table: Path, *, evaluation: float = 0.2, seed: int = 0) -> tuple
         found = f"It has {there}" if there.isprintable() and there else "It is empty, or not text"
         expected = f"{table}: expected the columns {', '.join(DESED)}\n{found}"
         raise DataError(mend_columns(table) or expected)
+    if "split" in columns:
+        raise UsageError(f"{table} has a column 'split' that splits it already: remove it to split anew")
     rows = read_table(table, columns)
     clips = rows[DESED[0]].map(name_clips(rows[DESED[0]]))
     labels = _labels(rows, clips)

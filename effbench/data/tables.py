@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from effbench.data.clip_names import TABLE_SUFFIXES, without_suffix
+from effbench.data.column_names import DESED, usual_names
 from effbench.errors import DataError, EffbenchWarning
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _GZIP = b"\x1f\x8b"
 #: Heads of columns of line numbers, as pandas writes and reads them.
 _INDEX = re.compile(r"|unnamed: [\d.]+|__index_level_\d+__")
-#: The names of sed_eval for columns of events.
-_SED_EVAL = {"file": "filename", "event_onset": "onset", "event_offset": "offset"}
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -44,7 +43,7 @@ class Header:
     Attributes:
         separator: of its cells.
         written: the heads as they are, without spaces around them.
-        names: the heads in lower case, those of sed_eval by their usual names.
+        names: the heads in lower case; where others call the columns of events otherwise, their usual names.
     """
 
     separator: str
@@ -52,17 +51,22 @@ class Header:
 
     @property
     def names(self) -> list[str]:
-        """Names in lower case."""
+        """Names in lower case, those of events and of clip labels as usual."""
         names = [head.lower() for head in self.written]
-        if {"event_onset", "event_offset"} <= set(names):
-            return [_SED_EVAL.get(name, name) for name in names]
-        return names
+        usual = usual_names(names)
+        return [usual.get(name, name) for name in names]
 
     @property
     def described(self) -> str:
         """The heads, for messages."""
         there = ", ".join(self.written)
         return f"Columns: {there}" if there.isprintable() and there else "It is empty, or not text."
+
+    def note_names(self, path: Path) -> None:
+        """Say which columns are read as those of events."""
+        if usual := usual_names([head.lower() for head in self.written]):
+            read = ", ".join(f"{name} as {known}" for name, known in usual.items())
+            warnings.warn(f"{path.name}: {read}; times are seconds", EffbenchWarning, stacklevel=3)
 
     def note_index(self) -> None:
         """Say that columns that only number the rows are left out."""
@@ -162,6 +166,8 @@ def read_table(
     wanted = [column for column in (*columns, *optional) if column in found.names]
     require_once(path, [name for name in found.names if name in wanted])
     found.note_index()
+    if set(DESED) <= {*columns}:
+        found.note_names(path)
     places = [found.names.index(column) for column in wanted]
     width, numbers = len(found.names), []
     cells: list[list[str]] = [[] for _ in places]

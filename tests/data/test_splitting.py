@@ -76,15 +76,9 @@ def test_tables_that_are_there_stay_and_the_same_again_is_no_error(tmp_path):
 @pytest.mark.parametrize(
     ("head", "told"),
     [
-        (
-            "file,start,end,label",
-            "rename file to filename, start to onset, end to offset, label to event_label",
-        ),
-        ("file_name,onset_s,offset_s,class", "rename file_name to filename, onset_s to onset"),
-        (
-            "Filename,Start (s),End (s),Species",
-            "start (s) to onset, end (s) to offset, species to event_label",
-        ),
+        ("file_name,onset_ms,offset_ms,class", "rename file_name to filename"),
+        ("file,path,start,end,label", "rename file to filename, start to onset, end to offset"),
+        ("file,start,start_s,end,label", "end to offset, label to event_label"),
         ("filename,onset,ofset,event_label", "rename ofset to offset"),
         ("filename,onset,event_label", "add offset"),
         ("x,y", "It has x, y"),

@@ -40,6 +40,8 @@ def write(path, content):
         ",filename,onset,offset,event_label\n0,a.wav,2.0,4.0,Dog\n1,b.wav,,,\n",
         "Unnamed: 0,filename,onset,offset,event_label\n0,a.wav,2.0,4.0,Dog\n1,b.wav,,,\n",
         "file\tevent_onset\tevent_offset\tevent_label\na.wav\t2\t4\tDog\nb.wav\t\t\t\n",
+        "File;Start (s);End_Time;Class\na.wav;2;4;Dog\nb.wav;;;\n",
+        "path,begin,offset,event_label,label\na.wav,2,4,Dog,x\nb.wav,,,,x\n",
         EVENTS.replace("\n", ',"x, y"\n').replace('label,"x, y"', "label,remark"),
     ],
 )
@@ -56,6 +58,8 @@ def test_every_form_of_a_table_gives_the_same_events(tmp_path, content):
         (EVENTS.replace(",", ";").replace("2.0", "2,0"), "line 2.*written with a point"),
         (EVENTS.replace("2.0,4.0,Dog", "2.0,4.0,NA"), "line 2: event without a label"),
         (EVENTS.replace("offset", "onset", 1), "add offset"),
+        (EVENTS.replace("onset", "start_ms"), "add onset"),
+        (EVENTS.replace("onset", "start,start_s"), "is nearly a table of events"),
         (EVENTS.replace("event_label", "event_label,onset"), "line 1: the column 'onset' is there twice"),
         (EVENTS.replace("Dog", '"Dog'), "line 2: "),
         (EVENTS.replace("Dog", "Hündchen").encode("latin-1"), "line 2: not text in UTF-8"),
