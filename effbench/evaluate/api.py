@@ -13,9 +13,10 @@ from typing import Literal, get_args
 
 from effbench.data.clips import DataSet
 from effbench.data.datasets import open_dataset
-from effbench.data.ground_truth import SURE, OnProblem, bad_rows
+from effbench.data.ground_truth import SURE, OnProblem
 from effbench.data.vocabulary import require_shared, some_of
 from effbench.errors import DataError, EffbenchWarning, UsageError
+from effbench.evaluate.data_events import events_of
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.event_lists import event_options, read_event_list
 from effbench.evaluate.given import GivenFiles, read_given
@@ -158,7 +159,7 @@ def evaluate(
             else:
                 folder = Path(work or _default_folder(chosen, where, dataset.split, inference, kept))
                 origin["scores"] = str(folder)
-            truth = _usable_events(dataset, on_problem)
+            truth = events_of(dataset, metrics or plan.metrics.asked, on_problem)
             on_missing = on_missing or "skip"
             there, _ = skip_missing(truth, dataset.ids, on_missing)
             _check_classes(dataset, there, output_classes(chosen, dataset), plan)
@@ -207,16 +208,6 @@ def _dataset(
     if layout or split or audio:
         raise UsageError("an open data set has its layout, split and audio already")
     return data
-
-
-def _usable_events(dataset: DataSet, on_problem: OnProblem | None) -> GroundTruth:
-    """Events of the data set, which leaves out rows of its tables that are none; says so, or raises."""
-    if bad := [problem for problem in dataset.problems if problem.fatal]:
-        message = bad_rows(bad, dataset.path)
-        if on_problem == "error":
-            raise DataError(message)
-        warnings.warn(f"{message}; left out", EffbenchWarning, stacklevel=2)
-    return dataset.events.ground_truth([*dataset.ids, *dataset.missing])
 
 
 def _infer(

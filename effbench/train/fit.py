@@ -188,6 +188,9 @@ class Fit:
             if best:
                 self.position.best, self.position.best_epoch = value, self.position.epoch
                 weights = detector_state(self.module)
+                if self.recipe.task == "weak":
+                    # Whoever loads these is told that the other head is not trained.
+                    weights = {key: w for key, w in weights.items() if not key.startswith("strong_head.")}
                 if self.fabric.is_global_zero:
                     save_checkpoint(weights, self.run.best, self.run.plan.spec, classes=self.data.classes)
         self.progress.validated(self.position, scored, best=best)

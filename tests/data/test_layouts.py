@@ -8,6 +8,8 @@ import soundfile
 
 from effbench.data.datasets import open_dataset, recognise
 from effbench.data.labels import Event
+from effbench.evaluate.api import evaluate
+from effbench.models.build import build_model
 
 HEAD = "filename\tonset\toffset\tevent_label\n"
 
@@ -212,6 +214,57 @@ def test_soft_labels_that_are_no_numbers_are_fatal(effbench, tmp_path):
     done = effbench("data", "check", ".", "--split", "cafe")
     assert done.returncode == 1
     assert "confidence is not a number" in done.stdout
+
+
+def train(effbench, data, recipe, training, validation, *more):
+    what = ("--model", "fmn01", "--recipe", recipe, "--data", data, "--name", "run")
+    splits = (f"data.train_split={training}", f"data.validation_split={validation}")
+    changes = (*splits, "epochs=1", "data.crop_seconds=1", "precision=fp32", *more)
+    sets = (part for change in changes for part in ("--set", change))
+    return effbench("train", *what, "--no-store", "--logger", "none", *sets)
+
+
+def test_a_tree_is_prepared_trained_on_and_scored(effbench, tmp_path):
+    lay(tmp_path / "urban", URBAN_SED)
+    done = effbench("data", "prepare", "urban", "--out", "prepared")
+    assert done.returncode == 0, done.stderr
+    for split in ("train", "test"):
+        tree, copy = (open_dataset(tmp_path / data, split=split) for data in ("urban", "prepared"))
+        assert (copy.ground_truth(), copy.classes) == (tree.ground_truth(), tree.classes)
+    done = train(effbench, "urban", "synthetic-cpu", "train", "validate")
+    assert done.returncode == 0, done.stderr
+    options = ("--split", "test", "--no-store", "--format", "json")
+    scored = [
+        effbench("evaluate", "--checkpoint", "runs/run", "--data", data, *options).stdout
+        for data in ("urban", "prepared")
+    ]
+    values = [json.loads(text)["values"] for text in scored]
+    assert values[0] == values[1]
+
+
+def test_labels_of_clips_train_the_clip_wise_head_and_score_clips_alone(effbench, tmp_path):
+    lay(tmp_path / "fsd", FSD50K)
+    done = train(effbench, "fsd", "synthetic-cpu", "train", "val")
+    assert (done.returncode, done.stderr.count("'train' has no events to train or score frames with")) == (
+        1,
+        1,
+    )
+    done = train(effbench, "fsd", "audioset-weak", "train+val", "eval", "data.epoch_items=2")
+    assert done.returncode == 0, done.stderr
+    assert "map" in done.stdout
+    options = ("--model", "fmn01", "--data", "fsd", "--split", "eval", "--no-store")
+    done = effbench("evaluate", *options)
+    assert done.returncode == 1
+    assert "'eval' has labels of whole clips, and no events to score psds1 with" in done.stderr
+
+
+def test_frame_scores_of_clips_are_compared_with_their_labels(tmp_path):
+    weak = {"metadata/train/weak.tsv": "filename\tevent_labels\nYw_1.wav\tSpeech\nYw_2.wav\tSpeech,Dog\n"}
+    data = open_dataset(lay(tmp_path, {**DESED, **weak, "audio/train/weak/Yw_2.wav": None}), split="weak")
+    detector = build_model("fmn01", n_classes=4, seed=0)
+    found = evaluate(detector, data=data, metrics=["map"], median_window=1)
+    assert (found.clips, found.classes, found.events) == (2, 2, 3)
+    assert found.values["map"].value in (0.75, 1.0)  # speech is in all clips; dogs are in one of the two
 
 
 def test_a_table_may_have_any_name_and_lie_anywhere(effbench, tmp_path):
