@@ -73,7 +73,7 @@ def _own_sounds(folder: Path) -> None:
         soundfile.write(own / f"{clip.id}.wav", clip.waveform(), 16_000)
         lines += [f"{clip.id}.wav,{e.onset},{e.offset},{names[e.label]}" for e in clip.events]
     (own / "labels.csv").write_text("\n".join(lines) + "\n")
-    (folder / "exported.csv").write_text("\n".join(["file,start,end,label", *lines[1:]]) + "\n")
+    (folder / "exported.csv").write_text("\n".join(["file,start,length,label", *lines[1:]]) + "\n")
     shutil.copy(own / "Ytrain000000.wav", folder / "hallway.wav")
 
 
