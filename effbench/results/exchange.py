@@ -49,7 +49,7 @@ def encode(measurement: Measurement) -> Row:
     for name in _NUMBERS:
         if row[name] is not None and not math.isfinite(row[name]):
             raise StoreError(f"{refused}its {name} is {row[name]}")
-        row[name] = None if row[name] is None else float(row[name])
+        row[name] = None if row[name] is None else float(row[name]) + 0.0  # no -0.0, which SQLite forgets
     row["samples"] = [float(sample) for sample in measurement.samples]
     try:
         for name, kind in _JSON.items():

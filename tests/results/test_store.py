@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from effbench.errors import StoreError
@@ -205,15 +206,16 @@ measurements = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(measurements, max_size=5))
+@example([replace(BASE, value=-0.0)])
 def test_export_then_import_is_the_identity(tmp_path_factory: pytest.TempPathFactory, lot: Any) -> None:
     folder = tmp_path_factory.mktemp("identity")
     with Store(folder / "a.sqlite", create=True) as store:
         added = store.add(lot)
-        assert store.export(folder / "a.csv") == added
+        assert store.export(folder / "a.csv") == store.export(folder / "a.parquet") == added
         original = store.read()
     with Store(folder / "b.sqlite", create=True) as copy:
         assert copy.add(read_rows(folder / "a.csv")) == added
-        assert copy.add(read_rows(folder / "a.csv")) == 0
+        assert copy.add(read_rows(folder / "a.csv")) == copy.add(read_rows(folder / "a.parquet")) == 0
         pd.testing.assert_frame_equal(copy.read(), original)
         copy.export(folder / "b.csv")
     assert (folder / "b.csv").read_bytes() == (folder / "a.csv").read_bytes()
@@ -265,6 +267,21 @@ def test_a_bad_line_is_named_and_nothing_is_imported(
         with pytest.raises(StoreError, match=complaint):
             store.add(read_rows(file))
         assert len(store.read()) == 1
+
+
+def test_a_disk_that_is_full_keeps_the_whole_lot_out_and_is_said(path: Path) -> None:
+    large = replace(BASE, environment={"text": "x" * 10_000})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Store(path, create=True) as store:
+        store.add([BASE])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        try:
+            with pytest.raises(StoreError, match="the disk is full"):
+                store.add(replace(large, value=float(number)) for number in range(1000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert store.add([replace(BASE, value=1.0)]) == 1
+        assert len(store.read()) == 2
 
 
 def test_two_processes_write_side_by_side(path: Path) -> None:
