@@ -128,8 +128,9 @@ def _read_any(path: Path, confidence: float, columns: Sequence[str], *, instants
     if set(AUDIOSET) <= there:
         return read_audioset(path, confidence=confidence, instants=instants, heads=columns)
     expected = f"{' '.join(DESED)}, or {' '.join(AUDIOSET)}"
-    found = f"Columns are {', '.join(sorted(there))}; expected {expected}."
-    mended = None if columns else mend_columns(path)
+    plain = all(name.isprintable() for name in there)
+    found = f"Columns are {', '.join(sorted(there))}; expected {expected}." if plain else "It is not text."
+    mended = mend_columns(path) if plain and not columns else None
     raise DataError(mended or f"{path} is not a table of events\n{found}")
 
 
@@ -175,7 +176,9 @@ def _checked(
         ]
     if _CONFIDENCE in rows:
         rows, odd = _sure(path, rows, confidence)
-        problems += [_problem(path, line, "confidence is not a number", clip) for line, clip in odd.items()]
+        problems += [
+            _problem(path, line, "confidence is not a number from 0 to 1", clip) for line, clip in odd.items()
+        ]
     times = rows[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
     finite = np.isfinite(times).all(axis=1)
     ordered = times["onset"] < times["offset"]
@@ -214,12 +217,12 @@ def _sure(path: Path, rows: pd.DataFrame, least: float) -> tuple[pd.DataFrame, p
     import pandas as pd
 
     values = pd.to_numeric(rows[_CONFIDENCE], errors="coerce").astype(float)
-    sure = values > least
+    sure = values.between(least, 1, inclusive="right")
     message = (
         f"{path.name} has a confidence: {sure.sum():,} of {len(rows):,} labels above {least:g} are events"
     )
     warnings.warn(message, EffbenchWarning, stacklevel=2)
-    return rows[sure], rows["clip"][values.isna()]
+    return rows[sure], rows["clip"][~values.between(0, 1)]
 
 
 def _names(folder: Path) -> Mapping[str, str]:

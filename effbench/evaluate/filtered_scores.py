@@ -53,9 +53,12 @@ class FrameLength:
         regular = np.abs(off[:-1]).max() <= self.SLACK * step and off[-1] <= self.SLACK * step
         apart = abs(step - self.seconds) * min(frames, self._frames)
         if not regular or apart > self.SLACK * self.seconds:
+            told = "differ in length"
+            if regular:
+                told = f"last {1000 * step:.4g} ms, those of clips before it {1000 * self.seconds:.4g} ms"
             raise UnequalFrames(
-                f"frames of clip '{clip}' differ in length, and a median filter is only for frames of one "
-                "length: leave it out (a window of 1 frame)"
+                f"frames of clip '{clip}' {told}, and a median filter is only for frames of one length: "
+                "leave it out (a window of 1 frame)"
             )
         if frames > self._frames:
             self.seconds, self._frames = step, frames

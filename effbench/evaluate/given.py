@@ -16,13 +16,14 @@ from effbench.data.durations import read_durations
 from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
 from effbench.data.vocabulary import mid_names, some_of
 from effbench.errors import DataError, EffbenchWarning
+from effbench.evaluate.given_times import check_events, check_scale, check_unit
 from effbench.evaluate.scoring_inputs import Durations, GroundTruth
-from effbench.infer.score_files import ScoreSet, last_times, read_scores
+from effbench.infer.score_files import ScoreSet, clip_spans, read_scores
 
 Value = TypeVar("Value")
 ClipEvents = list[tuple[float, float, str]]
-#: Times or durations this many times as long as they can be are in another unit.
-_OTHER_UNIT = 50.0
+#: Clips whose scores are looked at where durations are given.
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,22 @@ def read_given(
     """
     given = read_scores(scores, fill_gaps=fill_gaps)
     events = read_ground_truth(ground_truth, confidence=confidence, on_problem=on_problem, columns=columns)
+    if not events:
+        raise DataError(f"{ground_truth}: no clip and no event below the first line")
     truth = same_labels(events, given.classes)
     _check_unknown(truth, given.classes)
     # Clips without scores are told later, as missing.
     truth = fit_clips(truth, given.scores, f"events ({ground_truth})", tell=False)
     _note_without_events(given.scores.keys() - truth.keys(), given.scores, truth)
     if durations is None:
-        seconds = last_times(given)
+        begins, seconds = clip_spans(given)
+        check_scale(truth, seconds, ground_truth)
     else:
         seconds = fit_clips(read_durations(durations), given.scores, f"durations ({durations})")
-        _check_unit(seconds, given, durations)
-    _check_times(truth, seconds, ground_truth)
+        few = {clip: clip for clip in islice(given.scores, _FEW)}
+        begins, ends = clip_spans(given.renamed(few))
+        check_unit(seconds, ends, durations)
+    check_events(truth, seconds, begins, ground_truth)
     return GivenFiles(given, truth, seconds)
 
 
@@ -161,32 +167,3 @@ def _check_unknown(truth: Mapping[str, ClipEvents], classes: Sequence[str]) -> N
         )
     if meant:
         _note(meant)
-
-
-def _check_times(truth: Mapping[str, ClipEvents], seconds: Mapping[str, float], path: Path) -> None:
-    """Say which events begin after the end of their clip; raise ``DataError`` if most do."""
-    known = [(clip, event) for clip, events in truth.items() if clip in seconds for event in events]
-    past = [(clip, event) for clip, event in known if event[0] >= seconds[clip]]
-    if past:
-        clip, (onset, offset, label) = past[0]
-        counted = f"{path}: {len(past):,} of {len(known):,} events begin after the end of their clip"
-        first = f"'{label}' from {onset:g} to {offset:g} s in '{clip}', which ends at {seconds[clip]:g} s"
-        if 2 * len(past) > len(known):
-            raise DataError(f"{counted}: {first}\nTimes are in seconds, not milliseconds or frames.")
-        _note(f"{counted}: {first}")
-
-
-def _check_unit(seconds: Mapping[str, float], given: ScoreSet, path: Path) -> None:
-    """Raise ``DataError`` where durations and the ends of scores are in different units."""
-    first = ScoreSet(_first(given.scores), given.classes, given.timestamps, given.values)
-    for clip, end in last_times(first).items():
-        ratio = seconds.get(clip, end) / end
-        if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
-            raise DataError(
-                f"{path}: clip '{clip}' lasts {seconds[clip]:g} s, and its scores end at {end:g} s\n"
-                "Durations, onsets and offsets are in seconds."
-            )
-
-
-def _first(scores: Mapping[str, Value], count: int = 10) -> dict[str, Value]:
-    return {clip: scores[clip] for clip in islice(scores, count)}

@@ -85,11 +85,15 @@ def read_scores(path: Path, *, fill_gaps: bool = False) -> ScoreSet:
     return _tables(_by_clip(path, files), fill_gaps)
 
 
-def last_times(given: ScoreSet) -> dict[str, float]:
-    """Where the scores of each clip end, in seconds."""
-    if given.timestamps is not None:
-        return {clip: float(given.timestamps[clip][-1]) for clip in given.scores}
-    return {clip: len(scores) * FRAME_SECONDS for clip, scores in given.scores.items()}
+def clip_spans(given: ScoreSet) -> tuple[dict[str, float], dict[str, float]]:
+    """Where the scores of each clip begin, and where they end, in seconds."""
+    if given.timestamps is None:
+        ends = {clip: len(scores) * FRAME_SECONDS for clip, scores in given.scores.items()}
+        return dict.fromkeys(ends, 0.0), ends
+    times = ((clip, given.timestamps[clip]) for clip in given.scores)
+    spans = {clip: (float(mine[0]), float(mine[-1])) for clip, mine in times}
+    begins, ends = ({clip: span[end] for clip, span in spans.items()} for end in (0, 1))
+    return begins, ends
 
 
 def _is_hidden(file: Path, folder: Path) -> bool:

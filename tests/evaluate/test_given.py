@@ -70,12 +70,17 @@ def test_soft_labels_above_the_given_confidence_are_events(score):
     done = score(truth)
     assert done.returncode
     assert "0 of 2 labels above 0.5 are events" in done.stderr
+    done = score(truth.replace("0.4", "40"))
+    assert "a.wav" not in done.stdout
+    assert "line 2: confidence is not a number from 0 to 1" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("truth", "told"),
     [
         (HEAD + "other.wav\t2\t4\tDog\n", "no clip in common: 'other' here, nearest are 'a' there"),
+        (HEAD, "truth.tsv: no clip and no event below the first line"),
+        ("\x00\x01\n", "truth.tsv is not a table of events\n       It is not text."),
         (HEAD + "a.wav\t2\t4\tdog\n", "events of 'dog', but 'Dog' there"),
         (HEAD + "a.wav\t2\t4\tDogs\na.wav\t2\t4\tDog\na.wav\t6\t7\tDogs\n", "is 'Dogs' the class 'Dog'?"),
         (HEAD + "a.wav\t2000\t4000\tDog\n", "Times are in seconds, not milliseconds"),
@@ -86,6 +91,38 @@ def test_what_does_not_fit_is_refused_in_words(score, truth, told):
     done = score(truth)
     assert done.returncode
     assert told in done.stderr
+
+
+def moved(factor=1, shift=0):
+    """The scores at other times."""
+    head, *rows = SCORES.splitlines()
+    times = ((float(cell) * factor + shift for cell in row.split("\t")[:2]) for row in rows)
+    cells = (
+        "\t".join([*map(str, pair), *row.split("\t")[2:]]) for pair, row in zip(times, rows, strict=True)
+    )
+    return "\n".join([head, *cells]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        (moved(1000), "all events lie in the first 0.04 % of their clips, as if scores were not in seconds"),
+        (moved(1, 30), "1 of 1 events end before the scores of their clip begin: 'Dog' from 2 to 4 s in 'a'"),
+        (moved(1 / 60), "1 of 1 events begin after the end of their clip"),
+    ],
+)
+def test_scores_on_another_clock_are_refused(score, scores, told):
+    done = score(HEAD + "a.wav\t2\t4\tDog\n", scores=scores)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
+def test_long_clips_with_early_events_are_told_or_have_durations(score):
+    truth = HEAD + "a.wav\t2\t4\tDog\n"
+    assert "as if scores were not in seconds" in score(truth, scores=moved(20)).stderr
+    done = score(truth, scores=moved(1000), durations="filename,duration\na.wav,10000\n")
+    assert done.returncode == 0
+    assert "as if" not in done.stderr
 
 
 def test_durations_in_another_unit_are_refused(score):
