@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str | None, typer.Option(help="Model spec: run it on --data and score it.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model spec, or ./file.py:factory of your own: run it on --data and score it."),
+    ] = None,
     checkpoint: options.Checkpoint = None,
+    name: options.ModelName = None,
+    model_arg: options.ModelOptions = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Data set: its folder, or one of its tables."),
@@ -96,6 +101,12 @@ def evaluate(
             "give --model, or the --checkpoint of a run, with --data; "
             "or --scores (or --events) with --ground-truth"
         )
+    if model is not None:
+        from effbench.models.own_model import own_model
+
+        model = own_model(model, name=name, options=tuple(model_arg or ()))
+    elif name is not None or model_arg:
+        raise UsageError("--name and --model-arg are for a --model of your own")
     from effbench.evaluate.api import evaluate as run
     from effbench.evaluate.median import MedianWindow
     from effbench.evaluate.protocol import EvaluationOptions

@@ -116,7 +116,7 @@ def _sorted(rows: Sequence[Row], column: str) -> Sequence[Row]:
 
 @app.command("show")
 def show_model(
-    spec: Annotated[str, typer.Argument(help="Model spec, e.g. fmn10+hybrid-512.")],
+    spec: Annotated[str, typer.Argument(help="Model spec, e.g. fmn10+hybrid-512, or ./file.py:factory.")],
     seconds: options.Seconds = CLIP_SECONDS,
     form: options.OutputFormat = Format.table,
 ) -> None:
@@ -126,8 +126,9 @@ def show_model(
     """
     from effbench.measure.complexity import measure_complexity
     from effbench.models import zoo
+    from effbench.models.own_model import find_model
 
-    parsed = ModelSpec.parse(spec)
+    parsed = find_model(spec)
     known = zoo.models().get(parsed)
     complexity = measure_complexity(parsed, clip_seconds=seconds)
     layers = complexity.layers()

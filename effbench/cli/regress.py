@@ -21,7 +21,9 @@ app = typer.Typer(no_args_is_help=True, help="Save complexity and speed of model
 BaselineOption = Annotated[Path, typer.Option(metavar="FILE", help="File of the baseline.")]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option(help="Model spec or glob, e.g. fmn10+tf-256. Repeatable; by default those in the baseline."),
+    typer.Option(
+        help="Model spec, glob, or ./file.py:factory. Repeatable; by default those in the baseline."
+    ),
 ]
 ComplexityOption = Annotated[
     bool, typer.Option("--complexity-only", help="Parameters and MACs only: fast, and on any hardware.")
@@ -111,7 +113,7 @@ def _specs(patterns: list[str] | None) -> list[str]:
         return []
     from effbench.models import zoo
 
-    return [str(spec) for spec in zoo.resolve(patterns)]
+    return [spec.reference for spec in zoo.resolve(patterns)]
 
 
 def _row(spec: str, entry: Entry) -> Row:

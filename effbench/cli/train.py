@@ -28,7 +28,10 @@ _RECIPE_KEYS = ("optimizer.lr", "batch.size", "data.sampling", "data.classes", "
 
 
 def train(
-    model: Annotated[str | None, typer.Option(help="Model spec, e.g. fmn10+tf-256.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model spec, e.g. fmn10+tf-256, or a detector of your own: ./file.py:factory."),
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe under train/, or a YAML file.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The data set.")] = None,
     audio: options.Audio = None,
@@ -81,12 +84,12 @@ def train(
         _explain(explain, form)
         return
     from effbench.train.recipe.library import recipe_names
-    from effbench.train.runs import Run, plan_training, recipe_text
+    from effbench.train.runs import plan_training, recipe_text, resumed_plan
 
     if resume is not None:
-        if any((model, recipe, data, audio, pseudo_labels, weak_data, change)):
+        if any((recipe, data, audio, pseudo_labels, weak_data, change)):
             raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
-        folder, plan = resume, Run.open(resume).plan
+        folder, plan = resume, resumed_plan(resume, model)
     elif model is None or recipe is None:
         known = ", ".join(recipe_names())
         raise UsageError(f"give --model, --recipe and --data, or --resume RUN\nRecipes: {known}.")

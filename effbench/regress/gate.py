@@ -19,6 +19,7 @@ from effbench.measure.complexity import measure_complexity
 from effbench.measure.timing import Progress
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_model import find_model
 from effbench.regress.baseline import (
     Baseline,
     Entry,
@@ -32,7 +33,6 @@ from effbench.regress.baseline import (
 from effbench.regress.result import Check, ModelCheck
 from effbench.regress.yardstick import Effort, measure_speeds
 from effbench.results.measurement import now
-from effbench.spec import ModelSpec
 from effbench.version import VERSION, commit
 
 Build = Callable[[str], SoundEventDetector]
@@ -64,7 +64,7 @@ def save(
 
     Args:
         path: the baseline's file.
-        models: specs; by default those in the file, or the standard ones.
+        models: specs, or detectors of one's own; by default those in the file, or the standard ones.
         complexity_only: measure no speed.
         device: whose speed is measured.
         threads: of torch on the CPU; one is steadiest.
@@ -76,14 +76,15 @@ def save(
     """
     old = read_baseline(path) if path.exists() else None
     entries = dict(old.models) if old else {}
-    specs = _canonical(models) or list(entries or STANDARD_MODELS)
+    references = _references(models)
+    specs = list(references or entries or STANDARD_MODELS)
     setup = old.conditions if old else None
     if not complexity_only:
         setup = setup_here(device, threads)
         others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
         if old is not None and old.conditions is not None and others:
             refuse_other_setup(path, old.conditions, setup)
-    detectors = {spec: build(spec) for spec in specs}
+    detectors = {spec: build(references.get(spec, spec)) for spec in specs}
     for spec, detector in detectors.items():
         measured = _entry(detector)
         saved = entries.get(spec)
@@ -137,7 +138,8 @@ def check(
         raise UsageError(f"a threshold is between 0 and 1, not {threshold:g}; 0.15 allows 15 % less speed")
     baseline = read_baseline(path)
     setup = None if complexity_only else same_setup(baseline, path)
-    specs = _canonical(models) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
+    references = _references(models)
+    specs = list(references) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
     if not baseline.models.keys() & set(specs):
         raise UsageError(f"{path} holds none of these models; it has {', '.join(baseline.models)}")
     checks: dict[str, ModelCheck] = {}
@@ -146,7 +148,7 @@ def check(
         found = ModelCheck(spec, threshold, baseline.models.get(spec))
         if found.baseline is not None:
             try:
-                detector = build(spec)
+                detector = build(references.get(spec, spec))
             except EffbenchError as error:
                 found = replace(found, error=str(error).splitlines()[0])
             else:
@@ -188,8 +190,9 @@ def _check_speeds(
             return
 
 
-def _canonical(models: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(str(ModelSpec.parse(model)) for model in models))
+def _references(models: Sequence[str]) -> dict[str, str]:
+    """What builds each of the models, by its name."""
+    return {str(found): found.reference for found in map(find_model, models)}
 
 
 def _notes(baseline: Baseline, setup: Setup, checks: Mapping[str, ModelCheck]) -> list[str]:

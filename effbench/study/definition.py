@@ -23,13 +23,15 @@ Part = Literal["network", "frontend", "both"]
 
 def _known(models: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        zoo.resolve(models)
+        names = [str(spec) for spec in zoo.resolve(models)]
     except EffbenchError as error:
         raise ValueError(str(error).splitlines()[0]) from error
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"two models are called {twice[0]}: give each a name, as NAME=./file.py:factory")
     return models
 
 
-#: Specs, and globs over the model cards.
+#: Specs, globs over the model cards, and references to models of one's own.
 Models = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
 
 

@@ -85,7 +85,8 @@ class TrainJob(Job):
     def is_done(self, measured: pd.DataFrame) -> bool:
         from effbench.models.chosen import stamped
 
-        if not self.weights.is_file() or Run.open(self.folder).plan != self.plan:
+        begun = Run.open(self.folder) if self.weights.is_file() else None
+        if begun is None or begun.plan != self.plan or begun.code != self.plan.code.get("code"):
             return False
         # The scores come last. They may be of an older effbench: a newer one does not train again.
         weights = stamped(self.weights)

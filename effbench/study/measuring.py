@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from effbench.models.own_model import OwnModel
 from effbench.spec import ModelSpec
 from effbench.study.definition import ComplexityTask, Precision, ThroughputTask
 from effbench.study.job import Follower, Job
@@ -109,4 +110,8 @@ class ThroughputJob(Job):
 
 def rows_of(measured: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """What this version of effbench has measured of a model."""
-    return measured[(measured["spec"] == str(spec)) & (measured["source"] == source())]
+    found = measured[(measured["spec"] == str(spec)) & (measured["source"] == source())]
+    if isinstance(spec, OwnModel):  # by the code that it has now
+        code = spec.code
+        found = found[found["conditions"].map(lambda conditions: conditions.get("code") == code).astype(bool)]
+    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.train.progress import Progress
-from effbench.train.runs import Hardware, Plan, Run, plan_training
+from effbench.train.runs import Hardware, Plan, Run, plan_training, resumed_plan
 
 if TYPE_CHECKING:
     from effbench.train.training_result import TrainingResult
@@ -44,7 +44,7 @@ def train(
     With several ``devices`` every process runs the script that calls this, and all get the same result.
 
     Args:
-        model: spec, e.g. ``fmn10+tf-256``.
+        model: spec, e.g. ``fmn10+tf-256``, or a reference to a detector of one's own.
         recipe: name of a shipped recipe, or a YAML file.
         data: folder of the data set, or its table.
         audio: folder of its audio, where that lies elsewhere.
@@ -53,7 +53,7 @@ def train(
         changes: of the recipe, ``section.key=value`` each.
         name: of the run's folder under ``runs``; made from recipe, model and seed by default.
         runs: where runs are kept.
-        resume: folder of a run, which knows all of the above.
+        resume: folder of a run, which knows all of the above; a model of one's own is named again.
         device: ``cpu``, ``cuda`` or ``auto``.
         devices: processes on each node, a GPU each.
         nodes: on each of which this is called.
@@ -72,9 +72,9 @@ def train(
     """
     changes = tuple(changes)
     if resume is not None:
-        if any((model, recipe, data, audio, pseudo_labels, weak_data, *changes, name)):
+        if any((recipe, data, audio, pseudo_labels, weak_data, *changes, name)):
             raise UsageError("a run that is resumed has its model, recipe, data and name already")
-        folder, plan = Path(resume), Run.open(Path(resume)).plan
+        folder, plan = Path(resume), resumed_plan(Path(resume), model)
     elif model is None or recipe is None or data is None:
         raise UsageError("a training needs a model, a recipe and data, or a run to resume")
     else:
@@ -113,6 +113,7 @@ def follow_plan(
         module = build_training(plan, data, run.last if resume and run.last.is_file() else None)
         fabric = make_fabric(hardware, plan, folder)
         if first and resume:
+            run.require_same_code()
             require_same_data(run.origin().fingerprints, data)
         elif first:
             Run.create(folder, plan, origin_here(hardware, data))

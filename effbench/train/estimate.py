@@ -90,7 +90,7 @@ def estimate(plan: Plan, hardware: Hardware) -> TrainingEstimate:
     validations = epochs // every + (epochs % every != 0)
     each = max(load, step) if hardware.workers else load + step
     return TrainingEstimate(
-        spec=plan.spec,
+        spec=str(plan.model),
         recipe=plan.recipe_name,
         device=fabric.device.type,
         epochs=epochs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import cast
 
 from torch import Tensor, nn, optim
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -13,13 +13,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from effbench.errors import UsageError
 from effbench.models.detector import SoundEventDetector
 from effbench.train.recipe.recipe import Recipe, ScheduleOptions
-
-
-class Layered(Protocol):
-    """A backbone with layers that can have rates of their own."""
-
-    def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Parameters of every layer, from the input upward."""
 
 
 def parameter_groups(
@@ -68,7 +61,9 @@ def parameter_groups(
     if not frozen_backbone and layer_decay == 1:
         add("backbone", backbone, lr)
     elif not frozen_backbone:
-        layers = cast(Layered, detector.backbone).layer_groups()
+        layers = getattr(detector.backbone, "layer_groups", lambda: None)()
+        if layers is None:
+            raise UsageError("optimizer.layer_decay needs a backbone that has layer_groups()")
         for index, layer in enumerate(layers):
             add(f"backbone.{index:02}", layer, lr * layer_decay ** (len(layers) - 1 - index))
         missing = sum(p.requires_grad and id(p) not in seen for p in backbone)

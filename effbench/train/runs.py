@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -17,6 +17,8 @@ from effbench.config import load
 from effbench.errors import EffbenchError, UsageError
 from effbench.files import remove_abandoned, replacing, reporting_write_errors
 from effbench.models import zoo
+from effbench.models.own_model import OwnModel, find_model, own_model
+from effbench.spec import ModelSpec
 from effbench.train.recipe.library import load_recipe
 from effbench.train.recipe.recipe import Recipe
 
@@ -39,7 +41,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the result of a training; ``recipe`` has the model card's rates and all changes."""
+    """What decides the result of a training; ``recipe`` has the model card's rates and all changes.
+
+    ``spec`` is the model's reference: where it is of one's own, the text that finds its code.
+    """
 
     spec: str
     recipe_name: str
@@ -47,9 +52,19 @@ class Plan:
     sources: Sources
 
     @property
+    def model(self) -> ModelSpec:
+        """What is trained."""
+        return find_model(self.spec)
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Of a model of one's own, the code that builds it, as rows and runs note it."""
+        return {"code": self.model.code} if isinstance(self.model, OwnModel) else {}
+
+    @property
     def name(self) -> str:
         """Name that a run has unless it is given one."""
-        return f"{Path(self.recipe_name).stem}_{self.spec}_seed{self.recipe.seed}"
+        return f"{Path(self.recipe_name).stem}_{self.model}_seed{self.recipe.seed}"
 
     @property
     def missing_sources(self) -> tuple[str, ...]:
@@ -100,7 +115,33 @@ def plan_training(
     if missing:
         raise UsageError("\n".join(f"{path}: no such file or folder" for path in missing))
     sources = Sources(**{name: str(path.resolve()) for name, path in paths.items()})
-    return Plan(str(specs[0]), recipe, load_recipe(recipe, specs[0], changes), sources)
+    return Plan(specs[0].reference, recipe, load_recipe(recipe, specs[0], changes), sources)
+
+
+def resumed_plan(folder: Path, model: str | None = None) -> Plan:
+    """Plan of a run that is to be resumed; a model of one's own is named again, or its code is not run.
+
+    Raises:
+        UsageError: no such run; a model for a run of a spec, none for a model of one's own, or another one.
+        EffbenchError: its files are damaged.
+    """
+    named = None if model is None else find_model(model)
+    if named is not None and not isinstance(named, OwnModel):
+        raise UsageError("a run that is resumed has its model, recipe, data and name already")
+    plan = Run.open(folder).plan
+    trained = plan.model
+    if not isinstance(trained, OwnModel):
+        if named is not None:
+            raise UsageError(f"{folder} trains {trained}, not '{named.reference}'")
+        return plan
+    if named is None:
+        raise UsageError(
+            f"{folder} trains the model '{trained}', which is somebody's own code: name the model as well, "
+            f"so that it may be run\nIt began as '{trained.reference}'."
+        )
+    if (named.factory, named.options) != (trained.factory, trained.options):
+        raise UsageError(f"{folder} trains '{trained.reference}', not '{named.reference}'")
+    return replace(plan, spec=own_model(named.reference, name=str(trained)))
 
 
 @dataclass(frozen=True)
@@ -137,7 +178,7 @@ class Run:
             hint = "resume that run, or " if run.notes.is_file() else ""
             raise UsageError(f"{folder} exists and is never overwritten: {hint}choose another name")
         about = {"spec": plan.spec, "recipe": plan.recipe_name, "sources": asdict(plan.sources)}
-        content = {**about, "seed": plan.recipe.seed, **asdict(origin)}
+        content = {**about, **plan.code, "seed": plan.recipe.seed, **asdict(origin)}
         with replacing(run.recipe, make_folder=True) as temporary:
             temporary.write_text(recipe_text(plan.recipe), encoding="utf-8")
         with replacing(run.notes) as temporary:
@@ -172,6 +213,18 @@ class Run:
         """Where the run began."""
         about = json.loads(self.notes.read_text(encoding="utf-8"))
         return Origin(about["commit"], about["environment"], about.get("fingerprints", {}))
+
+    @property
+    def code(self) -> str | None:
+        """The code of a model of one's own when the run began."""
+        noted = json.loads(self.notes.read_text(encoding="utf-8")).get("code")
+        return None if noted is None else str(noted)
+
+    def require_same_code(self) -> None:
+        """Raise ``UsageError`` if a model of one's own is built by other code than when the run began."""
+        now = self.plan.code.get("code")
+        if self.code != now:
+            raise UsageError(f"{self.folder} trains {self.code}, and its code is now {now}: train a new run")
 
     def rows(self) -> list[dict[str, float | None]]:
         """The metrics of every epoch that is done, in order."""

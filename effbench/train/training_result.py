@@ -83,7 +83,7 @@ def result_of(fit: Fit) -> TrainingResult:
     plan, epoch = fit.run.plan, fit.position.best_epoch
     recipe = plan.recipe
     return TrainingResult(
-        plan.spec,
+        str(plan.model),
         plan.recipe_name,
         fit.run.folder,
         recipe.epochs,
@@ -99,6 +99,7 @@ def _measurements(fit: Fit, epoch: int) -> Iterable[Measurement]:
     (best,) = (row for row in run.rows() if row["epoch"] == epoch)
     conditions = {
         **fit.conditions,
+        **plan.code,
         "data": validation.path.resolve().name,
         "split": validation.split,
         **({"fingerprint": origin.fingerprints[VALIDATION]} if VALIDATION in origin.fingerprints else {}),
@@ -116,7 +117,7 @@ def _measurements(fit: Fit, epoch: int) -> Iterable[Measurement]:
             ends = [best.get(f"{name}_{end}") for end in ("low", "high")]
             estimate = Estimate(value, *(math.nan if end is None else end for end in ends))
             row = Measurement.here(
-                plan.spec, name, estimate, conditions=conditions, environment=origin.environment
+                str(plan.model), name, estimate, conditions=conditions, environment=origin.environment
             )
             yield replace(row, commit=origin.commit, created=scored)
 
