@@ -110,7 +110,7 @@ def evaluate(
     from effbench.evaluate.api import evaluate as run
     from effbench.evaluate.median import MedianWindow
     from effbench.evaluate.protocol import EvaluationOptions
-    from effbench.results.store import default_store
+    from effbench.results.database import default_store
 
     if median_window is not None:
         with options.naming("--median-window"):

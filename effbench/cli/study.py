@@ -33,7 +33,7 @@ WorkOption = Annotated[
 
 def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workplace, list[Job]]:
     """Where a study works, and its jobs."""
-    from effbench.results.store import default_store
+    from effbench.results.database import default_store
     from effbench.study.definition import load_study
     from effbench.study.graph import jobs
     from effbench.study.job import Workplace

@@ -107,7 +107,7 @@ def train(
     if devices * nodes > 1:
         # Every process would warn that no parameter was unused; read when torch is loaded.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    from effbench.results.store import default_store
+    from effbench.results.database import default_store
     from effbench.train.api import check_installed
     from effbench.train.runs import Hardware
 

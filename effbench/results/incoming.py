@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from effbench.errors import StoreError, UsageError
+from effbench.results.database import default_store
 from effbench.results.declared_tables import declared_rows
 from effbench.results.exchange import COLUMNS, decode, encode
 from effbench.results.measurement import Measurement
 from effbench.results.row_files import Cells, RowTable, read_table
 from effbench.results.shipped import published_measurements, published_scores
-from effbench.results.store import Store, default_store
+from effbench.results.store import Store
 from effbench.spec import is_spec
 
 OnBadRow = Literal["error", "drop"]

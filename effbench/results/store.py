@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from effbench.errors import StoreError
-from effbench.files import reporting_write_errors
-from effbench.results import exchange, migrations, row_files, unwritable
+from effbench.results import database, exchange, migrations, row_files, unwritable
 from effbench.results.measurement import Measurement, now
 from effbench.results.selection import REMOVABLE, Selection, in_sql
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_DEFAULT = Path("results/effbench.sqlite")
-
-#: Seconds to wait for another process that is writing.
-BUSY_SECONDS = 60.0
 
 _FIELDS = ", ".join(f'"{name}"' for name in exchange.COLUMNS)
 _VALUES = ", ".join(f":{name}" for name in exchange.COLUMNS)
@@ -38,21 +30,6 @@ _NEWEST = (
     ") AS age FROM measurements) WHERE age = 1"
 )
 _ALL = f"SELECT {_FIELDS} FROM measurements WHERE true"
-
-_REASONS = {
-    "SQLITE_NOTADB": "is not a results store: it is not an SQLite database",
-    "SQLITE_BUSY": f"is locked: another process has been writing for more than {BUSY_SECONDS:.0f} s",
-    "SQLITE_READONLY": "can't be written: the file or its folder is read-only",
-    "SQLITE_CANTOPEN": "can't be opened: check that it is a file in a folder that you may write to",
-    "SQLITE_FULL": "can't be written: the disk is full",
-    "SQLITE_IOERR": "can't be read or written: the disk is full or fails",
-    "SQLITE_CORRUPT": "is damaged: restore it from a copy, or start a new store",
-}
-
-
-def default_store() -> Path:
-    """Where results go by default: ``$EFFBENCH_STORE``, or a file under the current folder."""
-    return Path(os.environ.get("EFFBENCH_STORE") or _DEFAULT)
 
 
 class Store:
@@ -83,19 +60,19 @@ class Store:
         scratch: bool = False,
         untouched: bool = False,
     ) -> None:
-        self.path = default_store() if path is None else Path(path)
-        _prepare(self.path, create)
+        self.path = database.default_store() if path is None else Path(path)
+        database.prepare(self.path, create)
         with self._readable_errors():
             writable = not untouched and unwritable.is_writable(self.path)
             if create and not writable:
-                raise StoreError(_REASONS["SQLITE_READONLY"])
+                raise StoreError(database.READ_ONLY)
             self._connection, in_file = self._connect(create=create, in_file=writable)
             self._accepts = in_file or scratch
 
     def _connect(self, *, create: bool, in_file: bool) -> tuple[sqlite3.Connection, bool]:
         """The file, ready to use, or (false) a copy in memory where it can't be written."""
         connection = (
-            sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            sqlite3.connect(self.path, timeout=database.BUSY_SECONDS, isolation_level=None)
             if in_file
             else unwritable.in_memory(self.path)
         )
@@ -103,7 +80,7 @@ class Store:
             connection.row_factory = sqlite3.Row
             migrations.migrate(connection)
             if in_file:
-                _write_ahead(connection)
+                database.write_ahead(connection)
         except BaseException as error:
             connection.close()
             full = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_IOERR", "SQLITE_FULL"))
@@ -229,7 +206,7 @@ class Store:
 
     def _require_writable(self) -> None:
         if not self._accepts:
-            raise StoreError(f"'{self.path}' {_REASONS['SQLITE_READONLY']}")
+            raise StoreError(f"'{self.path}' {database.READ_ONLY}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -250,43 +227,4 @@ class Store:
         except StoreError as error:
             raise StoreError(f"'{self.path}' {error}") from error
         except sqlite3.Error as error:
-            # Extended codes, e.g. SQLITE_BUSY_SNAPSHOT, start with the name of the plain one.
-            code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-            reason = _REASONS.get(code, str(error))
-            raise StoreError(f"'{self.path}' {reason}") from error
-
-
-def _prepare(path: Path, create: bool) -> None:
-    """Make the default store's folder; refuse what can't become a store."""
-    if path.is_dir():
-        raise StoreError(
-            f"'{path}' is a folder: give the file of a results store, e.g. {path / _DEFAULT.name}"
-        )
-    if path.is_file():
-        return
-    if not create:
-        raise StoreError(f"there is no results store '{path}'; 'effbench study run paper' fills one")
-    if path == _DEFAULT:
-        with reporting_write_errors(path, StoreError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-    elif not path.parent.is_dir():
-        raise StoreError(
-            f"the folder of the results store '{path}' does not exist: create '{path.parent}' first"
-        )
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work side by side.
-
-    SQLite does not wait for a lock when it changes the journal mode, so the waiting is done here.
-    """
-    connection.execute("PRAGMA synchronous = FULL")
-    deadline = time.monotonic() + BUSY_SECONDS
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+            raise StoreError(f"'{self.path}' {database.in_words(error)}") from error

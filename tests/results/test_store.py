@@ -331,7 +331,7 @@ def test_a_reader_is_not_held_up_by_a_writer(path: Path) -> None:
 
 
 def test_a_lock_that_never_goes_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("effbench.results.store.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("effbench.results.database.BUSY_SECONDS", 0.1)
     Store(path, create=True).close()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
