@@ -61,7 +61,7 @@ def test_a_declared_or_measured_score_stands_beside_published_ones(measured) -> 
     assert data.scores.values["mynet"].value == 44.9
     assert data.panels[0].chosen.values["mynet"].value == 1e6
     assert len(data.definition.series) == 7
-    said = "Measured, not published: mynet on audioset eval (5b1e02c7), 16996 clips, protocol paper."
+    said = "Measured, not published: mynet on audioset eval (5b1e02c7), 16,996 clips, protocol paper."
     assert (said if measured else "Declared by the user: mynet.") in caption(data)
     texts = [text.get_text() for axes in draw(data).axes for text in axes.texts]
     assert "mynet" in texts
