@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -120,7 +121,7 @@ def read_table(path: Path) -> RowTable:
 
 
 def _csv_table(path: Path) -> RowTable:
-    with _text(path, "rt", zipped=path.suffix.lower() == ".gz") as file:
+    with _long_cells(), _text(path, "rt", zipped=path.suffix.lower() == ".gz") as file:
         reader = csv.DictReader(file, strict=True)
         heads = tuple(reader.fieldnames or ())
         # DictReader keeps cells beyond the last column under None, and fills missing ones with None.
@@ -129,6 +130,16 @@ def _csv_table(path: Path) -> RowTable:
             for cells in reader
         ]
     return RowTable(path, heads, tuple(lines))
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Lets the CSV reader take the samples of a long run, which are one cell."""
+    usual = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _parquet_table(path: Path) -> RowTable:

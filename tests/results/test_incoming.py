@@ -43,7 +43,7 @@ def values(store: Path) -> dict[tuple[str, str], float]:
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.parquet"])
 def test_an_export_comes_back_whole_and_is_known_again(store: Path, tmp_path: Path, name: str) -> None:
     file, copy = tmp_path / name, tmp_path / "copy.sqlite"
-    rows = [*GPU, replace(GPU[0], samples=(0.1, 0.30000000000000004), device=None, low=None)]
+    rows = [*GPU, replace(GPU[0], samples=(0.1, 0.30000000000000004) * 9000, device=None, low=None)]
     with Store(store, create=True) as opened:
         opened.add(rows)
         opened.export(file)
