@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from effbench.data.clip_names import TABLE_SUFFIXES, stem, without_suffix
+from effbench.data.clip_names import AUDIO_SUFFIXES, TABLE_SUFFIXES, stem, without_suffix
 from effbench.data.clips import Audio, FileAudio, Problem
+from effbench.data.media_files import MEDIA_SUFFIXES
 
 _DOCUMENTS = (".json", ".jsonl", ".yaml", ".yml", ".md", ".h5", ".hdf", ".hdf5", ".pdf", ".py", ".zip", ".gz")
 _NOT_AUDIO = {*TABLE_SUFFIXES, *_DOCUMENTS}
@@ -40,6 +41,16 @@ class AudioFiles:
         kind = "several audio files of one clip"
         problems = [Problem(kind, name, f"{path} is not used") for name, path in self.spare if name in audio]
         return Matched(audio, tuple(sorted(names.keys() - audio.keys())), tuple(problems))
+
+    def unnamed(self, names: Collection[str]) -> tuple[Problem, ...]:
+        """Says how many recordings have none of the names, if any."""
+        named = {self.found[name] for name in names if name in self.found}
+        others = sorted({audio.name for audio in self.found.values() if audio not in named})
+        others = [name for name in others if Path(name).suffix.lower() in AUDIO_SUFFIXES | MEDIA_SUFFIXES]
+        if not others:
+            return ()
+        files = "1 file" if len(others) == 1 else f"{len(others):,} files"
+        return (Problem("audio that no labels name", stem(others[0]), f"{files}, {others[0]} first"),)
 
 
 def audio_files(root: Path, split: str) -> AudioFiles:

@@ -20,6 +20,7 @@ from effbench.evaluate.data_events import events_of
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.event_lists import event_options, read_event_list
 from effbench.evaluate.given import GivenFiles, read_given
+from effbench.evaluate.given_times import check_events
 from effbench.evaluate.incomplete import OnMissing, check_on_missing, skip_missing
 from effbench.evaluate.protocol import EvaluationOptions, evaluate_given
 from effbench.evaluate.protocol_files import Protocol
@@ -164,6 +165,7 @@ def evaluate(
             there, _ = skip_missing(truth, dataset.ids, on_missing)
             _check_classes(dataset, there, output_classes(chosen, dataset), plan)
             computed, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
+            check_events(truth, seconds, {}, dataset.path)
             given = GivenFiles(computed, truth, seconds)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
         else:

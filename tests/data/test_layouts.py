@@ -8,6 +8,7 @@ import soundfile
 
 from effbench.data.datasets import open_dataset, recognise
 from effbench.data.labels import Event
+from effbench.errors import DataError
 from effbench.evaluate.api import evaluate
 from effbench.models.build import build_model
 
@@ -276,6 +277,29 @@ def test_a_table_may_have_any_name_and_lie_anywhere(effbench, tmp_path):
         (split,) = json.loads(done.stdout)["splits"]
         assert (split["clips"], split["events"], split["missing"]) == (2, 1, 0)
     assert "start (s) as onset" in done.stderr
+
+
+def test_recordings_that_no_labels_name_are_said(effbench, tmp_path):
+    lay(tmp_path, {**URBAN_SED, "audio/train/new.wav": None, "audio/train/notes.pdf": "x"})
+    done = effbench("data", "check", ".", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert (problem["split"], problem["problem"], problem["clip"]) == (
+        "train",
+        "audio that no labels name",
+        "new",
+    )
+    assert problem["detail"] == "1 file, audio/train/new.wav first"
+
+
+def test_milliseconds_are_refused_where_clips_are_trained_on_or_scored(effbench, tmp_path):
+    lay(tmp_path, {"mine.csv": "file,start,end,label\na.wav,500,1000,Dog\n", "a.wav": None})
+    detector = build_model("fmn01", n_classes=1, seed=0)
+    with pytest.raises(DataError, match="1 of 1 events begin after the end"):
+        evaluate(detector, data=tmp_path)
+    done = train(effbench, ".", "synthetic-cpu", "mine", "mine")
+    assert done.returncode == 1
+    assert "1 of 1 events begin after the end of their clip" in done.stderr
 
 
 def test_a_column_says_which_split_a_clip_is_in(effbench, tmp_path):

@@ -11,7 +11,7 @@ from effbench.data.clips import DataSet
 from effbench.data.column_names import CLIP_LABELS, DESED
 from effbench.data.durations import find_durations
 from effbench.data.ground_truth import read_desed
-from effbench.data.layouts.labelled import Labelled, classes_of
+from effbench.data.layouts.labelled import Labelled, read_quietly
 from effbench.data.tables import NOTHING, header, is_table, read_table, table_name
 from effbench.errors import DataError
 
@@ -51,8 +51,8 @@ def open_split(table: Path, split: str, audio: Path | None = None) -> DataSet:
     """
     files = audio_files(audio or table.parent, split)
     beside = {table, *splits(table.parent).values()}
-    classes = classes_of(map(read_labels, beside))
-    return read_labels(table, split).dataset(files, table.parent, "desed", split, classes)
+    parts = read_quietly(lambda: map(read_labels, beside))
+    return read_labels(table, split).dataset(files, parts, table.parent, "desed", split)
 
 
 def read_labels(table: Path, split: str | None = None) -> Labelled:

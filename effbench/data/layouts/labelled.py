@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,26 +47,43 @@ class Labelled:
             [problem for problem in self.problems if not problem.clip or problem.clip in clips],
         )
 
-    def dataset(self, files: AudioFiles, path: Path, layout: str, split: str, classes: ClassList) -> DataSet:
-        """The split, with the files that its clips are named after."""
+    def dataset(
+        self,
+        files: AudioFiles,
+        parts: Sequence[Labelled],
+        path: Path,
+        layout: str,
+        split: str,
+        classes: ClassList | None = None,
+    ) -> DataSet:
+        """The split, with the files that its clips are named after.
+
+        ``parts`` are all splits: of their labels are the classes, unless these are given, and a recording
+        that none of them names is a problem.
+        """
         matched = files.match({clip: [clip] for clip in self.clips})
+        unnamed = files.unnamed({clip for part in parts for clip in part.clips})
         return DataSet(
             path,
             layout,
             split,
-            classes,
+            _classes(parts) if classes is None else classes,
             matched.audio,
             self.events,
             weak=self.weak,
             known_durations=self.durations,
             missing=matched.missing,
-            problems=(*self.problems, *matched.problems),
+            problems=(*self.problems, *matched.problems, *unnamed),
         )
 
 
-def classes_of(parts: Iterable[Labelled]) -> ClassList:
-    """Every label of some splits, in order of names; what there is to note is left to who opens them."""
+def read_quietly(read: Callable[[], Iterable[Labelled]]) -> list[Labelled]:
+    """What is read of all splits; what there is to note of one is left to who opens it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EffbenchWarning)
-        labels = {label for part in parts for label in part.labels}
+        return list(read())
+
+
+def _classes(parts: Iterable[Labelled]) -> ClassList:
+    labels = {label for part in parts for label in part.labels}
     return ClassList(tuple(sorted(labels)), scored=frozenset(labels))

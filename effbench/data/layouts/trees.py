@@ -12,7 +12,7 @@ from effbench.data.clips import DataSet
 from effbench.data.ground_truth import read_event_files
 from effbench.data.labels import EventTable, merge_events
 from effbench.data.layouts import desed, tut
-from effbench.data.layouts.labelled import Labelled, classes_of
+from effbench.data.layouts.labelled import Labelled, read_quietly
 from effbench.data.tables import table_rows
 from effbench.data.vocabulary import ClassList
 from effbench.errors import DataError
@@ -84,12 +84,9 @@ class Tree:
         top = labels.parents[place.labels.count("/")]
         own = top / place.audio.format(**(place.braces(labels) or {}))
         files = audio_files(audio or (own if own.is_dir() else own.parent), split)
-        labelled = place.read(labels, split)
-        if self.classes is not None:
-            classes = self.classes(top)
-        else:
-            classes = classes_of(place.read(path, name) for place, name, path in self._find(top))
-        return labelled.dataset(files, top, self.name, split, classes)
+        parts = read_quietly(lambda: (place.read(path, name) for place, name, path in self._find(top)))
+        classes = None if self.classes is None else self.classes(top)
+        return place.read(labels, split).dataset(files, parts, top, self.name, split, classes)
 
 
 def _has_files(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import DataError, UsageError
+from effbench.evaluate.given_times import check_events
 from effbench.evaluate.protocol_files import load_protocol
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
@@ -155,7 +156,10 @@ def open_data(plan: Plan) -> TrainingData:
         recipe, training, validation, weak, classes, own if recipe.task == "weak" else classes
     )
     # Labels or pseudo labels that do not fit are errors now, before there is a run.
-    _ = opened.items, opened.validation_items, opened.weak_items
+    _ = opened.weak_items
+    for items in (opened.items, opened.validation_items):
+        seconds = dict(zip(items.dataset.ids, items.seconds.tolist(), strict=True))
+        check_events(items.dataset.ground_truth(), seconds, {}, items.dataset.path)
     return opened
 
 
