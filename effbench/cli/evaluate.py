@@ -116,6 +116,8 @@ def evaluate(
         with options.naming("--median-window"):
             MedianWindow.of(median_window)
     chosen = cast("Engine", engine)
+    if plot is not None and events is not None:
+        raise UsageError("--plot draws the curves of scores, which a list of events has not")
     if plot is not None:
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
     kept = (store or default_store()) if keep and own else None

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from effbench.data.clip_names import name_clips
-from effbench.data.tables import COMMAS, Header, is_table, read_header, table_name, table_rows
+from effbench.data.tables import COMMAS, Header, as_number, is_table, read_header, table_name, table_rows
 from effbench.errors import DataError
 
 #: Heads of the two columns, in letters alone.
@@ -86,7 +86,7 @@ def _columns(path: Path, first: Header) -> tuple[int, int, int]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        as_number(text)
     except ValueError:
         return False
     return True
@@ -94,7 +94,7 @@ def _is_number(text: str) -> bool:
 
 def _seconds(path: Path, number: int, text: str, wide: bool) -> float:
     try:
-        seconds = float(text)
+        seconds = as_number(text)
     except ValueError:
         seconds = 0.0
     if wide or not 0 < seconds < float("inf"):

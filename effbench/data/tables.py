@@ -198,6 +198,13 @@ def require_width(path: Path, number: int, row: Sequence[str], width: int) -> No
         raise DataError(f"{message}\n{COMMAS}" if any("," in cell for cell in row) else message)
 
 
+def as_number(cell: str) -> float:
+    """The number in a cell; ``ValueError`` if there is none, or one as only Python writes it (``1_000``)."""
+    if "_" in cell or not cell.isascii():
+        raise ValueError(f"'{cell}' is not a number")
+    return float(cell)
+
+
 #: Explains numbers such as ``0,5``.
 COMMAS = "Decimals are written with a point (0.5), and cells that hold the separator in quotes."
 

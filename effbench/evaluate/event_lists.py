@@ -16,6 +16,7 @@ from effbench.data.ground_truth import SURE, OnProblem, read_ground_truth
 from effbench.data.labels import Event, merge_events
 from effbench.errors import DataError, EffbenchWarning, UsageError
 from effbench.evaluate.given import ClipEvents, GivenFiles, fit_clips, same_labels
+from effbench.evaluate.given_times import check_events, check_together
 from effbench.evaluate.metrics import DECODED, METRICS
 from effbench.evaluate.protocol_files import EVENT_PROTOCOL, load_protocol
 from effbench.evaluate.scoring_inputs import TIME_DECIMALS
@@ -56,6 +57,9 @@ def read_event_list(
     seconds = dict.fromkeys(truth, last)
     if durations is not None:
         seconds = fit_clips(read_durations(durations), truth, f"durations ({durations})")
+        check_events(truth, seconds, {}, ground_truth)
+        check_events(detected, seconds, {}, events)
+    check_together(detected, truth, events)
     classes = tuple(sorted(_labels(truth) | _labels(detected)))
     scores: dict[str, Array] = {}
     times: dict[str, Array] = {}
@@ -85,9 +89,9 @@ def event_options(protocol: str, metrics: Sequence[str] | None) -> tuple[str, Se
     unfit = [name for name in names if name not in DECODED and name in METRICS]
     if not unfit:
         return protocol, metrics
-    message = f"{', '.join(unfit)} need scores, not a list of events"
+    message = f"a list of events has no scores for {', '.join(unfit)}"
     if metrics is not None or len(unfit) == len(names):
-        raise UsageError(f"{message}, as {', '.join(DECODED)} do not")
+        raise UsageError(f"{message}: it can be scored by {', '.join(DECODED)}")
     warnings.warn(f"{message}: left out of the protocol '{protocol}'", EffbenchWarning, stacklevel=2)
     return protocol, [name for name in names if name in DECODED]
 

@@ -84,6 +84,30 @@ def check_scale(truth: GroundTruth, seconds: Mapping[str, float], path: Path) ->
         _note(message)
 
 
+def check_together(detected: GroundTruth, truth: GroundTruth, path: Path) -> None:
+    """Say if no detected event overlaps with one of its clip, of whatever class.
+
+    Raises:
+        DataError: their times are of such different size that one must be in another unit.
+    """
+    ends = ([offset for events in of.values() for _, offset, _ in events] for of in (detected, truth))
+    last, last_true = (max(offsets, default=0.0) for offsets in ends)
+    if not last or not last_true:
+        return
+    if not 1 / _OTHER_UNIT < last / last_true < _OTHER_UNIT:
+        raise DataError(
+            f"{path}: the last event ends at {last:g} s, that of the ground truth at {last_true:g} s\n"
+            "Times are in seconds, not milliseconds or frames."
+        )
+    if not any(
+        onset < to and since < offset
+        for clip, events in detected.items()
+        for onset, offset, _ in events
+        for since, to, _ in truth.get(clip, ())
+    ):
+        _note(f"{path}: no event overlaps with one of the ground truth: are both seconds of one clock?")
+
+
 def check_unit(seconds: Mapping[str, float], ends: Mapping[str, float], path: Path) -> None:
     """Raise ``DataError`` where durations, a table's, and the ends of scores are in different units."""
     for clip, end in ends.items():

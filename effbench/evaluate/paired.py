@@ -164,7 +164,8 @@ class Comparison(Shown):
         """Both systems' values, and the classes that changed most."""
         yield f"a: {self.name_a}"
         yield f"b: {self.name_b}"
-        yield Table(self.rows(), f"{self.a.counted}; protocol {self.a.protocol}")
+        title = f"{self.a.counted}; protocol {self.a.protocol}"
+        yield Table(self.rows(), title, minor=("low", "high"))
         for metric, changes in self.by_class.by_metric.items():
             changed = [row for row in _rows(changes) if row["difference"]]
             if changed:

@@ -201,7 +201,7 @@ def evaluate_given(given: GivenFiles, *, values: ValueKind | None = None, **opti
     """
     scores = given.scores
     if values and scores.values and values != scores.values:
-        raise UsageError(f"the scores are kept {scores.values} of a model, not {values}")
+        raise UsageError(f"the scores are known to be {scores.values}, not {values}")
     evaluation = evaluate_scores(
         scores.scores,
         given.ground_truth,
@@ -219,6 +219,9 @@ def _notes(plan: Protocol, inputs: ScoringInputs, given: int, unknown: Sequence[
         yield f"events of {number_of(len(unknown), 'class')} without scores were left out: {some_of(unknown)}"
     if left_out := given - len(inputs.clips):
         yield f"{left_out} of {given} clips have no event of a scored class and were left out"
+    silent = [name for name, count in zip(inputs.classes, inputs.event_counts, strict=True) if not count]
+    if silent:
+        yield f"{number_of(len(silent), 'class')} with scores, but without events: {some_of(silent)}"
     if plan.expected_classes not in (None, len(inputs.classes)):
         yield (
             f"the events are of {number_of(len(inputs.classes), 'class')}; published values are means over "

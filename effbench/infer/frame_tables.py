@@ -11,6 +11,7 @@ from effbench.data.clip_names import TABLE_SUFFIXES
 from effbench.data.tables import (
     COMMAS,
     Header,
+    as_number,
     encoding_of,
     open_bytes,
     read_header,
@@ -173,13 +174,13 @@ def _lines(path: Path, heads: Header, places: Sequence[int]) -> Iterator[list[st
                 what = f"'{cell}' is not a number" if cell else "there is nothing"
                 cure = f"\n{COMMAS}" if "," in cell else ""
                 raise DataError(f"{path}, line {number}: {what} under '{heads.written[place]}'{cure}")
-            cells.append(cell if name == _FILE else float(cell))
+            cells.append(cell if name == _FILE else as_number(cell))
         yield cells
 
 
 def _fits(cell: str, *, time: bool) -> bool:
     try:
-        value = float(cell)
+        value = as_number(cell)
     except ValueError:
         return False
     return math.isfinite(value) or not time

@@ -39,8 +39,7 @@ class ScoreArchive:
         self._arrays = _open(path)
         if _CLASSES not in self._arrays:
             raise DataError(f"{path}: no array '{_CLASSES}' with the names of the columns")
-        names: list[object] = self._array(_CLASSES).ravel().tolist()
-        self.classes = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+        self.classes = self._names()
         self.frame_seconds = self._frame_seconds()
         self.keys = self._clips()
 
@@ -63,6 +62,14 @@ class ScoreArchive:
         if any(name.startswith(f"{_TIMES}/") for name in self._arrays):
             raise DataError(f"{self.path}: timestamps of some clips, but no array '{key}'")
         return np.arange(len(self.scores(clip)) + 1) * self.frame_seconds
+
+    def _names(self) -> tuple[str, ...]:
+        names: list[object] = self._array(_CLASSES).ravel().tolist()
+        try:
+            texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+        except UnicodeDecodeError:
+            raise DataError(f"{self.path}: '{_CLASSES}' holds names that are not text in UTF-8") from None
+        return tuple(text.strip() for text in texts)
 
     def _frame_seconds(self) -> float:
         if _FRAME not in self._arrays:

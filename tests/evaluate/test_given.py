@@ -134,6 +134,7 @@ def test_durations_in_another_unit_are_refused(score):
 @pytest.mark.parametrize(
     ("scores", "told"),
     [
+        (SCORES.replace("0.9", "0_9", 1), "a.tsv, line 4: '0_9' is not a number under 'Dog'"),
         (SCORES.replace("0.9", "high", 1), "a.tsv, line 4: 'high' is not a number under 'Dog'"),
         (SCORES.replace("0.9", "0,9", 1), "Decimals are written with a point"),
         (SCORES.replace("0.9", "", 1), "a.tsv, line 4: there is nothing under 'Dog'"),
@@ -192,17 +193,34 @@ def test_a_list_of_events_is_scored_as_sed_eval_does(effbench, tmp_path):
         expected = reference.results_overall_metrics()["f_measure"]["f_measure"]
         assert values[name]["value"] == pytest.approx(100 * expected)
     by_desed = effbench(*arguments, "--protocol", "desed")
-    assert "psds1, psds2 need scores, not a list of events: left out of the protocol" in by_desed.stderr
+    assert "a list of events has no scores for psds1, psds2: left out of the protocol" in by_desed.stderr
     assert json.loads(by_desed.stdout)["values"]["event_f1"] == values["event_f1"]
     assert "intersection_f1" in json.loads(by_desed.stdout)["values"]
     for option, value, told in (
         ("--protocol", "dcase2016", "in its own way"),
-        ("--metric", "psds1", "psds1 need scores"),
+        ("--metric", "psds1", "no scores for psds1: it can be scored by event_f1"),
         ("--metric", "psds", "did you mean"),
+        ("--values", "logits", "known to be probabilities"),
+        ("--plot", "roc.png", "which a list of events has not"),
     ):
         refused = effbench(*arguments, option, value)
         assert refused.returncode == 2
         assert told in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "code", "told"),
+    [
+        (1000, 0, 1, "the last event ends at 4000 s, that of the ground truth at 4 s"),
+        (25, 0, 0, "no event overlaps with one of the ground truth"),
+        (1, 30, 0, "no event overlaps with one of the ground truth"),
+    ],
+)
+def test_events_on_another_clock_are_refused_or_told(effbench, tmp_path, factor, shift, code, told):
+    (tmp_path / "truth.tsv").write_text(HEAD + "a.wav\t2\t4\tDog\n")
+    (tmp_path / "found.tsv").write_text(HEAD + f"a.wav\t{2 * factor + shift}\t{4 * factor + shift}\tDog\n")
+    done = effbench("evaluate", "--events", "found.tsv", "--ground-truth", "truth.tsv")
+    assert (done.returncode, told in done.stderr) == (code, True)
 
 
 def test_a_list_of_events_is_no_table_of_scores(effbench, tmp_path):

@@ -193,6 +193,12 @@ def test_archives_that_are_not_clear_are_refused(tmp_path, suffix, arrays, told)
         _ = read_scores(tmp_path / f"scores{suffix}").scores["a"]
 
 
+def test_names_of_classes_that_are_no_text_are_refused(tmp_path):
+    np.savez(tmp_path / "scores.npz", classes=np.array([b"Caf\xe9"]), a=np.ones((3, 1)))
+    with pytest.raises(EffbenchError, match="'classes' holds names that are not text"):
+        read_scores(tmp_path / "scores.npz")
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 def test_a_damaged_archive_is_named(tmp_path, suffix):
     (tmp_path / f"scores{suffix}").write_bytes(b"nonsense")
