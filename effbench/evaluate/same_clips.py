@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
+from effbench.errors import EffbenchWarning
 from effbench.evaluate.given import GivenFiles, fit_clips
 from effbench.evaluate.incomplete import OnMissing
+
+#: Part by which clips may last longer by the scores of one system than by those of the other.
+_ALIKE = 0.01
 
 
 def same_clips(
@@ -30,6 +35,7 @@ def same_clips(
         {here.get(clip, clip): events for clip, events in second.ground_truth.items()},
         {here.get(clip, clip): seconds for clip, seconds in second.durations.items()},
     )
+    _tell_lengths(first, second)
     if on_missing != "skip":
         return first, second
     theirs = frozenset(here.values())
@@ -38,3 +44,15 @@ def same_clips(
         replace(first, scores=first.scores.renamed(common)),
         replace(second, scores=second.scores.renamed(common), ground_truth=first.ground_truth),
     )
+
+
+def _tell_lengths(first: GivenFiles, second: GivenFiles) -> None:
+    """Say if clips last longer for one system, which then may have more false positives an hour."""
+    shared = [clip for clip in first.durations if clip in second.durations]
+    one, other = (sum(of.durations[clip] for clip in shared) for of in (first, second))
+    if abs(one - other) > _ALIKE * max(one, other):
+        message = (
+            f"clips last {one:.6g} s in all by the scores of the first system, {other:.6g} s by those of the "
+            "second: a table of durations makes them alike"
+        )
+        warnings.warn(message, EffbenchWarning, stacklevel=3)

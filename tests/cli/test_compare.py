@@ -101,6 +101,17 @@ def test_clips_that_one_system_lacks_or_names_otherwise(effbench, systems):
     assert (found["a"]["clips"], found["b"]["setting"]["missing_clips"]) == (6, 2)
 
 
+def test_clips_that_last_longer_for_one_system_are_told(effbench, systems):
+    for number in range(8):
+        table = systems / "worse" / f"{number}.tsv"
+        table.write_text("\n".join(table.read_text().splitlines()[:41]) + "\n")
+    arguments = ["compare", "good", "worse", "--ground-truth", "truth.tsv", "--metric", "psds1"]
+    told = "clips last 16 s in all by the scores of the first system, 12.8 s by those of the second"
+    assert told in effbench(*arguments).stderr
+    (systems / "durations.csv").write_text("".join(f"{number}.wav,2\n" for number in range(8)))
+    assert told not in effbench(*arguments, "--durations", "durations.csv").stderr
+
+
 def test_lists_of_events_are_compared(effbench, systems):
     truth = (systems / "truth.tsv").read_text()
     head, *events = truth.splitlines(keepends=True)

@@ -167,6 +167,15 @@ def hear_events(scores, classes):
     return events
 
 
+def test_classes_that_never_occur_are_said_where_they_count():
+    job = random_job(1, clips=6, classes=2)
+    job.classes = [*job.classes, "fold"]
+    job.scores = {clip: np.column_stack([scores, scores[:, 0]]) for clip, scores in job.scores.items()}
+    told = "1 class with scores, but without events: fold"
+    assert told in job.score(evaluate_scores, protocol="desed", values="logits").notes
+    assert told not in job.score(evaluate_scores, protocol="paper", values="logits").notes
+
+
 def test_the_protocol_of_dcase_2016_equals_hear_and_sed_eval():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
