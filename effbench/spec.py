@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from effbench.errors import UnknownModel, nearest
+from effbench.own_cards import Files, card_files, registered
 
 PUBLISHED_FMN = ("fmn04", "fmn06", "fmn10", "fmn20", "fmn30")
 TRANSFORMERS = ("BEATs", "ATST-F", "fpasst", "M2D", "ASIT")
@@ -20,10 +21,6 @@ _LONGEST_NAME = 120
 _OTHERS = frozenset({"ast", "passt"})
 
 _FMN = re.compile(r"fmn(\d\d)")
-_VALID = (
-    f"Backbones: {' '.join(BACKBONES)} (and any other width of fmn, e.g. fmn15). "
-    f"Sequence models: {' '.join(SEQUENCES)}, as in fmn10+tf-256."
-)
 _EXAMPLE_DIM = 256
 
 
@@ -103,11 +100,11 @@ def row_name(model: str | ModelSpec) -> str:
     if isinstance(model, ModelSpec):
         return str(model)
     _require_text(model)
-    return _row_name(model)
+    return _row_name(model, card_files())
 
 
 @lru_cache(maxsize=1024)
-def _row_name(text: str) -> str:
+def _row_name(text: str, _cards: Files) -> str:
     try:
         return str(ModelSpec.parse(text))
     except UnknownModel as error:
@@ -155,7 +152,7 @@ def _require_text(value: object) -> None:
 
 def _canonical_backbone(text: str) -> str | None:
     lowered = text.strip().replace(":", "-").lower()
-    for name in BACKBONES:
+    for name in (*BACKBONES, *registered("backbones")):
         if name.lower() == lowered:
             return name
     match = _FMN.fullmatch(lowered)
@@ -165,24 +162,32 @@ def _canonical_backbone(text: str) -> str | None:
 def _canonical_sequence(text: str) -> str | None:
     lowered = text.strip().lower()
     name = ALIASES.get(lowered, lowered)
-    return name if name in SEQUENCES else None
+    return next((known for known in (*SEQUENCES, *registered("sequences")) if known.lower() == name), None)
 
 
 def _unknown(text: str) -> UnknownModel:
-    return UnknownModel(f"unknown model '{text}'{_suggestion(text)}\n{_VALID}")
+    backbones = " ".join((*BACKBONES, *registered("backbones")))
+    sequences = " ".join((*SEQUENCES, *registered("sequences")))
+    return UnknownModel(
+        f"unknown model '{text}'{_suggestion(text)}\n"
+        f"Backbones: {backbones} (and any other width of fmn, e.g. fmn15). "
+        f"Sequence models: {sequences}, as in fmn10+tf-256."
+    )
 
 
 def _suggestion(text: str) -> str:
     """The nearest valid spec, found part by part, so that one slip in each part is still understood."""
     backbone_text, plus, sequence_text = text.strip().partition("+")
-    backbone = _canonical_backbone(backbone_text) or _closest(backbone_text, BACKBONES)
+    backbone = _canonical_backbone(backbone_text) or _closest(
+        backbone_text, (*BACKBONES, *registered("backbones"))
+    )
     if backbone is None:
         return ""
     if not plus:
         return f"; did you mean '{backbone}'?"
     match = re.fullmatch(r"([A-Za-z0-9]*?[A-Za-z])?[-:_ ]*(\d*)\D*", sequence_text.strip())
     name, dim = (match.group(1) or "", match.group(2)) if match else (sequence_text, "")
-    sequence = _canonical_sequence(name) or _closest(name, (*SEQUENCES, *ALIASES))
+    sequence = _canonical_sequence(name) or _closest(name, (*SEQUENCES, *registered("sequences"), *ALIASES))
     if sequence is None:
         return ""
     width = int(dim) if dim and 1 <= int(dim) <= MAX_DIM else _EXAMPLE_DIM

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from typer.main import get_command
 from effbench.cli.output import be_quiet
 from effbench.cli.progress import showing_downloads
 from effbench.errors import EffbenchError, show_warning
+from effbench.own_cards import CARDS_VARIABLE
 from effbench.version import VERSION
 
 #: Each in the module of its name; help lists groups of commands last.
@@ -34,11 +36,34 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
+def _use_cards(context: typer.Context, folder: Path | None) -> Path | None:
+    """Let every module of this command, and its child processes, find a folder of cards."""
+    if folder is not None:
+        before = os.environ.get(CARDS_VARIABLE)
+        os.environ[CARDS_VARIABLE] = str(folder.absolute())
+        context.call_on_close(lambda: _restore(before))
+    return folder
+
+
+def _restore(folder: str | None) -> None:
+    os.environ.pop(CARDS_VARIABLE, None)
+    if folder is not None:
+        os.environ[CARDS_VARIABLE] = folder
+
+
 def _root(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
+    cards: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_use_cards,
+            metavar="FOLDER",
+            help="Model cards of your own, before the command; by default those of $EFFBENCH_CARDS.",
+        ),
+    ] = None,
 ) -> None:
     """Register the options that stand before every command."""
 

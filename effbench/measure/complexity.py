@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 
 import torch
@@ -15,9 +15,11 @@ from effbench.grid import CLIP_SECONDS
 from effbench.machine.description import Environment
 from effbench.measure.macs import MacReport, count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
+from effbench.models import zoo
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
-from effbench.models.own_code import Inputs, OwnModule, build_own, describe, told_of
+from effbench.models.own_code import OwnModule, build_own, describe
+from effbench.models.own_inputs import Inputs, told_of
 from effbench.models.own_model import OwnModel, find_model
 from effbench.results.measurement import UNITS, Measurement
 from effbench.shown import Row, Shown, Table, short
@@ -207,7 +209,8 @@ def measure_complexity(
         name, module, weighted = type(model).__name__, model, model
     else:
         name = str(model)
-        with torch.device("meta"):
+        # Code of one's own may not run where tensors have no values.
+        with torch.device("meta") if zoo.model_code(model) is None else nullcontext():
             module = build_model(name)
         weighted = build_model(name) if counters else module
     frontend = None

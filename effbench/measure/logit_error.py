@@ -20,7 +20,7 @@ from effbench.measure.conditions import TORCH_KERNELS, Conditions
 from effbench.measure.timing import Progress
 from effbench.measure.workload import detector_part, module_call, prepared
 from effbench.models.detector import SoundEventDetector
-from effbench.models.own_code import Inputs
+from effbench.models.own_inputs import Inputs
 from effbench.results.measurement import Measurement
 from effbench.shown import significant
 

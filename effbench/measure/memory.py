@@ -24,7 +24,8 @@ from effbench.measure.timing import synchronise
 from effbench.measure.workload import Timeable, is_out_of_memory, make_inputs, part_call, prepared, timeable
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
-from effbench.models.own_code import Inputs, build_own, load_code
+from effbench.models.own_code import build_own, load_code
+from effbench.models.own_inputs import Inputs
 from effbench.models.own_model import OwnModel, find_model
 from effbench.results.measurement import Measurement
 from effbench.shown import Row, Shown, Table

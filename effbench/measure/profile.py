@@ -24,9 +24,11 @@ from effbench.measure.speed import Latency, Throughput, measure_latency, measure
 from effbench.measure.sweep import check_batch_sizes
 from effbench.measure.timing import Budget, Progress
 from effbench.measure.workload import OnInputs, Timeable, timeable
+from effbench.models import zoo
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
-from effbench.models.own_code import Inputs, OwnModule, build_own
+from effbench.models.own_code import OwnModule, build_own
+from effbench.models.own_inputs import Inputs
 from effbench.models.own_model import OwnModel, find_model
 from effbench.spec import ModelSpec
 
@@ -93,9 +95,8 @@ def profile(
         here = environment(conditions.device) if timed else _unhurried_environment()
     if not isinstance(model, nn.Module):
         model = find_model(model)
-    own, code = None, None
-    if isinstance(model, OwnModel):
-        code, own = model.code, _own(model, checkpoint)
+    code = None if isinstance(model, nn.Module) else zoo.model_code(model)
+    own = _own(model, checkpoint) if isinstance(model, OwnModel) else None
     spec = type(model).__name__ if isinstance(model, nn.Module) else str(model)
     weighted: ModelSpec | nn.Module | OwnModule = model if own is None else own
     if checkpoint is not None and isinstance(model, ModelSpec) and own is None:
@@ -139,8 +140,8 @@ def profile(
     elif tuple(parts) != ("frontend",):
         trained = not isinstance(weighted, ModelSpec)
         error = measure_logit_error(detector, conditions, trained=trained, progress=progress)
-    if isinstance(model, OwnModel) and model.code != code:
-        raise EffbenchError(f"{model.file} was changed while '{model}' was measured: measure it again")
+    if isinstance(model, ModelSpec) and zoo.model_code(model) != code:
+        raise EffbenchError(f"the code of {model} was changed while it was measured: measure it again")
     return Profile(complexity, here, tuple(rates), tuple(latencies), tuple(memories), error, code)
 
 

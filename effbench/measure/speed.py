@@ -25,7 +25,7 @@ from effbench.measure.workload import (
     module_call,
     prepared,
 )
-from effbench.models.own_code import Inputs
+from effbench.models.own_inputs import Inputs
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.results.measurement import Measurement
 from effbench.shown import Row, Shown, Table, significant

@@ -17,7 +17,8 @@ from effbench.machine.resident import settle_allocator
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
 from effbench.measure.timing import Call, timed
 from effbench.models.detector import SoundEventDetector
-from effbench.models.own_code import Inputs, OwnModule
+from effbench.models.own_code import OwnModule
+from effbench.models.own_inputs import Inputs
 from effbench.models.sequence.mamba import Mamba2, use_kernels
 
 Runnable = Callable[..., object]

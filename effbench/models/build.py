@@ -27,7 +27,7 @@ from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
 from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
 from effbench.models.located import open_checkpoint
-from effbench.models.own_code import build_own
+from effbench.models.own_code import build_own, run_factory
 from effbench.models.own_model import OwnModel, find_model
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
@@ -137,14 +137,47 @@ def _build_own(
     return detector
 
 
+def _frontend_and_backbone(spec: ModelSpec) -> tuple[nn.Module, Backbone]:
+    if spec.family in BACKBONE_BUILDERS:
+        return BACKBONE_BUILDERS[spec.family](spec)
+    registered = zoo.own_backbone(spec.backbone)
+    assert registered is not None
+    backbone = run_factory(registered[0], {})
+    frontend = LogMelFrontend() if registered[1] is None else run_factory(registered[1], {})
+    if not isinstance(backbone, Backbone) or not isinstance(getattr(backbone, "embed_dim", None), int):
+        raise UsageError(
+            f"the backbone '{spec.backbone}' is an effbench.Backbone with a width embed_dim, not a value of "
+            f"type {type(backbone).__name__}"
+        )
+    if not isinstance(frontend, nn.Module):
+        raise UsageError(f"the front-end of '{spec.backbone}' is no torch module")
+    return frontend, backbone
+
+
+def _own_sequence(own: OwnModel, width: int, dim: int, options: Mapping[str, int]) -> tuple[nn.Module, int]:
+    """A sequence model of one's own, and the width of its output: the model's, unless it says another."""
+    made = run_factory(own, options, width, dim)
+    module, out = made if isinstance(made, tuple) and len(made) == 2 else (made, dim)
+    if not isinstance(module, nn.Module) or not isinstance(out, int):
+        raise UsageError(
+            f"the sequence model '{own}' is a torch module, or a pair of one and the width of its output, "
+            f"not a value of type {type(made).__name__}"
+        )
+    return module, out
+
+
 def _assemble(
     spec: ModelSpec, options: Mapping[str, int], n_classes: int, n_weak_classes: int, frames: str
 ) -> SoundEventDetector:
-    frontend, backbone = BACKBONE_BUILDERS[spec.family](spec)
+    frontend, backbone = _frontend_and_backbone(spec)
     sequence: nn.Module = nn.Identity()
     width = backbone.embed_dim
     if spec.sequence is not None and spec.dim is not None:
-        sequence, width = build_sequence(spec.sequence, width, spec.dim, **options)
+        own = zoo.own_sequence(spec.sequence)
+        if own is None:
+            sequence, width = build_sequence(spec.sequence, width, spec.dim, **options)
+        else:
+            sequence, width = _own_sequence(own, width, spec.dim, options)
     return SoundEventDetector(
         frontend,
         backbone,

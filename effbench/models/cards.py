@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from effbench.config import Strict
 from effbench.spec import ModelSpec
@@ -86,6 +86,45 @@ class SequenceCard(Strict):
         if not self.rules:
             return {}
         return next((rule.options for rule in self.rules if rule.applies(dim)), None)
+
+
+class OwnBackbone(Strict):
+    """A backbone of one's own: what builds it (``./net.py:Backbone``), and its front-end."""
+
+    build: str
+    frontend: str | None = None
+
+
+class OwnSequence(SequenceCard):
+    """A sequence model of one's own: what builds it, called with the widths of its input and of the model."""
+
+    build: str
+    label: str = ""
+    description: str = ""
+
+
+class OwnCardFile(Strict):
+    """One YAML file of one's own: backbones and sequence models by their names, and cards of combinations.
+
+    Weights are in the folder ``release``, by default that of the file; published scores need a source.
+    """
+
+    backbones: dict[Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*$")], OwnBackbone] = Field(
+        default_factory=dict
+    )
+    sequences: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], OwnSequence] = Field(
+        default_factory=dict
+    )
+    release: str = "."
+    source: str = ""
+    month: str = Field("", pattern=r"^(\d{4}-\d{2})?$")
+    cards: dict[str, Card] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _scores_have_a_source(self) -> OwnCardFile:
+        if any(card.published for card in self.cards.values()) and not (self.source and self.month):
+            raise ValueError("published scores need a source and its month: source: …, month: '2026-01'")
+        return self
 
 
 class Model(Strict):

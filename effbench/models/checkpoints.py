@@ -18,7 +18,7 @@ from effbench.files import replacing
 from effbench.models.checkpoint_keys import OPTIONAL, SequencePart, backbone_names, own_key, sequence_part
 from effbench.models.detector import SoundEventDetector
 from effbench.models.own_model import find_model
-from effbench.spec import ModelSpec
+from effbench.spec import BACKBONES, SEQUENCES, ModelSpec
 
 HEADS = ("strong_head", "weak_head")
 
@@ -70,10 +70,11 @@ class Checkpoint:
     def check_fits(self, spec: ModelSpec) -> None:
         """Raise ``CheckpointError`` if the file plainly belongs to another architecture than ``spec``."""
         problems = []
-        if spec.backbone not in backbone_names(self.state):
+        if spec.family in ("fmn", *BACKBONES) and spec.backbone not in backbone_names(self.state):
             problems.append(f"a {spec.backbone} backbone is needed")
         found = (self.sequence.name, self.sequence.dim) if self.sequence else (None, None)
-        if self.has_sequence and found != (spec.sequence, spec.dim):
+        known = spec.sequence is None or spec.sequence in SEQUENCES
+        if known and self.has_sequence and found != (spec.sequence, spec.dim):
             wanted = f"{spec.sequence}-{spec.dim}" if spec.sequence else "no sequence model"
             problems.append(f"{wanted} is needed")
         if problems:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from effbench.errors import CheckpointError, UsageError
+from effbench.models import zoo
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
 from effbench.models.located import open_checkpoint, stated_spec
@@ -72,7 +73,7 @@ def choose_model(
         if model is None:
             raise UsageError("no model is named, nor a checkpoint of a run, which knows its model")
         parsed = find_model(model)
-        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, _code(parsed))
+        return ChosenModel(build_model(parsed, seed=SEED), str(parsed), None, zoo.model_code(parsed))
     checkpoint = os.fspath(checkpoint)
     parsed = stated_spec(checkpoint) if model is None else find_model(model)
     stored = open_checkpoint(parsed, checkpoint)
@@ -82,7 +83,7 @@ def choose_model(
         )
     detector = build_model(parsed, checkpoint=stored)
     name = stored.path.name if Path(checkpoint).name == stored.path.name else checkpoint
-    return ChosenModel(detector, str(parsed), stamped(stored.path, name), _code(parsed))
+    return ChosenModel(detector, str(parsed), stamped(stored.path, name), zoo.model_code(parsed))
 
 
 def _same_model(one: ModelSpec, other: ModelSpec) -> bool:
@@ -90,10 +91,6 @@ def _same_model(one: ModelSpec, other: ModelSpec) -> bool:
     if isinstance(one, OwnModel) and isinstance(other, OwnModel):
         return (one.factory, one.options) == (other.factory, other.options)
     return one == other
-
-
-def _code(model: ModelSpec) -> str | None:
-    return model.code if isinstance(model, OwnModel) else None
 
 
 def stamped(path: Path, name: str | None = None) -> str:

@@ -38,6 +38,8 @@ def locate_checkpoint(spec: ModelSpec, checkpoint: str | Path) -> Path:
             f"no '{training}' checkpoint of {spec} was published: see 'effbench models list'"
         )
     file = model.card.checkpoint[training]
+    if "://" not in model.release:
+        return _own_file(Path(model.release) / file)
     return cached_file(f"{model.release}/{file}", file, model.card.sha256.get(training))
 
 

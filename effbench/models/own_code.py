@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,24 +16,19 @@ from types import ModuleType
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.identity import content_digest, digest
 from effbench.models.detector import SoundEventDetector
+from effbench.models.own_inputs import Inputs, check_one_clip, input_of
 from effbench.models.own_model import OwnModel
 from effbench.yaml_files import parse
 
 #: The function beside a factory, or the method of its module, that gives the inputs of one call.
 EXAMPLE_INPUTS = "example_inputs"
 
-#: Of one call: a tensor, positional arguments, or keyword arguments.
-Inputs = Tensor | Sequence[object] | Mapping[str, object]
-
 #: From which the code of models came.
 _folders: set[str] = set()
-
-_INPUT = re.compile(r"(?P<shape>\d+(?:[,x]\d+)*)(?::(?P<dtype>\w+))?")
 
 
 @dataclass(frozen=True)
@@ -59,21 +53,14 @@ def build_own(model: OwnModel, *, seed: int | None = None, **wanted: int) -> Own
             understood.
         EffbenchError: the code fails; with the line that did.
     """
-    source = load_code(model)
-    factory = _factory(model, source)
-    options = {key: _value(model, key, text) for key, text in model.options}
-    _check_options(model, factory, options)
-    options = {**_accepted(factory, wanted), **options}
-    told = ", ".join(f"{key}={value!r}" for key, value in options.items())
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        with _running(model, f"{model.factory}({told})"), _looking_in(_folder(model)):
-            made = deepcopy(factory) if isinstance(factory, nn.Module) and not options else factory(**options)
+        made = run_factory(model, wanted)
         if not isinstance(made, nn.Module):
             raise UsageError(
-                f"the model '{model}' is no torch module: {model.factory}({told}) in {source.__file__} gave "
-                f"a value of type {type(made).__name__}"
+                f"the model '{model}' is no torch module: {model.factory} in {model.file} gave a value of "
+                f"type {type(made).__name__}"
             )
         made.eval()
         if isinstance(made, SoundEventDetector):
@@ -81,7 +68,25 @@ def build_own(model: OwnModel, *, seed: int | None = None, **wanted: int) -> Own
                 raise UsageError(f"the model '{model}' is a detector, which takes audio: it needs no inputs")
             made.spec = str(model)
             return OwnModule(str(model), made, None)
-        return OwnModule(str(model), made, _inputs(model, source, made))
+        return OwnModule(str(model), made, _inputs(model, load_code(model), made))
+
+
+def run_factory(model: OwnModel, wanted: Mapping[str, object], *given: object) -> object:
+    """What a factory gives with a model's options, with what it takes of ``wanted``, and with arguments.
+
+    Raises:
+        UsageError: no such file, module, factory or option.
+        EffbenchError: the code fails; with the line that did.
+    """
+    factory = _factory(model, load_code(model))
+    options = {key: _value(model, key, text) for key, text in model.options}
+    _check_options(model, factory, options)
+    if isinstance(factory, nn.Module) and not options:
+        return deepcopy(factory)
+    options = {**_accepted(factory, wanted), **options}
+    told = ", ".join([*map(repr, given), *(f"{key}={value!r}" for key, value in options.items())])
+    with _running(model, f"{model.factory}({told})"), _looking_in(_folder(model)):
+        return factory(*given, **options)
 
 
 def load_code(model: OwnModel) -> ModuleType:
@@ -217,7 +222,7 @@ def _inputs(model: OwnModel, source: ModuleType, module: nn.Module) -> Inputs:
     """Inputs of one clip, as the user gives them, or as the code does."""
     if model.inputs:
         given = tuple(input_of(text) for text in model.inputs)
-        check_one_clip(model, given)
+        check_one_clip(str(model), given)
         return given
     holder = next((place for place in (module, source) if hasattr(place, EXAMPLE_INPUTS)), None)
     if holder is None:
@@ -233,55 +238,5 @@ def _inputs(model: OwnModel, source: ModuleType, module: nn.Module) -> Inputs:
             f"{EXAMPLE_INPUTS}() of the model '{model}' gives a tensor, a tuple of arguments or a dict of "
             f"keyword arguments, not a value of type {type(inputs).__name__}"
         )
-    check_one_clip(model, inputs)
+    check_one_clip(str(model), inputs)
     return dict(inputs) if isinstance(inputs, Mapping) else inputs
-
-
-def check_one_clip(model: OwnModel, inputs: Inputs) -> None:
-    """Raise ``UsageError`` unless the inputs are of one clip: counts are of one, and batches repeat it."""
-    first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
-    if first is None or first.ndim == 0:
-        raise UsageError(
-            f"the inputs of the model '{model}' hold no tensor whose first dimension counts clips"
-        )
-    if len(first) != 1:
-        raise UsageError(
-            f"the inputs of the model '{model}' are of {len(first)} clips (the first dimension of "
-            f"{tuple(first.shape)}): give those of one, of which larger batches are made"
-        )
-
-
-def input_of(text: str) -> Tensor:
-    """Seeded noise of a shape, or zeros of a whole-numbered type: ``1,1,128,1000``, ``1,77:int64``.
-
-    Raises:
-        UsageError: it is not a shape, or the type is none of torch's.
-    """
-    match = _INPUT.fullmatch(text.replace(" ", ""))
-    if match is None:
-        raise UsageError(
-            f"'{text}' is not an input: write its shape, and its type if that is not float32, "
-            "as 1,1,128,1000 or 1,77:int64"
-        )
-    shape = [int(size) for size in re.split("[,x]", match["shape"])]
-    dtype = getattr(torch, match["dtype"] or "float32", None)
-    if not isinstance(dtype, torch.dtype):
-        known = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "uint8", "bool")
-        raise UsageError(f"'{match['dtype']}' is no type of tensors{nearest(match['dtype'], known)}")
-    if not dtype.is_floating_point:
-        return torch.zeros(shape, dtype=dtype)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
-
-
-def told_of(inputs: Inputs) -> str:
-    """Shapes and types of inputs, for messages: ``float32 (1, 16000), mask=bool (1, 100)``."""
-    if isinstance(inputs, Tensor) or not isinstance(inputs, Sequence | Mapping):
-        inputs = (inputs,)
-    pairs = inputs.items() if isinstance(inputs, Mapping) else (("", value) for value in inputs)
-    return ", ".join(f"{key}{'=' if key else ''}{_told(value)}" for key, value in pairs)
-
-
-def _told(value: object) -> str:
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    return repr(value) if isinstance(value, int | float | str | bool | None) else type(value).__name__

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from effbench.errors import UnknownModel, UsageError
+from effbench.errors import EffbenchError, UnknownModel, UsageError
 from effbench.identity import content_digest
 from effbench.spec import ModelSpec, is_spec, row_name
 
@@ -110,6 +110,22 @@ def find_model(model: str | ModelSpec) -> ModelSpec:
     if _is_file(place):
         place = str(Path(place).expanduser().absolute())
     return OwnModel(_own_name(name), place=place, factory=factory, options=options, inputs=inputs)
+
+
+def code_beside(file: Path, name: str, text: str) -> OwnModel:
+    """The code of a part that a card calls by this name; paths are relative to the card's folder.
+
+    Raises:
+        EffbenchError: the text is no reference.
+    """
+    match = _REFERENCE.fullmatch(text.strip())
+    if match is None or match["name"] or not (_is_file(match["place"]) or _MODULE.fullmatch(match["place"])):
+        raise EffbenchError(f"model card {file}: '{text}' builds nothing: {_FORM}")
+    place = match["place"]
+    if _is_file(place):
+        place = str((file.parent / place).absolute())
+    options = tuple(_pairs(text, match["options"]))
+    return OwnModel(name, place=place, factory=match["factory"], options=options)
 
 
 def own_model(

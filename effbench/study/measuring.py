@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from effbench.models.own_model import OwnModel
+from effbench.models import zoo
 from effbench.spec import ModelSpec
 from effbench.study.definition import ComplexityTask, Precision, ThroughputTask
 from effbench.study.job import Follower, Job
@@ -111,7 +111,6 @@ class ThroughputJob(Job):
 def rows_of(measured: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """What this version of effbench has measured of a model."""
     found = measured[(measured["spec"] == str(spec)) & (measured["source"] == source())]
-    if isinstance(spec, OwnModel):  # by the code that it has now
-        code = spec.code
+    if (code := zoo.model_code(spec)) is not None:  # by the code that it has now
         found = found[found["conditions"].map(lambda conditions: conditions.get("code") == code).astype(bool)]
     return found

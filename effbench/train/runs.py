@@ -59,7 +59,8 @@ class Plan:
     @property
     def code(self) -> dict[str, str]:
         """Of a model of one's own, the code that builds it, as rows and runs note it."""
-        return {"code": self.model.code} if isinstance(self.model, OwnModel) else {}
+        code = zoo.model_code(self.model)
+        return {} if code is None else {"code": code}
 
     @property
     def name(self) -> str:
