@@ -147,7 +147,7 @@ def _tables(files: Mapping[str, Path], fill_gaps: bool) -> ScoreSet:
         frame = _one_clip(files[clip])
         if _classes(frame) != classes:
             raise EffbenchError(f"{files[clip]} has other classes than {files[first]}")
-        return _framed(frame, clip, str(files[clip]), filled if fill_gaps else None)
+        return _framed(frame, classes, clip, str(files[clip]), filled if fill_gaps else None)
 
     scores = _Lazy(files, lambda clip: framed(clip).scores)
     times = _Lazy(files, lambda clip: framed(clip).times)
@@ -163,15 +163,14 @@ def _one_table(path: Path, fill_gaps: bool) -> ScoreSet:
     if len(set(clip_of.values())) < len(by_name):
         name = next(name for name in clip_of if list(clip_of.values()).count(clip_of[name]) > 1)
         raise DataError(f"{path}: the clip '{clip_of[name]}' has several file names, '{name}' and others")
-    filled = FilledGaps()
+    classes, filled = _classes(frame.drop(columns="filename")), FilledGaps()
     framed: dict[str, _Framed] = {}
     for written, rows in by_name.items():
         clip = clip_of[str(written)]
-        own = rows.drop(columns="filename")
-        framed[clip] = _framed(own, clip, f"{path}, clip '{clip}'", filled if fill_gaps else None)
+        framed[clip] = _framed(rows, classes, clip, f"{path}, clip '{clip}'", filled if fill_gaps else None)
     scores = {clip: each.scores for clip, each in framed.items()}
     times = {clip: each.times for clip, each in framed.items()}
-    return ScoreSet(scores, _classes(frame.drop(columns="filename")), times, filled=filled)
+    return ScoreSet(scores, classes, times, filled=filled)
 
 
 def _one_clip(path: Path) -> pd.DataFrame:
@@ -188,11 +187,13 @@ def _classes(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(name) for name in frame.columns if name not in BOUNDS)
 
 
-def _framed(frame: pd.DataFrame, clip: str, where: str, filled: FilledGaps | None) -> _Framed:
+def _framed(
+    frame: pd.DataFrame, classes: Sequence[str], clip: str, where: str, filled: FilledGaps | None
+) -> _Framed:
     """Boundaries of a clip's frames and its scores, -inf in gaps that are filled."""
     onsets, offsets = (frame[name].to_numpy(float) for name in BOUNDS)
     times, rows = follow(clip, where, onsets, offsets, filled)
-    scores = frame.drop(columns=list(BOUNDS)).to_numpy()
+    scores = frame[list(classes)].to_numpy()
     if len(rows) > len(scores):
         scores = np.where(rows[:, None] < 0, -np.inf, scores[rows])
     return _Framed(times, scores)
