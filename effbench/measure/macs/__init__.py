@@ -2,5 +2,6 @@
 
 from __future__ import annotations
 
-from effbench.measure.macs.counter import MacReport as MacReport
+from effbench.measure.macs.counter import OwnRule as OwnRule
 from effbench.measure.macs.counter import count_macs as count_macs
+from effbench.measure.macs.report import MacReport as MacReport

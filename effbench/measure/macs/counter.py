@@ -1,301 +1,287 @@
-"""Counts the multiply-accumulates of one forward pass, operator by operator and module by module."""
+"""Counts the multiply-accumulates of one call, operator by operator and module by module."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import random
+import sys
+import threading
+import types
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map_only
+from torch.utils._pytree import tree_leaves
 
 from effbench.errors import EffbenchWarning, UncountedOperator
-from effbench.measure.macs.convention import paper_macs
-from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SCANS, SHAPE_KEEPING, element_kind
-from effbench.shown import Row, Shown, Table
+from effbench.measure.macs.copies import Copier, with_copied_modules
+from effbench.measure.macs.modes import interception
+from effbench.measure.macs.report import MacReport, ModuleCount, Traffic, said
+from effbench.measure.macs.tally import Tally
+from effbench.measure.macs.threads import followed
 
-_RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
+#: One's own: of an operator ``rule(output, *arguments)``, of a module ``rule(module, arguments, output)``.
+OwnRule = Callable[..., int]
 
-
-@dataclass(frozen=True)
-class ModuleCount:
-    """One module of a counted network, children included.
-
-    Attributes:
-        name: its path, empty for the whole network.
-        kind: its class.
-        output_shape: of the first tensor it returned, or ``None`` if it was not called.
-        exact, paper: MACs, also in the published convention.
-        parameters: number of parameters.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...] | None
-    exact: int
-    paper: int
-    parameters: int
+_ONE_AT_A_TIME = threading.RLock()
 
 
-@dataclass(frozen=True, repr=False)
-class MacReport(Shown):
-    """Multiply-accumulates of one forward pass on the given inputs.
+class _Call:
+    """A copy of what is counted: the modules in it, and the call itself."""
 
-    Attributes:
-        exact: every multiply-accumulate that the module executes; state-space scans in their recurrent form.
-        paper: in the convention behind the published figures.
-        by_operator: exact MACs by kind (convolution, linear, attention, recurrent, scan, …).
-        element_operations: work other than multiply-accumulates, by kind, one per element.
-        unknown: operators without a rule and how often they ran; empty in a trustworthy count.
-        modules: every module, in definition order.
-        device: where the pass ran; ``meta`` computes shapes only.
-    """
+    def __init__(self, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, meta: bool) -> None:
+        copier = Copier(meta=meta)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is made again without being used
+            if isinstance(target, types.FunctionType):
+                self.function: Any = with_copied_modules(target, copier)
+            else:
+                self.function = copier(target)
+            self.args = tuple(copier(argument) for argument in args)
+            self.kwargs = {name: copier(argument) for name, argument in kwargs.items()}
+        self.root = _root(self.function)
+        self.meta = meta
+        tensors = [*self.root.parameters(), *self.root.buffers(), *tree_leaves((self.args, self.kwargs))]
+        self.devices = {t.device for t in tensors if isinstance(t, Tensor)}
 
-    exact: int
-    paper: int
-    by_operator: Mapping[str, int]
-    element_operations: Mapping[str, int]
-    unknown: Mapping[str, int]
-    modules: tuple[ModuleCount, ...]
-    device: str
+    def run(self, rules: Mapping[Any, OwnRule], *, gradients: bool) -> Tally:
+        """Count the call, in eval mode; with ``gradients``, forward and backward."""
+        _evaluating(self.root)
+        names = {module: name for name, module in self.root.named_modules()}
+        tally = Tally(names, rules)
+        under = functools.partial(interception, tally, meta=self.meta, gradients=gradients)
+        with ExitStack() as stack:
+            for module, name in names.items():
+                stack.callback(_hooked(tally, name, module, under))
+            for context in (
+                _uncompiled(),
+                _as_random(self.devices),
+                followed(tally, under, meta=self.meta),
+                under(),
+            ):
+                stack.enter_context(context)
+            output = self.function(*self.args, **self.kwargs)
+            if gradients:
+                _backward(output)
+        tally.closed = True
+        if self.meta and tally.raised:
+            # It was caught, and the module went another way than with values.
+            raise tally.raised[0]
+        return tally
 
-    @property
-    def by_module(self) -> dict[str, int]:
-        """Exact MACs by module path, children included."""
-        return {module.name: module.exact for module in self.modules}
-
-    def layers(self) -> tuple[ModuleCount, ...]:
-        """Modules that have parameters or MACs outside their children, with only those: they add up."""
-        below = {module.name: [0, 0, 0] for module in self.modules}
-        for module in self.modules:
-            if module.name:
-                sums = below[module.name.rpartition(".")[0]]
-                for i, value in enumerate((module.exact, module.paper, module.parameters)):
-                    sums[i] += value
-        own = (
-            replace(m, exact=m.exact - exact, paper=m.paper - paper, parameters=m.parameters - parameters)
-            for m, (exact, paper, parameters) in zip(self.modules, below.values(), strict=True)
+    def report(self, tally: Tally, trained: Tally | None, rules: Mapping[Any, OwnRule]) -> MacReport:
+        """What the tally of this call says."""
+        owner: dict[int, str] = {}
+        for name, module in self.root.named_modules():
+            for parameter in module.parameters(recurse=False):
+                owner.setdefault(id(parameter), name)
+        device = "meta" if self.meta else next((str(d) for d in self.devices), "cpu")
+        return MacReport(
+            exact=tally.exact[""],
+            paper=tally.paper[""],
+            by_operator=dict(tally.operators),
+            element_operations=dict(tally.elements),
+            unknown=dict(tally.unknown),
+            traffic=Traffic(dict(tally.floats), tally.other_bytes),
+            modules=tuple(_modules(self.root, tally, owner)),
+            device=device,
+            training=None if trained is None else trained.exact[""],
+            unused_rules=tuple(_named(key) for key in rules if key not in tally.used),
         )
-        return tuple(module for module in own if module.exact or module.parameters)
-
-    def sections(self) -> list[Table | str]:
-        layers = [
-            {key: value for key, value in vars(m).items() if key != "output_shape"} for m in self.layers()
-        ]
-        return [str(self), Table(layers)]
-
-    def rows(self) -> list[Row]:
-        """One row for each module, its children included."""
-        return [dict(vars(module)) for module in self.modules]
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain data, without the modules."""
-        return {name: value for name, value in asdict(self).items() if name != "modules"}
-
-    def __str__(self) -> str:
-        kinds = ", ".join(f"{kind} {macs / 1e6:,.1f} M" for kind, macs in self.by_operator.items())
-        return f"{self.exact / 1e9:.4f} G MACs exact, {self.paper / 1e9:.4f} G paper ({kinds})"
 
 
-class _Tally:
-    """The counts so far, and the modules that are running."""
+def count_macs(
+    target: nn.Module | Callable[..., object],
+    args: Any = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    strict: bool = False,
+    rules: Mapping[Any, OwnRule] | None = None,
+    training: bool = False,
+) -> MacReport:
+    """Multiply-accumulates of one call of any module, bound method (``model.generate``) or function.
 
-    def __init__(self, module: nn.Module) -> None:
-        self.names = {child: name for name, child in module.named_modules()}
-        self.running: list[nn.Module] = []
-        self.muted = 0
-        self.operators: Counter[str] = Counter()
-        self.elements: Counter[str] = Counter()
-        self.unknown: Counter[str] = Counter()
-        self.exact: Counter[str] = Counter()
-        self.paper: Counter[str] = Counter()
-        self.shapes: dict[str, tuple[int, ...] | None] = {}
-
-    def add(self, kind: str, macs: int, out: object) -> None:
-        if self.muted:
-            return
-        first = next((t for t in tree_flatten(out)[0] if isinstance(t, Tensor)), None)
-        frames = first.shape[-1] if first is not None and first.ndim else 1
-        published = paper_macs(kind, macs, self.running[-1] if self.running else None, frames)
-        if macs:
-            self.operators[kind] += macs
-        for name in {name for module in self.running for name in _with_parents(self.names[module])}:
-            self.exact[name] += macs
-            self.paper[name] += published
-
-    def add_elements(self, kind: str, elements: int) -> None:
-        if not self.muted:
-            self.elements[kind] += elements
-
-    @contextmanager
-    def mute(self) -> Iterator[None]:
-        """Nothing inside is counted: it is counted as a whole."""
-        self.muted += 1
-        try:
-            yield
-        finally:
-            self.muted -= 1
-
-    def enter(self, module: nn.Module, _: object) -> None:
-        self.running.append(module)
-        self.muted += type(module) in SCANS
-
-    def leave(self, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        if type(module) in SCANS:
-            self.muted -= 1
-            macs, elements = SCANS[type(module)](*inputs)
-            self.add("scan", macs, output)
-            self.add_elements(f"scan ({type(module).__name__})", elements)
-        self.running.pop()
-        tensors = [t for t in tree_flatten(output)[0] if isinstance(t, Tensor)]
-        self.shapes[self.names[module]] = tuple(tensors[0].shape) if tensors else None
-
-
-def _with_parents(name: str) -> Iterator[str]:
-    """A module's path and all above it, containers that are never called themselves included."""
-    yield ""
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
-
-
-class _Functions(TorchFunctionMode):
-    """Counts what a network calls as a whole: linear layers, attention, recurrent networks."""
-
-    def __init__(self, tally: _Tally) -> None:
-        super().__init__()
-        self.tally = tally
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        rule = FUNCTIONS.get(func)
-        if func in SHAPE_KEEPING and args[0].device.type == "meta":
-            self.tally.add_elements(SHAPE_KEEPING[func], args[0].numel())
-            return torch.empty_like(args[0])
-        if rule is None:
-            return func(*args, **kwargs)
-        with self.tally.mute():
-            on_meta = func in _RECURRENT_NETS and args[0].device.type == "meta"
-            out = _recurrent_shapes(*args) if on_meta else func(*args, **kwargs)
-        names = ("input", "weight") if rule.kind == "linear" else ("query", "key", "value")
-        args = (*args, *(kwargs[name] for name in names[len(args) :] if name in kwargs))
-        self.tally.add(rule.kind, rule.macs(out, *args), out)
-        return out
-
-
-class _Operators(TorchDispatchMode):
-    """Counts the operators that reach the dispatcher."""
-
-    def __init__(self, tally: _Tally) -> None:
-        super().__init__()
-        self.tally = tally
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        rule = OPERATORS.get(func.overloadpacket)
-        if rule is None and element_kind(func) is None and not self.tally.muted:
-            with self:
-                decomposed = func.decompose(*args, **kwargs)
-            if decomposed is not NotImplemented:
-                return decomposed
-        out = func(*args, **kwargs)
-        if rule is not None:
-            self.tally.add(rule.kind, rule.macs(out, *args), out)
-        elif not self.tally.muted:
-            self._add_elements(func, args, out)
-        return out
-
-    def _add_elements(self, func: Any, args: Any, out: object) -> None:
-        kind = element_kind(func)
-        tensors = [t for t in tree_flatten((args, out))[0] if isinstance(t, Tensor)]
-        if kind is None:
-            self.tally.unknown[str(func)] += 1
-        elif kind and tensors:
-            # The largest tensor: inputs of a reduction, the output of a broadcast operation.
-            self.tally.add_elements(kind, max(t.numel() for t in tensors))
-
-
-def _recurrent_shapes(x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
-    """Outputs of a recurrent network without running its steps one by one."""
-    packed = isinstance(arguments[0], Tensor) and not arguments[0].is_floating_point()
-    state = arguments[1] if packed else arguments[0]
-    bidirectional = arguments[7] if packed else arguments[6]
-    states = tuple(state) if isinstance(state, (list, tuple)) else (state,)
-    out = x.new_empty(*x.shape[:-1], states[0].shape[-1] * (2 if bidirectional else 1))
-    return (out, *(torch.empty_like(s) for s in states))
-
-
-def count_macs(module: nn.Module, inputs: Tensor | Sequence[object], *, strict: bool = False) -> MacReport:
-    """Multiply-accumulates of one forward pass of any module, in eval mode and without gradients.
-
-    The pass runs on the ``meta`` device where the module allows it, without computing or touching weights;
-    otherwise on the module's own device.
+    It runs in eval mode and without gradients, on a copy: nothing of the module is changed. The copy is on
+    the ``meta`` device where the module allows it, without memory for weights; otherwise on its own device.
 
     Args:
-        module: any module; one made under ``torch.device("meta")`` needs no memory for its weights.
-        inputs: one tensor, or the positional arguments.
+        target: any module, one made under ``torch.device("meta")`` included; a method of one; a function,
+            whose modules are those in its closure and among its globals; or a program of ``torch.export``.
+        args: the positional arguments; or one argument that is no tuple or list.
+        kwargs: the others. Arguments may be tensors, containers of them, and any other objects.
         strict: raise on an operator without a rule, instead of warning.
+        rules: for classes of modules, ``rule(module, arguments, output)``; for operators
+            (``torch.ops.mylib.op``) and functions of torch, ``rule(output, *arguments, **kwargs)``. Each
+            gives MACs; nothing inside is counted otherwise.
+        training: also count a forward and a backward pass, of the sum of all outputs.
 
     Raises:
-        UncountedOperator: in strict mode.
+        UncountedOperator: in strict mode; or a rule gives no whole number.
+        Exception: what the call raises on the module's own device.
     """
-    arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    try:
-        tally = _run(module, arguments, meta=True)
-        device = "meta"
-    except (NotImplementedError, RuntimeError):
-        # A value decides what runs, or a tensor is neither a parameter nor a buffer.
-        tally = _run(module, arguments, meta=False)
-        device = next((str(t.device) for t in module.parameters()), "cpu")
-    if tally.unknown:
-        message = "no rule to count " + ", ".join(f"{name} (x{n})" for name, n in tally.unknown.items())
+    if isinstance(target, torch.export.ExportedProgram):
+        target = target.module()
+    arguments = tuple(args) if isinstance(args, (tuple, list)) and not hasattr(args, "_fields") else (args,)
+    chosen = dict(rules or {})
+
+    def count(*, meta: bool) -> MacReport:
+        call = _Call(target, arguments, kwargs or {}, meta=meta)
+        tally = call.run(chosen, gradients=False)
+        again = _Call(target, arguments, kwargs or {}, meta=meta) if training else None
+        trained = again.run(chosen, gradients=True) if again else None
+        if trained:
+            tally.unknown |= trained.unknown
+        return call.report(tally, trained, chosen)
+
+    with _ONE_AT_A_TIME:
+        try:
+            report = count(meta=True)
+        except UncountedOperator:
+            raise
+        except (
+            Exception
+        ):  # a value decides what runs, or shapes alone won't do: whatever it was, it starts anew
+            if _is_on_meta(target):
+                raise
+            report = count(meta=False)
+    _speak(report, strict)
+    return report
+
+
+def _speak(report: MacReport, strict: bool) -> None:
+    if report.unknown:
+        message = f"no rule to count {said(report.unknown)}"
         if strict:
             raise UncountedOperator(message)
-        warnings.warn(f"{message}: their MACs are missing", EffbenchWarning, stacklevel=2)
-    return _report(module, tally, device)
+        warnings.warn(f"{message}: their MACs are missing", EffbenchWarning, stacklevel=3)
+    if report.unused_rules:
+        names = ", ".join(report.unused_rules)
+        warnings.warn(f"rules for what never ran: {names}", EffbenchWarning, stacklevel=3)
 
 
-def _run(module: nn.Module, arguments: tuple[object, ...], *, meta: bool) -> _Tally:
-    tally = _Tally(module)
-    modes = {child: child.training for child in module.modules()}
-    module.eval()
+def _is_on_meta(target: Any) -> bool:
+    tensors = [*_root(target).parameters(), *_root(target).buffers()]
+    return bool(tensors) and all(t.is_meta for t in tensors)
+
+
+def _root(function: Any) -> nn.Module:
+    """The modules of what is called, under the names that it has for them."""
+    if isinstance(function, functools.partial):
+        return _root(function.func)
+    owner = getattr(function, "__self__", function)
+    if isinstance(owner, nn.Module):
+        return owner
+    if isinstance(function, types.FunctionType):
+        scope = inspect.getclosurevars(function)
+        found = {**scope.globals, **scope.nonlocals}
+    else:
+        found = getattr(owner, "__dict__", {})
+    return nn.ModuleDict({name: value for name, value in found.items() if isinstance(value, nn.Module)})
+
+
+def _hooked(tally: Tally, name: str, module: nn.Module, under: Callable[[], ExitStack]) -> Callable[[], None]:
+    """Tell the tally when the module begins and ends, even by an exception; gives what undoes that."""
+
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not tally.thread.known:  # a thread of somebody's pool
+            tally.thread.interception = under()
+        tally.enter(name, module)
+
+    def leave(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> object:
+        output = tally.leave(name, args, kwargs, output)
+        if tally.thread.interception is not None and not tally.thread.running:
+            tally.thread.interception.close()
+            tally.thread.interception = None
+        return output
+
+    if isinstance(module, torch.jit.ScriptModule):
+        return lambda: None  # it takes no hooks: what it runs belongs to what called it
+    before = module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True)
+    after = module.register_forward_hook(leave, with_kwargs=True, always_call=True)
+
+    def undo() -> None:
+        before.remove()
+        after.remove()
+
+    return undo
+
+
+def _evaluating(root: nn.Module) -> None:
     try:
-        with ExitStack() as stack:
-            for child in modes:
-                stack.callback(child.register_forward_pre_hook(tally.enter).remove)
-                stack.callback(child.register_forward_hook(tally.leave).remove)
-            for context in (torch.no_grad(), _Operators(tally), _Functions(tally)):
-                stack.enter_context(context)
-            if meta:
-                tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-                on_meta = {name: t.detach().to("meta") for name, t in tensors.items()}
-                arguments = tree_map_only(Tensor, lambda t: t.to("meta"), arguments)
-                torch.func.functional_call(module, on_meta, arguments)
-            else:
-                module(*arguments)
+        root.eval()
+    except NotImplementedError:  # a program of torch.export has the mode that it was exported in
+        return
+
+
+def _backward(output: object) -> None:
+    """Gradients of the sum of all floating-point outputs."""
+    leaves = (t for t in tree_leaves(output) if isinstance(t, Tensor) and t.requires_grad)
+    total = sum(t.sum() for t in leaves)
+    if isinstance(total, Tensor):
+        total.backward()
+
+
+@contextmanager
+def _as_random(devices: set[torch.device]) -> Iterator[None]:
+    """Leaves all random generators as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    accelerators = [d for d in devices if d.type == "cuda"]
+    try:
+        with torch.random.fork_rng(devices=accelerators):
+            yield
     finally:
-        for child, training in modes.items():
-            child.training = training
-    return tally
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
-def _report(module: nn.Module, tally: _Tally, device: str) -> MacReport:
-    modules = tuple(
-        ModuleCount(
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Whatever is compiled runs as it was written, and can be compiled later."""
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(torch.jit.optimized_execution(False))  # type: ignore[attr-defined]
+        yield
+
+
+def _modules(root: nn.Module, tally: Tally, owner: Mapping[int, str]) -> Iterator[ModuleCount]:
+    sums: dict[str, tuple[int, int]] = {}
+
+    def inclusive(name: str, module: nn.Module) -> tuple[int, int]:
+        """MACs of a module; of a container that is never called, those of its children."""
+        if name not in sums:
+            if name in tally.shapes or name in tally.exact or not name:
+                sums[name] = tally.exact[name], tally.paper[name]
+            else:
+                children = [
+                    inclusive(tally.names[child], child)
+                    for child in module.children()
+                    if child in tally.names
+                ]
+                sums[name] = sum(c[0] for c in children), sum(c[1] for c in children)
+        return sums[name]
+
+    for name, module in root.named_modules():
+        exact, paper = inclusive(name, module)
+        own = [p for p in module.parameters(recurse=False) if owner[id(p)] == name]
+        yield ModuleCount(
             name,
-            type(child).__name__,
+            type(module).__name__,
             tally.shapes.get(name),
-            tally.exact[name],
-            tally.paper[name],
-            sum(parameter.numel() for parameter in child.parameters()),
+            exact,
+            paper,
+            sum(p.numel() for p in module.parameters()),
+            tally.own_exact[name],
+            tally.own_paper[name],
+            sum(p.numel() for p in own),
+            dict(tally.own_unknown[name]) if name in tally.own_unknown else {},
         )
-        for name, child in module.named_modules()
-    )
-    counts = dict(tally.operators), dict(tally.elements), dict(tally.unknown)
-    return MacReport(tally.exact[""], tally.paper[""], *counts, modules, device)
+
+
+def _named(key: Any) -> str:
+    return key.__qualname__ if isinstance(key, (type, types.FunctionType)) else str(key)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from effbench.measure.macs.counter import MacReport
+from effbench.measure.macs.report import MacReport
 from effbench.measure.macs.rules import SCANS
 
 

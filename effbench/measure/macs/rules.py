@@ -1,14 +1,14 @@
-"""One small rule per operator: how many multiply-accumulates it executes.
+"""One small rule per operator: how many multiply-accumulates it executes, from its output and its arguments.
 
-Operators that do none are sorted into element operations (counted apart) and data movement (free). What
-is in no table is unknown, never a silent zero.
+A rule that can't tell, because values decide, says ``None``: the operator is unknown then. Operators that do
+none are in ``operators``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class Rule(NamedTuple):
     """Kind of an operator, and its MACs from its output and arguments."""
 
     kind: str
-    macs: Callable[..., int]
+    macs: Callable[..., int | None]
 
 
 def _convolution(out: Tensor, x: Tensor, weight: Tensor, *arguments: object) -> int:
@@ -33,24 +33,160 @@ def _convolution(out: Tensor, x: Tensor, weight: Tensor, *arguments: object) -> 
     return (x if transposed else out).numel() * math.prod(weight.shape[1:])
 
 
-def _product(out: Tensor, left: Tensor, right: Tensor, *_: object, **__: object) -> int:
+def _plain_convolution(out: Tensor, _: Tensor, weight: Tensor, *__: object) -> int:
+    """As ``_convolution``, of operators that are never transposed."""
+    return out.numel() * math.prod(weight.shape[1:])
+
+
+def _transposed_convolution(_: Tensor, x: Tensor, weight: Tensor, *__: object) -> int:
+    return x.numel() * math.prod(weight.shape[1:])
+
+
+def _convolution_backward(_: object, grad: Tensor, x: Tensor, weight: Tensor, *arguments: Any) -> int:
+    """As many as forward for the gradient of the input, and as many for that of the weight."""
+    transposed, mask = arguments[4], arguments[7]
+    return (x if transposed else grad).numel() * math.prod(weight.shape[1:]) * (mask[0] + mask[1])
+
+
+def _time_first_convolution(out: Tensor, _: Tensor, weight: Tensor, *__: object) -> int:
+    """Output elements x kernel taps x input channels."""
+    return out.numel() * math.prod(weight.shape[:2])
+
+
+def _product(out: Tensor, left: Tensor, right: Tensor, *_: object) -> int:
     """Output elements x length of the summed axis."""
     return out.numel() * left.shape[-1]
 
 
-def _added_product(out: Tensor, _: Tensor, left: Tensor, right: Tensor, *__: object, **___: object) -> int:
+def _added_product(out: Tensor, _: Tensor, left: Tensor, right: Tensor, *__: object) -> int:
     """The product's MACs; adding the first argument is not a MAC."""
     return left.numel() * (right.shape[-1] if right.ndim > 1 else 1)
 
 
-def _linear(out: Tensor, x: Tensor, weight: Tensor, *_: object, **__: object) -> int:
-    """Rows x inputs x outputs."""
-    return x.numel() * weight.shape[0]
+def _sampled_product(_: object, sparse: Tensor, left: Tensor, *__: object) -> int:
+    """Stored elements x length of the summed axis."""
+    return stored(sparse) * left.shape[-1]
 
 
-def _attention(out: object, q: Tensor, k: Tensor, v: Tensor, *_: object, **__: object) -> int:
+def stored(sparse: Tensor) -> int:
+    """Elements that a sparse tensor keeps, zeros among them included."""
+    return (sparse._values() if sparse.layout == torch.sparse_coo else sparse.values()).numel()
+
+
+def sparse_product(left: Tensor, right: Tensor) -> int | None:
+    """MACs of a product with one sparse operand: its stored elements x rows or columns of the other.
+
+    ``None`` if both are sparse: how many elements meet is not known from their numbers.
+    """
+    if right.layout == torch.strided:
+        return stored(left) * (right.shape[-1] if right.ndim > 1 else 1)
+    return stored(right) * left.shape[-2] if left.layout == torch.strided else None
+
+
+def _outer_product(out: Tensor, *_: object) -> int:
+    """One per element, which is added to."""
+    return out.numel()
+
+
+def _products(outs: Iterable[Tensor], lefts: Iterable[Tensor], *_: object) -> int:
+    return sum(out.numel() * left.shape[-1] for out, left in zip(outs, lefts, strict=True))
+
+
+def _grouped_product(out: Tensor, left: Tensor, right: Tensor, *_: object) -> int:
+    """Every row with its own group's matrix; rows, columns or the summed axis belong to groups."""
+    if left.ndim == 2:
+        return left.numel() * right.shape[-1]
+    return out.numel() * left.shape[-1]
+
+
+def _linear(out: Tensor, x: Tensor, weight: Tensor, *_: object) -> int:
+    """Outputs x length of the summed axis."""
+    return out.numel() * weight.shape[-1]
+
+
+def _linear_backward(_: object, x: Tensor, grad: Tensor, weight: Tensor, mask: Sequence[bool]) -> int:
+    return grad.numel() * weight.shape[-1] * (mask[0] + mask[1])
+
+
+def _packed_linear(out: Tensor, x: Tensor, *_: object) -> int:
+    """As ``_linear``, where the weight is packed."""
+    return out.numel() * x.shape[-1]
+
+
+def _trilinear(_: object, *arguments: Any) -> int:
+    """Elements of the product of all three before the sum (rows x outputs x inputs x other inputs)."""
+    tensors, expanded = arguments[:3], arguments[3:6]
+    shapes = []
+    for tensor, axes in zip(tensors, expanded, strict=True):
+        shape = list(tensor.shape)
+        for axis in sorted(axes):
+            shape.insert(axis, 1)
+        shapes.append(shape)
+    return math.prod(torch.broadcast_shapes(*shapes))
+
+
+def _distances(out: Tensor, left: Tensor, _: Tensor, p: float = 2, *__: object) -> int:
+    """Euclidean: a square is added for every pair and feature; other norms multiply nothing."""
+    return out.numel() * left.shape[-1] if p == 2 else 0
+
+
+def _own_distances(out: Tensor, points: Tensor, p: float = 2) -> int:
+    return out.numel() * points.shape[-1] if p == 2 else 0
+
+
+def _affine_grid(out: Tensor, theta: Tensor, *_: object) -> int:
+    """Coordinates x elements of a matrix' row."""
+    return out.numel() * theta.shape[-1]
+
+
+def _weighted_bag(_: object, weight: Tensor, indices: Tensor, *arguments: Any) -> int:
+    """Looked-up elements, where each has a weight; without one they are only added."""
+    weighted = len(arguments) > 4 and arguments[4] is not None
+    return indices.numel() * weight.shape[-1] if weighted else 0
+
+
+def _attention(out: Any, q: Tensor, k: Tensor, v: Tensor, *_: object) -> int:
     """Every query-key pair once per channel of q (QK'), and once per channel of v (AV); no mask saves any."""
-    return math.prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+    first = out if isinstance(out, Tensor) else out[0]
+    return math.prod(first.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+
+
+def _attention_backward(out: object, _: Tensor, q: Tensor, k: Tensor, v: Tensor, *__: object) -> int:
+    """Four products, where forward has two; computing the weights again is not counted."""
+    return 2 * math.prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+
+
+def _pairs(q: Tensor, k: Tensor, starts_q: Tensor | None, starts_k: Tensor | None) -> int | None:
+    """Query-key pairs of (batch, frames, heads, channels), or of (frames, heads, channels) cut at starts."""
+    heads = q.shape[-2]
+    if starts_q is None or starts_k is None:
+        return math.prod(q.shape[:-3]) * q.shape[-3] * k.shape[-3] * heads
+    if starts_q.is_meta or starts_k.is_meta:
+        return None
+    return heads * int((starts_q.diff().long() * starts_k.diff().long()).sum())
+
+
+def _frames_first(starts_at: int, products: int = 1, first: int = 0) -> Callable[..., int | None]:
+    """Attention over (batch, frames, heads, channels); clips start at what that argument and the next say."""
+
+    def macs(_: object, *arguments: Any) -> int | None:
+        q, k, v = arguments[first : first + 3]
+        pairs = _pairs(q, k, *arguments[starts_at : starts_at + 2])
+        return None if pairs is None else products * pairs * (q.shape[-1] + v.shape[-1])
+
+    return macs
+
+
+def _native_attention(_: object, q: Tensor, k: Tensor, v: Tensor, dim: int, *__: object) -> int:
+    """Three projections, the attention and its output's projection, of (batch, frames, dim)."""
+    batch, n, m = math.prod(q.shape[:-2]), q.shape[-2], k.shape[-2]
+    return batch * (2 * n * dim * dim + 2 * m * dim * dim + 2 * n * m * dim)
+
+
+def _native_encoder_layer(_: object, x: Tensor, dim: int, *arguments: Any) -> int:
+    """A whole layer of torch's transformer: attention, and a feed-forward network of two matrices."""
+    feed_forward = arguments[12].numel() + arguments[14].numel()
+    return _native_attention(None, x, x, x, dim) + math.prod(x.shape[:-1]) * feed_forward
 
 
 def _recurrent_net(out: object, x: Tensor, *arguments: object) -> int:
@@ -69,6 +205,11 @@ def _recurrent_cell(
 def _onednn_recurrent(out: object, x: Tensor, weight_x: Tensor, weight_h: Tensor, *_: object) -> int:
     """Steps x elements of both weight matrices: one layer in one direction."""
     return _recurrent_cell(out, x, None, weight_x, weight_h)
+
+
+def _twice(macs: Callable[..., int]) -> Callable[..., int]:
+    """Backward: a product for the gradient of each operand."""
+    return lambda *arguments: 2 * macs(*arguments)
 
 
 def _fft(out: Tensor, x: Tensor, axes: Sequence[int], *_: object) -> int:
@@ -90,25 +231,87 @@ FUNCTIONS: Mapping[object, Rule] = {
     },
 }
 
-#: Element operations whose output is like their input; the meta device is slow to find that out.
-SHAPE_KEEPING: Mapping[object, str] = {F.batch_norm: "normalisation", F.hardswish: "element-wise"}
+
+def _table(kind: str, rules: Mapping[str, Callable[..., int | None]]) -> dict[object, Rule]:
+    """Rules of ATen's operators by their names, some in one string."""
+    return {getattr(aten, name): Rule(kind, macs) for names, macs in rules.items() for name in names.split()}
+
 
 #: Counted when they reach the dispatcher.
 OPERATORS: Mapping[object, Rule] = {
-    aten.convolution: Rule("convolution", _convolution),
-    **dict.fromkeys((aten.mm, aten.bmm, aten.mv), Rule("matrix product", _product)),
-    **dict.fromkeys((aten.dot, aten.vdot), Rule("matrix product", lambda out, left, *_: left.numel())),
-    **dict.fromkeys(
-        (aten.addmm, aten.addmv, aten.baddbmm, aten.addbmm), Rule("matrix product", _added_product)
+    **_table(
+        "convolution",
+        {
+            "convolution _convolution convolution_overrideable": _convolution,
+            """cudnn_convolution cudnn_convolution_relu cudnn_convolution_add_relu miopen_convolution
+            miopen_convolution_relu miopen_convolution_add_relu miopen_depthwise_convolution
+            mkldnn_convolution _conv_depthwise2d conv_depthwise3d _slow_conv2d_forward
+            slow_conv3d_forward
+            slow_conv_dilated2d slow_conv_dilated3d
+            _nnpack_spatial_convolution _mps_convolution""": _plain_convolution,
+            """cudnn_convolution_transpose miopen_convolution_transpose slow_conv_transpose2d
+            slow_conv_transpose3d _mps_convolution_transpose""": _transposed_convolution,
+            "convolution_backward": _convolution_backward,
+            "conv_tbc": _time_first_convolution,
+        },
     ),
-    aten._scaled_dot_product_flash_attention_for_cpu: Rule("attention", _attention),
-    aten._scaled_dot_product_flash_attention: Rule("attention", _attention),
-    aten._scaled_dot_product_efficient_attention: Rule("attention", _attention),
-    aten._scaled_dot_product_cudnn_attention: Rule("attention", _attention),
-    aten._scaled_dot_product_fused_attention_overrideable: Rule("attention", _attention),
-    **dict.fromkeys((aten._cudnn_rnn, aten.miopen_rnn), Rule("recurrent", _recurrent_net)),
-    aten.mkldnn_rnn_layer: Rule("recurrent", _onednn_recurrent),
-    **dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), Rule("fourier transform", _fft)),
+    **_table("linear", {"linear mkldnn_linear": _linear, "linear_backward": _linear_backward}),
+    **_table(
+        "quantised product",
+        {
+            """_weight_int8pack_mm _weight_int4pack_mm _weight_int4pack_mm_for_cpu
+            _weight_int4pack_mm_with_scales_and_zeros _dyn_quant_matmul_4bit
+            _mixed_dtypes_linear""": _packed_linear,
+            "_int_mm _scaled_mm _scaled_mm_v2": _product,
+            "_scaled_grouped_mm _scaled_grouped_mm_v2": _grouped_product,
+        },
+    ),
+    **_table(
+        "matrix product",
+        {
+            "mm bmm mv matmul": _product,
+            "dot vdot": lambda out, left, *_: left.numel(),
+            "addmm addmv baddbmm addbmm _addmm_activation _sparse_addmm": _added_product,
+            "sparse_sampled_addmm": _sampled_product,
+            "addr": _outer_product,
+            "_foreach_mm": _products,
+            "_grouped_mm": _grouped_product,
+            "_trilinear": _trilinear,
+            "affine_grid_generator": _affine_grid,
+            "_embedding_bag _embedding_bag_forward_only": _weighted_bag,
+        },
+    ),
+    **_table("distance", {"_cdist_forward _euclidean_dist": _distances, "_pdist_forward": _own_distances}),
+    **_table(
+        "attention",
+        {
+            """_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention
+            _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention
+            _scaled_dot_product_fused_attention_overrideable _scaled_dot_product_attention_math_for_mps
+            _triton_scaled_dot_attention""": _attention,
+            """_scaled_dot_product_flash_attention_for_cpu_backward
+            _scaled_dot_product_flash_attention_backward
+            _scaled_dot_product_efficient_attention_backward _scaled_dot_product_cudnn_attention_backward
+            _scaled_dot_product_fused_attention_overrideable_backward""": _attention_backward,
+            "_flash_attention_forward": _frames_first(3),
+            "_flash_attention_forward_no_dropout_inplace": _frames_first(4, first=1),
+            "_efficient_attention_forward": _frames_first(4),
+            "_flash_attention_backward": _frames_first(6, products=2, first=1),
+            "_efficient_attention_backward": _frames_first(6, products=2, first=1),
+            "_native_multi_head_attention _triton_multi_head_attention": _native_attention,
+            "_transformer_encoder_layer_fwd": _native_encoder_layer,
+        },
+    ),
+    **_table(
+        "recurrent",
+        {
+            "_cudnn_rnn miopen_rnn": _recurrent_net,
+            "_cudnn_rnn_backward miopen_rnn_backward": _twice(_recurrent_net),
+            "mkldnn_rnn_layer": _onednn_recurrent,
+            "mkldnn_rnn_layer_backward": _twice(_onednn_recurrent),
+        },
+    ),
+    **_table("fourier transform", {"_fft_r2c _fft_c2r _fft_c2c": _fft}),
 }
 
 
@@ -132,52 +335,8 @@ SCANS: Mapping[type[torch.nn.Module], Callable[..., tuple[int, int]]] = {
     GatedScan: _gated_scan,
 }
 
-_NORMALISATION = """native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training
-    cudnn_batch_norm miopen_batch_norm batch_norm _batch_norm_with_update native_layer_norm native_group_norm
-    _weight_norm_interface _fused_rms_norm"""
-_SOFTMAX = "_softmax _log_softmax _safe_softmax logsumexp logcumsumexp _logcumsumexp"
-_ACTIVATIONS = """hardswish hardswish_ hardtanh hardtanh_ prelu _prelu_kernel rrelu_with_noise celu selu
-    glu native_dropout _thnn_fused_gru_cell _thnn_fused_lstm_cell"""
-_REDUCTIONS = """sum mean var std var_mean std_mean amax amin max min argmax argmin prod any all norm
-    linalg_vector_norm cumsum cumprod cummax cummin aminmax median nansum topk sort count_nonzero
-    _adaptive_avg_pool2d _adaptive_avg_pool3d _adaptive_avg_pool1d adaptive_max_pool2d adaptive_max_pool3d
-    avg_pool1d avg_pool2d avg_pool3d max_pool2d_with_indices max_pool3d_with_indices"""
-_RESAMPLING = """upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_nearest1d
-    upsample_nearest2d upsample_trilinear3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa grid_sampler_2d"""
-_MOVEMENT = """clone copy copy_ _to_copy contiguous cat stack hstack vstack empty empty_like empty_strided
-    new_empty new_empty_strided new_zeros new_ones new_full zeros zeros_like ones ones_like full
-    full_like scalar_tensor arange linspace eye tril triu tril_indices triu_indices tril_ triu_ fill
-    fill_ zero_ flip roll repeat repeat_interleave gather index index_select index_put index_put_
-    scatter scatter_ select_scatter slice_scatter embedding one_hot constant_pad_nd reflection_pad1d
-    reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d _unsafe_view _reshape_copy
-    view_copy unfold_copy im2col col2im pixel_shuffle pixel_unshuffle channel_shuffle masked_select
-    nonzero _local_scalar_dense lift_fresh lift_fresh_copy detach _pin_memory resize_ set_ transpose_
-    squeeze_ unsqueeze_ t_ unsafe_split unsafe_split_with_sizes split_with_sizes_copy bernoulli
-    bernoulli_ rand randn rand_like randn_like uniform_ normal_ randint randperm bincount unique_dim
-    _unique2 is_same_size sym_size sym_numel sym_stride _assert_async _assert_tensor_metadata
-    _nested_tensor_from_mask _pack_padded_sequence _pad_packed_sequence
-    _fft_fill_with_conjugate_symmetry"""
-
-#: Kinds of element operations, and the operators in them (beside all that torch tags as pointwise).
-ELEMENT_KINDS: Mapping[str, str] = {
-    name: kind
-    for kind, names in {
-        "normalisation": _NORMALISATION,
-        "softmax": _SOFTMAX,
-        "element-wise": _ACTIVATIONS,
-        "reduction and pooling": _REDUCTIONS,
-        "resampling": _RESAMPLING,
-    }.items()
-    for name in names.split()
+#: Where the two operands of a product stand among its arguments, for those that may be sparse.
+SPARSE_PRODUCTS: Mapping[object, int] = {
+    **dict.fromkeys((aten.mm, aten.bmm, aten.mv), 0),
+    **dict.fromkeys((aten.addmm, aten.addmv, aten.baddbmm, aten._sparse_addmm), 1),
 }
-_FREE = frozenset(_MOVEMENT.split())
-
-
-def element_kind(operator: torch._ops.OpOverload) -> str | None:
-    """Kind of an operator without MACs, an empty string for mere data movement, ``None`` if unknown."""
-    name = operator.overloadpacket.__name__
-    if operator.is_view or name in _FREE:
-        return ""
-    if name in ELEMENT_KINDS:
-        return ELEMENT_KINDS[name]
-    return "element-wise" if torch.Tag.pointwise in operator.tags else None

@@ -9,7 +9,7 @@ from effbench.measure.macs import count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, cross_check
 from effbench.models import zoo
 from effbench.spec import TRANSFORMERS, ModelSpec
-from tests.measure.test_macs import closed_form_sequence
+from tests.measure.macs.test_counts import closed_form_sequence
 from tests.models.transformers import small_detector
 from tests.rows import TRANSFORMER_COUNTS
 

@@ -9,27 +9,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import effbench
-from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.complexity import count_parameters
 from effbench.measure.macs import count_macs
 from effbench.models import zoo
 from effbench.models.cards import CardCounts
+from tests.measure.macs.calls import Call
 
-FIGURES = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "paper_figures.csv").open()))
+FIGURES = list(csv.DictReader((Path(__file__).parents[2] / "fixtures" / "paper_figures.csv").open()))
 FEATURES = (1, 1, 128, 1000)
-
-
-class Call(nn.Module):
-    """Any function as a module."""
-
-    def __init__(self, function, **modules):
-        super().__init__()
-        self.function = function
-        for name, module in modules.items():
-            self.add_module(name, module)
-
-    def forward(self, *inputs):
-        return self.function(self, *inputs)
 
 
 def counted(spec, frames=1000):
@@ -139,29 +126,10 @@ def test_element_operations_are_no_macs():
     }
 
 
-def test_unknown_operator_is_loud_and_an_error_in_strict_mode():
-    module = Call(lambda self, x: self.bilinear(x, x), bilinear=nn.Bilinear(3, 3, 2))
-    with pytest.warns(EffbenchWarning, match="_trilinear"):
-        report = count_macs(module, torch.zeros(4, 3))
-    assert list(report.unknown) == ["aten._trilinear.default"]
-    with pytest.raises(UncountedOperator, match="_trilinear"):
-        count_macs(module, torch.zeros(4, 3), strict=True)
-
-
 def test_module_that_looks_at_values_is_counted_on_its_own_device():
     module = Call(lambda self, x: self.a(x) if x.sum() >= 0 else x, a=nn.Linear(3, 2))
     report = count_macs(module, torch.zeros(4, 3), strict=True)
     assert (report.exact, report.device) == (24, "cpu")
-
-
-def test_counting_leaves_a_module_as_it_was():
-    module = nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3)).train()
-    module[1].eval()
-    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
-    count_macs(module, torch.randn(4, 2, 9))
-    assert [m.training for m in module] == [True, False]
-    assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
 
 
 def test_modules_add_up_and_shared_ones_count_each_call():

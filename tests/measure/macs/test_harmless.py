@@ -1,0 +1,208 @@
+"""A count changes nothing of what it counts."""
+
+import copy
+import random
+import threading
+import weakref
+from collections import OrderedDict, defaultdict, deque
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from effbench.measure.macs import count_macs
+from tests.measure.macs.calls import Call
+
+
+class Keeper(nn.Module):
+    """Keeps whatever a module can keep, and changes all of it in each call."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.norm = nn.BatchNorm1d(3)
+        self.register_buffer("calls", torch.zeros(1))
+        self.plain = torch.ones(3)
+        self.listed, self.named = [torch.ones(3)], {"cache": torch.ones(3), "deep": [{"x": torch.ones(3)}]}
+        self.queue, self.default = deque([torch.ones(3)], maxlen=4), defaultdict(list)
+        self.generator = torch.Generator().manual_seed(3)
+        self.lock = threading.Lock()
+        self.count = 0
+        self.held = Holder(torch.ones(3))
+        self.bound = self.scaled
+        self.closure = lambda x: self.linear(x) + self.plain
+        self.itself = weakref.ref(self)
+        self.table = np.ones(3)
+
+    def scaled(self, x):
+        self.count += 1
+        return x * self.plain
+
+    def forward(self, x):
+        with self.lock:
+            x = self.closure(self.bound(self.norm(x)))
+        for tensor in (
+            self.calls,
+            self.plain,
+            self.listed[0],
+            self.named["cache"],
+            self.named["deep"][0]["x"],
+        ):
+            tensor.add_(1)
+        self.held.tensor.mul_(2)
+        self.held.seen.append(tuple(x.shape))
+        self.listed.append(x)
+        self.named["new"] = x
+        self.queue.append(x)
+        self.default["x"].append(x)
+        self.table += 1
+        self.itself().count += 1
+        torch.rand(1, generator=self.generator, device="cpu")
+        self.linear.weight.mul_(2)
+        return x + torch.rand(3).to(x.device) + random.random() + np.random.rand()
+
+
+class Holder:
+    def __init__(self, tensor):
+        self.tensor, self.seen = tensor, []
+
+
+class LooksAtValues(Keeper):
+    def forward(self, x):
+        out = super().forward(x)
+        return out if out.sum() < 1e9 else x
+
+
+def state(keeper):
+    """All that the keeper keeps, as values."""
+
+    def plain(value):
+        if isinstance(value, torch.Tensor):
+            return value.tolist(), str(value.device), value.requires_grad, value._version
+        if isinstance(value, nn.Module):
+            hooks = [list(hook) for name, hook in vars(value).items() if name.endswith("hooks")]
+            return type(value).__name__, hooks, {k: plain(v) for k, v in vars(value).items()}
+        if isinstance(value, (dict, OrderedDict)):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple, deque)):
+            return [plain(item) for item in value]
+        if isinstance(value, Holder):
+            return plain(vars(value))
+        if isinstance(value, torch.Generator):
+            return value.get_state().tolist()
+        if isinstance(value, np.ndarray):
+            return value.tolist()
+        return value if isinstance(value, (int, float, str, type(None))) else id(value)
+
+    return plain(keeper)
+
+
+@pytest.mark.parametrize(("kind", "device"), [(Keeper, "meta"), (LooksAtValues, "cpu")])
+def test_everything_that_a_module_keeps_is_as_before(kind, device):
+    keeper, x = kind().train(), torch.ones(4, 3)
+    keeper.norm.eval()
+    before = state(keeper)
+    randoms = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
+    report = count_macs(keeper, x, strict=True)
+    assert report.exact == 36
+    assert report.device == device
+    assert state(keeper) == before
+    assert torch.equal(x, torch.ones(4, 3))
+    assert torch.equal(torch.get_rng_state(), randoms[0])
+    assert random.getstate() == randoms[1]
+    assert (np.random.get_state()[1] == randoms[2]).all()
+
+
+def test_inputs_are_as_before():
+    x, cache = torch.ones(2, 3), {"keys": [torch.ones(2)]}
+
+    def forward(self, x, cache):
+        cache["keys"].append(x)
+        cache["keys"][0].zero_()
+        return x.add_(1) if x.sum() > 0 else x
+
+    count_macs(Call(forward), (x, cache))
+    assert torch.equal(x, torch.ones(2, 3))
+    assert len(cache["keys"]) == 1
+    assert torch.equal(cache["keys"][0], torch.ones(2))
+
+
+def test_a_fallback_starts_from_an_untouched_module_whatever_was_raised():
+    class Odd(Exception):
+        pass
+
+    def forward(self, x):
+        self.seen.append(1)
+        if x.is_meta:
+            raise Odd
+        assert len(self.seen) == 1
+        return self.a(x)
+
+    net = Call(forward, a=nn.Linear(3, 4))
+    net.seen = []
+    report = count_macs(net, torch.zeros(2, 3), strict=True)
+    assert (report.exact, report.device, net.seen) == (24, "cpu", [])
+
+
+def test_what_the_call_itself_raises_comes_through_and_leaves_the_module_alone():
+    net = Call(lambda s, x: s.a(x)[7], a=nn.Linear(3, 4)).train()
+    with pytest.raises(IndexError):
+        count_macs(net, torch.zeros(2, 3))
+    assert net.training
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+def test_hooks_run_on_the_copy_and_stay():
+    net, seen = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5)), []
+    net[0].register_forward_hook(lambda m, args, out: seen.append(out) or out[:1])
+    hooks = dict(net[0]._forward_hooks)
+    assert count_macs(net, torch.zeros(2, 3)).by_module[""] == 2 * 12 + 20
+    assert dict(net[0]._forward_hooks) == hooks
+    assert not seen
+
+
+def test_old_weight_norm_and_parametrisations_count():
+    with pytest.warns(FutureWarning):
+        old = nn.utils.weight_norm(nn.Linear(3, 4))
+    new = nn.utils.parametrizations.weight_norm(nn.Linear(3, 4))
+    for net in (old, new, nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))):
+        assert count_macs(net, torch.zeros(2, 3)).by_module[""] >= 24
+        net(torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("kind", ["wrapped", "inside", "decorated"])
+def test_a_compiled_module_is_counted_and_compiles_later(kind):
+    compiled = []
+
+    def backend(graph, _):
+        compiled.append(graph)
+        return graph.forward
+
+    net = nn.Sequential(nn.Linear(3, 4))
+    if kind == "wrapped":
+        net = torch.compile(net, backend=backend)
+    elif kind == "inside":
+        net = nn.Sequential(torch.compile(nn.Linear(3, 4), backend=backend))
+    else:
+        run = torch.compile(lambda linear, x: linear(x), backend=backend)
+        net = Call(lambda s, x: run(s.a, x), a=nn.Linear(3, 4))
+    assert count_macs(net, torch.zeros(2, 3), strict=True).exact == 24
+    assert not compiled
+    net(torch.zeros(2, 3))
+    assert compiled
+
+
+def test_a_lazy_module_stays_lazy():
+    lazy = nn.Sequential(nn.LazyLinear(4))
+    report = count_macs(lazy, torch.zeros(2, 3), strict=True)
+    assert (report.exact, report.modules[0].parameters) == (24, 16)
+    assert isinstance(lazy[0], nn.LazyLinear)
+    assert lazy[0].has_uninitialized_params()
+
+
+def test_a_count_is_as_good_as_one_of_a_copy():
+    keeper = Keeper()
+    twin = copy.deepcopy(keeper.linear)
+    count_macs(keeper, torch.ones(4, 3))
+    assert torch.equal(keeper.linear.weight, twin.weight)

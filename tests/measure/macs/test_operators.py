@@ -1,0 +1,13 @@
+"""Torch's own database of operators, in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).with_name("operator_database.py")
+
+
+def test_every_operator_of_torch_is_known():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-5000:]
