@@ -22,9 +22,12 @@ import pytest
 import torch
 
 import effbench
+from effbench.config import load
 from effbench.errors import EffbenchWarning
 from effbench.evaluate.protocol_files import load_protocol
 from effbench.measure.timing import Budget
+from effbench.models.cards import OwnCardFile
+from effbench.plots.figures import load_figure
 from effbench.study.definition import load_study
 from effbench.train.recipe.library import load_recipe
 from effbench.yaml_files import parse
@@ -81,6 +84,7 @@ CHEAPER = (
     Cheaper("data (split|prepare)"),
     Cheaper("data check", more="--processes 1"),
     Cheaper("data bench", more="--workers 0 --seconds-budget 0.1"),
+    Cheaper("profile .*fmn10\\*", ("--model 'fmn10\\*' --model fmn20", "--model fmn01")),
     Cheaper(
         "profile (?!.*--no-throughput)",
         ("--(model|part|batch-size) [^ ]+", ""),
@@ -189,6 +193,10 @@ def test_a_page_shows_what_happens(page, home):
             (home / "block.yaml").write_text(block.text)
             if "tasks" in content:
                 load_study("block.yaml")
+            elif "panels" in content:
+                load_figure("block.yaml")
+            elif "backbones" in content:
+                load(home / "block.yaml", OwnCardFile, "model card")
             elif "metrics" in content:
                 load_protocol("block.yaml")
             else:

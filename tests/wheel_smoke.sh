@@ -46,4 +46,18 @@ PY
 test -s results/effbench.sqlite
 "$effbench" study status quick
 "$effbench" doctor
+# The page about models of one's own, word by word up to its first section.
+mkdir "$work/own"
+cd "$work/own"
+${PYTHON:-python3} - "$root/docs/own-models.md" <<'PY'
+import re
+import sys
+from pathlib import Path
+
+page = Path(sys.argv[1]).read_text(encoding="utf-8").partition("\n## ")[0]
+Path("mynet.py").write_text(re.search(r"```python\n(.*?)```", page, re.S)[1])
+Path("commands.sh").write_text("\n".join(re.findall(r"^\$ (.*)$", page, re.M)) + "\n")
+PY
+PATH="$work/venv/bin:$PATH" sh -eux commands.sh
+test -s results/figures/paper-1.svg
 echo "wheel works: $(basename "$root"/dist/effbench-*.whl)"

@@ -17,6 +17,7 @@ from effbench.results.measurement import Measurement
 from effbench.results.store import Store
 from tests.command import run_here
 from tests.evaluate.scoring_jobs import write_scores
+from tests.pages import ROOT, blocks
 from tests.rows import complexity, timings, transformer_counts
 
 #: The model of all that is trained here.
@@ -32,6 +33,7 @@ def make_world(folder: Path) -> None:
     _own_sounds(folder)
     _models(folder)
     _scores(folder)
+    _own_model(folder)
     _rows(folder)
 
 
@@ -103,6 +105,21 @@ def _scores(folder: Path) -> None:
         run_here(("detect", "synthetic/audio/eval", *options, "--quiet"), folder, lambda: ("", ""))
     for system, noise in {"before": 0.5, "after": 0.4}.items():
         write_scores(folder / "synthetic", folder / system, noise)
+
+
+def _own_model(folder: Path) -> None:
+    """The first file of the page about models of one's own, and the cards that the page shows."""
+    page = blocks(ROOT / "docs" / "own-models.md")
+    (folder / "mynet.py").write_text(next(block.text for block in page if block.language == "python"))
+    (folder / "parts.py").write_text(
+        "from torch import nn\n\n"
+        "class Conv(nn.Conv1d):\n"
+        "    def forward(self, x):\n        return super().forward(x.mT).mT\n\n"
+        "def conv(in_dim, dim):\n    return Conv(in_dim, dim, 3, padding=1)\n"
+    )
+    (folder / "cards").mkdir()
+    card = next(block.text for block in page if block.language == "yaml" and "backbones" in block.text)
+    (folder / "cards" / "mine.yaml").write_text(card)
 
 
 def _rows(folder: Path) -> None:

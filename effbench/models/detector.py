@@ -28,10 +28,10 @@ class SoundEventDetector(nn.Module):
     Args:
         frontend: (batch, samples) -> features (batch, 1, mels, feature frames).
         backbone: features -> embeddings (batch, any number, embed_dim), at a rate of its own.
-        sequence: (batch, frames, embed_dim) -> (batch, frames, width).
-        width: output width of ``sequence``.
+        sequence: (batch, frames, embed_dim) -> (batch, frames, width); none by default.
+        width: output width of ``sequence``, ``embed_dim`` by default.
         n_classes: classes of the strong head.
-        n_weak_classes: classes of the weak head.
+        n_weak_classes: classes of the weak head, as many by default.
         fixed_frames: stretch or squeeze every clip's embeddings to this number of frames; by default to as
             many as ``backbone.frames`` says.
 
@@ -52,19 +52,20 @@ class SoundEventDetector(nn.Module):
         self,
         frontend: nn.Module,
         backbone: Backbone,
-        sequence: nn.Module,
+        sequence: nn.Module | None = None,
         *,
-        width: int,
+        width: int | None = None,
         n_classes: int,
-        n_weak_classes: int,
+        n_weak_classes: int | None = None,
         fixed_frames: int | None = None,
     ) -> None:
         super().__init__()
         self.frontend = frontend
         self.backbone = backbone
-        self.sequence = sequence
+        self.sequence = nn.Identity() if sequence is None else sequence
+        width = backbone.embed_dim if width is None else width
         self.strong_head = nn.Linear(width, n_classes)
-        self.weak_head = nn.Linear(width, n_weak_classes)
+        self.weak_head = nn.Linear(width, n_weak_classes or n_classes)
         self.fixed_frames = fixed_frames
 
     def __repr__(self) -> str:
