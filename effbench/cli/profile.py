@@ -31,6 +31,12 @@ def profile(
     counters: Annotated[
         str, typer.Option(help="Third-party MAC counters to compare with: fvcore, thop, torch, or all.")
     ] = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a model of your own whose MACs can't all be counted.")
+    ] = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Also count the MACs of forward and backward, as in training.")
+    ] = False,
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
     part: Annotated[
@@ -124,6 +130,8 @@ def profile(
                     clip_seconds=seconds,
                     kernels=kernels,
                     checkpoint=checkpoint,
+                    strict=strict or None,
+                    training=training,
                     progress=progress.line,
                 )
             except UsageError:

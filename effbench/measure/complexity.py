@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from effbench.grid import CLIP_SECONDS
 from effbench.machine.description import Environment
 from effbench.measure.macs import MacReport, count_macs
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
+from effbench.measure.macs.report import bounded
 from effbench.models import zoo
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
@@ -70,7 +70,8 @@ class Complexity(Shown):
     clip_seconds: float
 
     def __str__(self) -> str:
-        return f"{self.spec}: {short(self.parameters.total)} parameters, {short(self.macs.exact)} MACs"
+        bound = "" if self.macs.complete else "at least "
+        return f"{self.spec}: {short(self.parameters.total)} parameters, {bound}{short(self.macs.exact)} MACs"
 
     def macs_by_counter(self) -> dict[str, int | None]:
         """MACs by counter; ``None`` where one was not asked or failed."""
@@ -100,6 +101,14 @@ class Complexity(Shown):
         apart = f"; front-end apart: {self.frontend.exact / _MILLION:,.1f} M" if self.frontend else ""
         yield f"Exact MACs by operator: {_millions(macs.by_operator)}{apart}."
         yield f"Element operations, no MACs: {_millions(macs.element_operations)}."
+        yield (
+            f"Read and written by its operators: {macs.traffic.bytes() / _MILLION:,.1f} MB in float32,"
+            f" {macs.intensity():.3g} MACs per byte."
+        )
+        if macs.training is not None:
+            yield f"Forward and backward: {macs.training / _MILLION:,.1f} M MACs, as in training."
+        if not macs.complete:
+            yield f"Incomplete: no rule for {macs.missing()}; their MACs are missing."
         if self.counters:
             explained = [row for check in self.counters.values() for row in self._explained(check)]
             yield Table(explained, "Third-party counters")
@@ -107,7 +116,9 @@ class Complexity(Shown):
     def rows(self) -> list[Row]:
         counts = {f"parameters_{name}": count for name, count in asdict(self.parameters).items()}
         macs = {f"macs_{name}": macs for name, macs in self.macs_by_counter().items()}
-        return [{"spec": self.spec, **counts, **macs}]
+        row = {"spec": self.spec, **counts, **macs, "macs_training": self.macs.training}
+        traffic = {"traffic": self.macs.traffic.bytes(), "macs_per_byte": self.macs.intensity()}
+        return [row | traffic | ({} if self.macs.complete else {"unknown": self.macs.missing()})]
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -147,7 +158,17 @@ class Complexity(Shown):
                 rows.append(
                     Measurement.here(self.spec, quantity, macs, conditions=conditions, environment=software)
                 )
-        return rows
+        return rows + [self._of_clip(*pair, software) for pair in self._extra()]
+
+    def _extra(self) -> Iterator[tuple[str, int]]:
+        if self.macs.complete:
+            yield "traffic", self.macs.traffic.bytes()
+            if self.macs.training is not None:
+                yield "macs_training", self.macs.training
+
+    def _of_clip(self, quantity: str, value: int, software: Mapping[str, object]) -> Measurement:
+        conditions = {"seconds": self.clip_seconds}
+        return Measurement.here(self.spec, quantity, value, conditions=conditions, environment=software)
 
     def _parts(self) -> Iterator[Row]:
         """The direct children, but for the front-end, and the whole."""
@@ -157,10 +178,11 @@ class Complexity(Shown):
                 yield {
                     "part": module.name.replace("_", " "),
                     "parameters": module.parameters,
-                    "MACs exact": module.exact,
-                    "MACs paper": module.paper,
+                    "MACs exact": bounded(module.exact, self.macs.unknown_in(module.name)),
+                    "MACs paper": bounded(module.paper, self.macs.unknown_in(module.name)),
                 }
-        total = ("total", self.parameters.total, self.macs.exact, self.macs.paper)
+        macs = (bounded(count, self.macs.unknown) for count in (self.macs.exact, self.macs.paper))
+        total = ("total", self.parameters.total, *macs)
         yield dict(zip(("part", "parameters", "MACs exact", "MACs paper"), total, strict=True))
 
     def _explained(self, check: CrossCheck) -> Iterator[Row]:
@@ -178,7 +200,8 @@ def measure_complexity(
     inputs: Inputs | None = None,
     counters: Sequence[str] = (),
     clip_seconds: float = CLIP_SECONDS,
-    strict: bool = True,
+    strict: bool | None = None,
+    training: bool = False,
 ) -> Complexity:
     """Parameters and MACs of a spec (on the ``meta`` device: no weights), a detector or any other module.
 
@@ -188,8 +211,9 @@ def measure_complexity(
         counters: third-party counters to run as well, of ``fvcore``, ``thop`` and ``torch``; they need
             the weights, and a module of one input.
         clip_seconds: length of the clip.
-        strict: refuse to count a network with an operator that has no rule; a model of one's own is counted,
-            with a warning.
+        strict: refuse to count a network with an operator that has no rule; by default, only one that is not
+            of one's own, which is counted as far as it goes, with a warning.
+        training: also count the forward and backward pass of a training.
 
     Raises:
         UsageError: an unknown model or counter, a clip too short for the model, missing or unwanted inputs.
@@ -204,7 +228,7 @@ def measure_complexity(
         found = find_model(model)
         model = build_own(found, seed=0) if isinstance(found, OwnModel) else found
     if isinstance(model, OwnModule):
-        name, module, weighted, inputs, strict = model.name, model.module, model.module, model.inputs, False
+        name, module, weighted, inputs = model.name, model.module, model.module, model.inputs
     elif isinstance(model, nn.Module):
         name, module, weighted = type(model).__name__, model, model
     else:
@@ -213,6 +237,8 @@ def measure_complexity(
         with torch.device("meta") if zoo.model_code(model) is None else nullcontext():
             module = build_model(name)
         weighted = build_model(name) if counters else module
+    if strict is None:
+        strict = not isinstance(model, OwnModule) and inputs is None
     frontend = None
     with _calling(name, inputs, own=isinstance(model, OwnModule)):
         if isinstance(module, SoundEventDetector):
@@ -221,7 +247,8 @@ def measure_complexity(
             inputs, frontend = _clip(module, clip_seconds, strict)
         elif inputs is None:
             raise UsageError(f"{name} is not a detector: give the inputs of one call")
-        report = count_macs(module, _positional(module, inputs), strict=strict)
+        args, kwargs = ((), inputs) if isinstance(inputs, Mapping) else (inputs, None)
+        report = count_macs(module, args, kwargs, strict=strict, training=training)
     return Complexity(
         spec=name,
         parameters=count_parameters(module),
@@ -278,15 +305,6 @@ def _clip(detector: SoundEventDetector, clip_seconds: float, strict: bool) -> tu
     return features, count_macs(detector.frontend, waveform, strict=strict)
 
 
-def _positional(module: nn.Module, inputs: Inputs) -> Tensor | Sequence[object]:
-    """Keyword arguments by their place."""
-    if not isinstance(inputs, Mapping):
-        return inputs
-    bound = inspect.signature(module.forward).bind(**inputs)
-    bound.apply_defaults()
-    return bound.args
-
-
 def _only(inputs: Inputs) -> Tensor:
     """The one input of a call, as zeros on the CPU."""
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
@@ -296,4 +314,8 @@ def _only(inputs: Inputs) -> Tensor:
 
 
 def _millions(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{kind} {count / _MILLION:,.1f} M" for kind, count in counts.items())
+    return ", ".join(f"{kind} {_in_millions(count)}" for kind, count in counts.items()) or "none"
+
+
+def _in_millions(count: int) -> str:
+    return f"{count / _MILLION:,.1f} M" if count >= _MILLION / 10 else f"{count:,}"

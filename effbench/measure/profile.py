@@ -48,6 +48,8 @@ def profile(
     clip_seconds: float = CLIP_SECONDS,
     kernels: str = TORCH_KERNELS,
     checkpoint: str | Path | None = None,
+    strict: bool | None = None,
+    training: bool = False,
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> Profile:
@@ -70,6 +72,8 @@ def profile(
         clip_seconds: length of a clip.
         kernels: what computes the scan of Mamba2 layers: ``torch``, or ``mamba-ssm`` (CUDA).
         checkpoint: weights for a spec (``strong``, ``weak`` or a path); times do not depend on it.
+        strict: refuse to count a network with an operator that has no rule; by default, all but one's own.
+        training: also count the MACs of the forward and backward pass of a training.
         budget: how long to warm up and to measure.
         progress: gets a line for each measurement.
 
@@ -102,7 +106,12 @@ def profile(
     if checkpoint is not None and isinstance(model, ModelSpec) and own is None:
         weighted = build_model(model, checkpoint=checkpoint)
     complexity = measure_complexity(
-        weighted, inputs=inputs, counters=counters, clip_seconds=clip_seconds, strict=inputs is None
+        weighted,
+        inputs=inputs,
+        counters=counters,
+        clip_seconds=clip_seconds,
+        strict=strict,
+        training=training,
     )
     complexity = replace(complexity, spec=spec)
     if own is not None and own.inputs is not None:

@@ -116,13 +116,14 @@ class Profile(Shown):
     def compared(self) -> list[Row]:
         """The model's lines in a comparison, in units for reading: one for each part that was timed."""
         complexity = self.complexity
+        bound = "" if complexity.macs.complete else "≥ "
         row: dict[str, object] = {"model": self.spec}
         if self.published_psds1 is not None:
             row["published PSDS1 (%)"] = self.published_psds1
         row |= {
             "parameters (M)": f"{complexity.parameters.total / _MILLION:.4f}",
-            "MACs exact (G)": f"{complexity.macs.exact / _BILLION:.4f}",
-            "MACs paper (G)": f"{complexity.macs.paper / _BILLION:.4f}",
+            "MACs exact (G)": f"{bound}{complexity.macs.exact / _BILLION:.4f}",
+            "MACs paper (G)": f"{bound}{complexity.macs.paper / _BILLION:.4f}",
         }
         for name, check in complexity.counters.items():
             row[f"{name} (G)"] = "failed" if check.macs is None else f"{check.macs / _BILLION:.4f}"

@@ -21,6 +21,8 @@ UNITS: Mapping[str, str] = {
         for part in ("trainable", "backbone", "sequence", "strong_head", "weak_head")
     },
     **{f"macs_{counter}": "MACs/clip" for counter in ("exact", "paper", "fvcore", "thop", "torch")},
+    "macs_training": "MACs/clip",
+    "traffic": "bytes/clip",
     "throughput": "clips/s",
     **{f"latency_p{percent}": "s" for percent in (50, 90, 99)},
     "memory_peak": "bytes",

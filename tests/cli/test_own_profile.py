@@ -137,3 +137,35 @@ def test_what_is_wrong_is_said(effbench, mine, model, options, code, said):
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr.replace(str(mine), "…")
     assert "Traceback" not in done.stderr
+
+
+ODD = """
+import torch
+
+class Odd(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(4, 4)
+
+    def forward(self, x):
+        return torch.linalg.matrix_exp(super().forward(x))
+
+def example_inputs():
+    return torch.zeros(1, 4, 4)
+"""
+
+
+def test_a_count_that_lacks_an_operator_says_so_in_every_form_and_strictly_fails(effbench, mine):
+    (mine / "odd.py").write_text(ODD)
+    count = ("profile", "--model", "./odd.py:Odd", "--no-throughput", "--training")
+    for form in ("table", "json", "csv", "markdown"):
+        shown = effbench(*count, "--format", form)
+        assert shown.returncode == 0, shown.stderr
+        assert "linalg_matrix_exp" in shown.stdout
+        assert "≥ 64" in shown.stdout or form in ("json", "csv")
+    both = effbench(*count, "--model", "fmn04")
+    assert "≥ 0.0000" in both.stdout
+    assert "macs_exact" not in set(rows(mine, "odd.Odd")["quantity"])
+    strict = effbench(*count, "--strict")
+    assert strict.returncode == 1
+    assert "linalg_matrix_exp" in strict.stderr
+    assert "Traceback" not in strict.stderr

@@ -22,7 +22,7 @@ from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.macs.copies import Copier, with_copied_modules
 from effbench.measure.macs.modes import interception
 from effbench.measure.macs.report import MacReport, ModuleCount, Traffic, said
-from effbench.measure.macs.tally import Tally
+from effbench.measure.macs.tally import Tally, tensors_in
 from effbench.measure.macs.threads import followed
 
 #: One's own: of an operator ``rule(output, *arguments)``, of a module ``rule(module, arguments, output)``.
@@ -121,7 +121,7 @@ def count_macs(
         training: also count a forward and a backward pass, of the sum of all outputs.
 
     Raises:
-        UncountedOperator: in strict mode; or a rule gives no whole number.
+        UncountedOperator: in strict mode; a rule gives no whole number; or there is nothing to train.
         Exception: what the call raises on the module's own device.
     """
     if isinstance(target, torch.export.ExportedProgram):
@@ -219,11 +219,11 @@ def _evaluating(root: nn.Module) -> None:
 
 
 def _backward(output: object) -> None:
-    """Gradients of the sum of all floating-point outputs."""
-    leaves = (t for t in tree_leaves(output) if isinstance(t, Tensor) and t.requires_grad)
-    total = sum(t.sum() for t in leaves)
-    if isinstance(total, Tensor):
-        total.backward()
+    """Gradients of the sum of all outputs that have one."""
+    total = sum(t.sum() for t in tensors_in(output) if t.requires_grad)
+    if not isinstance(total, Tensor):
+        raise UncountedOperator("there is no backward pass to count: no output has a gradient")
+    total.backward()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SPARSE_PRODUCTS, R
 from effbench.measure.macs.tally import Tally
 
 _RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
+#: Makes a tensor of no other's values.
+_MADE = re.compile("^new_|_like$")
 _PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 
 
@@ -99,7 +102,10 @@ class _Operators(TorchDispatchMode):
         elif not self.tally.muted:
             self._add_elements(kind, func, args, out)
         if not (func.is_view or self.tally.muted):
-            self.tally.add_traffic(rule.kind if rule else kind or "data movement", args, kwargs, out)
+            name = func.overloadpacket.__name__
+            read = () if _MADE.search(name) else (args, kwargs)
+            if "empty" not in name:
+                self.tally.add_traffic(rule.kind if rule else kind or "data movement", read, out)
         return out
 
     def _add(self, rule: Rule, func: Any, args: list[Any], out: Any) -> None:

@@ -108,6 +108,12 @@ class MacReport(Shown):
         )
         return tuple(module for module in own if module.exact or module.parameters or module.unknown)
 
+    def unknown_in(self, name: str) -> Counter[str]:
+        """Unknown operators of the module of that path, its children's included."""
+        below = f"{name}." if name else ""
+        found = (m.unknown for m in self.modules if m.name == name or m.name.startswith(below))
+        return sum((Counter(unknown) for unknown in found), Counter())
+
     def missing(self) -> str:
         """Unknown operators and how often they ran, in words; empty in a complete count."""
         return said(self.unknown)
@@ -127,8 +133,7 @@ class MacReport(Shown):
 
     def rows(self) -> list[Row]:
         """One row for each module, its children included."""
-        below = _unknown_below(self.modules)
-        return [vars(module) | {"unknown": said(below[module.name]) or None} for module in self.modules]
+        return [vars(m) | {"unknown": said(self.unknown_in(m.name)) or None} for m in self.modules]
 
     def to_dict(self) -> dict[str, object]:
         """Plain data, without the modules; ``unknown_by_module`` has those with unknown operators."""
@@ -155,18 +160,3 @@ def said(unknown: Mapping[str, int]) -> str:
 def bounded(macs: int, unknown: Mapping[str, int]) -> int | str:
     """MACs as a table shows them: a lower bound where operators are unknown."""
     return f"≥ {macs:,}" if unknown else macs
-
-
-def _unknown_below(modules: tuple[ModuleCount, ...]) -> dict[str, Counter[str]]:
-    """Unknown operators of every module, its children's included."""
-    below: dict[str, Counter[str]] = {module.name: Counter() for module in modules}
-    for module in modules:
-        for name in with_parents(module.name):
-            below[name].update(module.unknown)
-    return below
-
-
-def with_parents(name: str) -> list[str]:
-    """A module's path and all above it, the whole network's (empty) included."""
-    parts = name.split(".") if name else []
-    return [".".join(parts[:n]) for n in range(len(parts) + 1)]

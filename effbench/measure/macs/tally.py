@@ -6,7 +6,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import torch
@@ -164,7 +164,7 @@ class Tally:
             running.pop()
             if frame.name == name:
                 break
-        tensors = [t for t in tree_leaves(output) if _has_shape(t)]
+        tensors = [t for t in tensors_in(output) if _has_shape(t)]
         if output is not None:
             self.shapes[name] = tuple(tensors[0].shape) if tensors else None
         return output
@@ -200,6 +200,15 @@ class _CountedBackward(torch.autograd.Function):
         ctx.tally.add(ctx.kind, ctx.macs, gradients[0])
         zeros = (s and torch.zeros(s[0], dtype=s[1], device=s[2]) for s in ctx.shapes)
         return (None, None, None, None, *zeros)
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """All tensors of an output: in containers, and in dataclasses."""
+    for leaf in tree_leaves(value):
+        if isinstance(leaf, Tensor):
+            yield leaf
+        elif is_dataclass(leaf):
+            yield from tensors_in(list(vars(leaf).values()))
 
 
 def _has_shape(value: object) -> bool:

@@ -193,5 +193,7 @@ def test_traffic_counts_what_operators_read_and_write():
     assert conv.traffic.floats == {"convolution": 60 + 36 + 72}
     broadcast = count_macs(torch.add, (zeros(1, 5).expand(9, 5), zeros(9, 5)))
     assert broadcast.traffic.floats == {"element-wise": 5 + 45 + 45}
+    made = count_macs(lambda x: torch.zeros_like(x) + torch.empty_like(x), zeros(5))
+    assert made.traffic.floats == {"data movement": 5, "element-wise": 15}
     embedding = count_macs(nn.Embedding(10, 4), zeros(3, dtype=torch.long))
     assert embedding.traffic.other_bytes == 3 * 8
