@@ -162,6 +162,12 @@ def test_a_module_that_cant_run_gets_no_count(module, x):
         count_macs(module, x)
 
 
+def test_a_histogram_of_integers_runs_on_some_devices():
+    with torch.device("meta"):
+        router = Call(lambda s, x: torch.histc(s.a(x).argmax(-1).int(), 4, 0, 3), a=nn.Linear(3, 4))
+        assert exact(router, zeros(6, 3)) == 72
+
+
 def test_half_precision_with_normalisation_in_float32_runs():
     norm = nn.BatchNorm1d(3, device="meta")
     assert count_macs(norm, zeros(2, 3, 4, dtype=torch.float16), strict=True).exact == 0
