@@ -18,6 +18,7 @@ from effbench.machine.environment import environment
 from effbench.measure.complexity import measure_complexity
 from effbench.measure.conditions import PARTS, TORCH_KERNELS, Conditions
 from effbench.measure.logit_error import measure_logit_error, measure_output_error
+from effbench.measure.macs.copies import generators_kept, untouched
 from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput
@@ -33,6 +34,7 @@ from effbench.models.own_model import OwnModel, find_model
 from effbench.spec import ModelSpec
 
 
+@generators_kept()
 def profile(
     model: str | ModelSpec | nn.Module,
     *,
@@ -54,6 +56,8 @@ def profile(
     progress: Progress | None = None,
 ) -> Profile:
     """Parameters, MACs, throughput, latency and memory of one model.
+
+    A module that is passed in is not changed: what runs is a copy, unless parts of it are compiled.
 
     Args:
         model: a spec, a reference to a model of one's own (``./file.py:factory``), a detector, or any other
@@ -97,7 +101,9 @@ def profile(
     timed = [replace(conditions, part=part) for part in parts] if throughput else []
     with float32_arithmetic(conditions.precision):  # which the record tells
         here = environment(conditions.device) if timed else _unhurried_environment()
-    if not isinstance(model, nn.Module):
+    if isinstance(model, nn.Module):
+        model, inputs = untouched(model, inputs)
+    else:
         model = find_model(model)
     code = None if isinstance(model, nn.Module) else zoo.model_code(model)
     own = _own(model, checkpoint) if isinstance(model, OwnModel) else None

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import random
 import types
 import weakref
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
@@ -175,6 +178,29 @@ class Copier:
         for key, item in pairs or ():
             copied[self(key)] = self(item)
         return copied
+
+
+def untouched(module: nn.Module, inputs: Any) -> tuple[nn.Module, Any]:
+    """A copy of a module and of its inputs, to be run instead; a module with compiled parts is itself.
+
+    The copy of a compiled one would not be compiled.
+    """
+    if any(hasattr(m, "_orig_mod") or m.__dict__.get("_compiled_call_impl") for m in module.modules()):
+        return module, inputs
+    copier = Copier(meta=False)
+    return copier(module), copier(inputs)
+
+
+@contextmanager
+def generators_kept(devices: Iterable[torch.device] = ()) -> Iterator[None]:
+    """Leaves the random generators of Python, NumPy and torch, on the CPU and these devices, as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[device for device in devices if device.type == "cuda"]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def _is_filled(cell: types.CellType) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import random
 import sys
 import threading
 import types
@@ -13,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from effbench.errors import EffbenchWarning, UncountedOperator
-from effbench.measure.macs.copies import Copier, with_copied_modules
+from effbench.measure.macs.copies import Copier, generators_kept, with_copied_modules
 from effbench.measure.macs.modes import interception
 from effbench.measure.macs.report import MacReport, ModuleCount, Traffic, said
 from effbench.measure.macs.tally import Tally, tensors_in
@@ -60,7 +58,7 @@ class _Call:
                 stack.callback(_hooked(tally, name, module, under))
             for context in (
                 _uncompiled(),
-                _as_random(self.devices),
+                generators_kept(self.devices),
                 followed(tally, under, meta=self.meta),
                 under(),
             ):
@@ -138,7 +136,7 @@ def count_macs(
             tally.unknown |= trained.unknown
         return call.report(tally, trained, chosen)
 
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, torch.inference_mode(False):
         try:
             report = count(meta=True)
         except UncountedOperator:
@@ -224,19 +222,6 @@ def _backward(output: object) -> None:
     if not isinstance(total, Tensor):
         raise UncountedOperator("there is no backward pass to count: no output has a gradient")
     total.backward()
-
-
-@contextmanager
-def _as_random(devices: set[torch.device]) -> Iterator[None]:
-    """Leaves all random generators as they were."""
-    python, numpy = random.getstate(), np.random.get_state()
-    accelerators = [d for d in devices if d.type == "cuda"]
-    try:
-        with torch.random.fork_rng(devices=accelerators):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+import effbench
 from effbench.measure.macs import count_macs
+from effbench.measure.timing import Budget
 from tests.measure.macs.calls import Call
 
 
@@ -112,6 +114,16 @@ def test_everything_that_a_module_keeps_is_as_before(kind, device):
     assert torch.equal(torch.get_rng_state(), randoms[0])
     assert random.getstate() == randoms[1]
     assert (np.random.get_state()[1] == randoms[2]).all()
+
+
+def test_a_profile_leaves_everything_as_before_too():
+    keeper, x = Keeper().train(), torch.ones(1, 3)
+    before, randoms = state(keeper), torch.get_rng_state()
+    budget = Budget(0.0, 2, 2, 1.0, 0.0, 0.0)
+    effbench.profile(keeper, inputs=x, threads=1, budget=budget)
+    assert state(keeper) == before
+    assert torch.equal(torch.get_rng_state(), randoms)
+    assert torch.equal(x, torch.ones(1, 3))
 
 
 def test_inputs_are_as_before():
