@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from effbench.cli import options
 from effbench.cli.output import Format, note, write, write_json, write_table
-from effbench.errors import UsageError, nearest
+from effbench.errors import UnknownModel, UsageError, nearest
 from effbench.grid import CLIP_SECONDS
 from effbench.shown import Table
 from effbench.spec import ModelSpec
@@ -37,6 +39,10 @@ def list_models(
         typer.Option(parser=options.count, metavar="COUNT", help="No more exact MACs than this, e.g. 1.2G."),
     ] = None,
     sort: Annotated[str, typer.Option(help="Column to sort by; put - in front for descending order.")] = "",
+    store: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Results store, whose models of your own are listed as well."),
+    ] = None,
     form: options.OutputFormat = Format.table,
 ) -> None:
     """Models with a card: parameters, exact MACs of a clip of 10 s, published PSDS1 and checkpoints.
@@ -48,7 +54,13 @@ def list_models(
     from effbench.models import zoo
 
     known = zoo.summaries()
-    wanted = zoo.resolve([pattern]) if pattern else list(known)
+    own: Mapping[ModelSpec, Row] = {}
+    if store is not None:
+        from effbench.results.own_rows import own_summaries
+
+        own = own_summaries(store)
+    wanted = _matching(pattern, own) if pattern else [*known, *own]
+    known = {**known, **own}
     if family is not None:
         families = sorted({name for spec in known for name in _families(spec)})
         if family.lower() not in families:
@@ -72,9 +84,23 @@ def list_models(
     ]
     if not rows:
         note("no model is within these limits")
-    title = "PSDS1 in %, as published; exact MACs of a clip of 10 s"
+    stored = " (of models of your own, as declared or measured)" if own else ""
+    title = f"PSDS1 in %, as published{stored}; exact MACs of a clip of 10 s"
     minor = ("sequence_lr", "lr", "sequence", "backbone", "dim")
     write_table(Table(_sorted(rows, sort), title, minor=minor), form)
+
+
+def _matching(pattern: str, own: Iterable[ModelSpec]) -> list[ModelSpec]:
+    """Models that a spec, a glob or a name of one's own means."""
+    from effbench.models import zoo
+
+    named = [spec for spec in own if fnmatchcase(str(spec).lower(), pattern.strip().lower())]
+    try:
+        return [*zoo.resolve([pattern]), *named]
+    except UnknownModel:
+        if not named:
+            raise
+        return named
 
 
 def _within(card: Row, limits: Mapping[str, int | None]) -> bool:
@@ -140,6 +166,8 @@ def show_model(
     write(layers, form, title=str(parsed))
     parameters, macs = complexity.parameters, complexity.macs
     note(f"{parameters.total:,} parameters ({parameters.without_weak_head:,} without the weak head)")
+    if not macs.complete:
+        note(f"incomplete: no rule for {macs.missing()}; at least")
     note(f"{macs.exact:,} MACs exact, {macs.paper:,} in the published convention, {seconds:g}-s clip")
     for training, published in (known.card.published if known else {}).items():
         file = known.card.checkpoint.get(training) if known else None

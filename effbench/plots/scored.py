@@ -22,9 +22,6 @@ SCORED_ON = (
     ("missing_clips",),
 )
 
-#: Of measured scores that can stand beside published ones: means over AudioSet-strong's 407 classes.
-BESIDE_PUBLISHED: Mapping[str, object] = {"protocol": "paper", "classes": 407}
-
 Conditions = Mapping[str, object]
 
 

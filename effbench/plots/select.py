@@ -13,8 +13,9 @@ import pandas as pd
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS, FigureDefinition, Panel
-from effbench.plots.scored import BESIDE_PUBLISHED, checkpoints, require_comparable
+from effbench.plots.scored import checkpoints, require_comparable
 from effbench.plots.values import Chosen, MissingResults, Value, require, rows_of, untimed
+from effbench.results.own_rows import BESIDE_PUBLISHED
 from effbench.spec import is_spec
 
 #: Quantities that depend on the device they were timed on.

@@ -40,6 +40,10 @@ def test_a_module_is_counted_timed_and_kept_under_its_name(effbench, mine):
     kept = rows(mine, "mynet")
     assert {"macs_exact", "throughput", "latency_p50", "memory_peak", "psds1"} <= set(kept["quantity"])
     assert kept["code"].map(lambda code: code.startswith("network.py:Net?width=8 (sha256 ")).all()
+    listed = ("models", "list", "--store", "results/effbench.sqlite", "--max-macs", "1G", "--format", "json")
+    front = {row["model"]: row["front"] for row in json.loads(effbench(*listed).stdout)}
+    assert (front["mynet"], front["fmn04"]) == (True, False)
+    assert [row["psds1"] for row in json.loads(effbench(*listed, "myn*").stdout)] == [44.9]
     (score_row,) = kept[kept["quantity"] == "psds1"].to_dict("records")
     assert (score_row["value"], score_row["provenance"], score_row["source"], score_row["declared"]) == (
         44.9,
