@@ -13,6 +13,7 @@ from effbench.resources import share
 
 #: Folder of the evaluation protocols that ship.
 PROTOCOLS = "protocols"
+_SUFFIXES = (".yaml", ".yml")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -38,10 +39,15 @@ def find(name: str, folder: str, kind: str) -> Path:
     names = shipped(folder)
     if name in names:
         return share(folder) / f"{name}.yaml"
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith(_SUFFIXES):
         return Path(name)
     known = ", ".join(names)
     raise UsageError(f"unknown {kind} '{name}'{nearest(name, names)}\nKnown: {known}; or give a YAML file.")
+
+
+def beside(name: str, file: Path) -> str:
+    """What a file calls by a name that ships, or by a path from the file's own folder."""
+    return str(file.parent / name) if name.endswith(_SUFFIXES) else name
 
 
 def parse(text: str) -> object:
@@ -85,9 +91,13 @@ def read(path: Path, kind: str, error: type[EffbenchError] = EffbenchError) -> d
 
     Raises:
         EffbenchError: ``error``; the file can't be read, is not YAML, repeats a key, or is not a mapping.
+        UsageError: there is no file, unless ``error`` is of a kind of its own.
     """
     try:
         content = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as reason:
+        error = UsageError if error is EffbenchError else error
+        raise error(f"{kind} {path} can't be read: {reason.strerror}") from None
     except (OSError, ValueError) as reason:
         raise error(f"{kind} {path} can't be read: {getattr(reason, 'strerror', None) or reason}") from reason
     if not isinstance(content, dict):

@@ -39,7 +39,7 @@ class EvaluationOptions:
         EffbenchError: the reference is asked for and not installed.
     """
 
-    protocol: str = "paper"
+    protocol: str | Mapping[str, Any] = "paper"
     metrics: Sequence[str] | None = None
     engine: Engine = "effbench"
     median_window: int | str | None = None
@@ -91,7 +91,7 @@ def evaluate_scores(
     durations: Durations,
     *,
     classes: Sequence[str],
-    protocol: str = "paper",
+    protocol: str | Mapping[str, Any] = "paper",
     metrics: Sequence[str] | None = None,
     engine: Engine = "effbench",
     values: ValueKind | None = None,
@@ -112,7 +112,7 @@ def evaluate_scores(
             than these are left out, and clips without an entry have no events.
         durations: clip -> seconds.
         classes: names of the scores' columns.
-        protocol: name of one that ships (``paper``, ``desed``, …), or path of a YAML file.
+        protocol: name of one that ships (``paper``, ``desed``, …), path of a YAML file, or what it says.
         metrics: keys of ``METRICS``; the protocol's own by default.
         engine: ``reference`` has sed_scores_eval and, for decoded events, sed_eval compute the scores,
             without intervals.
@@ -160,7 +160,7 @@ def evaluate_scores(
     if twice and view.window_frames != 1:
         raise UsageError(f"{twice[0]} tries filters itself: leave out the other one (a window of 1 frame)")
     computed = scoring.compute(*(settings(name).metric(name) for name in options.metric_names))
-    name = protocol_name(protocol, options.plan)
+    name = protocol_name(options.plan)
     conditions: dict[str, object] = {
         "protocol": name,
         "engine": engine,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import FiniteFloat, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
-from effbench.config import Strict, load
+from effbench.config import Strict, check, load
 from effbench.data.vocabulary import some_of
 from effbench.errors import UsageError, nearest
 from effbench.evaluate.median import MedianWindow
-from effbench.evaluate.metrics import MetricTable
+from effbench.evaluate.metrics import METRICS, MetricTable
 from effbench.evaluate.scoring import Thresholding
 from effbench.identity import digest
 from effbench.infer.score_files import ValueKind
+from effbench.results.measurement import UNITS
 from effbench.shown import Row
 from effbench.yaml_files import PROTOCOLS, find, shipped
 
@@ -41,6 +41,7 @@ class Protocol(Strict):
     """What is done to scores, and what is computed from them by default.
 
     Attributes:
+        name: what rows call it; by default, that of its file.
         title: one line for people.
         metrics: each with its parameters; ``{}`` for its usual ones.
         median_window: of the median filter over time: frames (9), or a time (``250ms``); or a mapping of
@@ -55,6 +56,7 @@ class Protocol(Strict):
         expected_classes: number of scored classes without which values can't be compared with published ones.
     """
 
+    name: str = "own"
     title: str
     metrics: MetricTable
     median_window: int | str | dict[str, int | str] = 1
@@ -84,6 +86,9 @@ class Protocol(Strict):
         wrong = [value for value in given if not 0 < value < 1]
         if self.threshold_of == "probabilities" and wrong:
             raise ValueError(f"threshold: {wrong[0]} is no probability between 0 and 1")
+        twice = [name for name in self.metrics.asked if self.metrics.settings(name).filters_itself]
+        if twice and self.median_window != 1:
+            raise ValueError(f"median_window: {twice[0]} tries filters itself: leave out the other one (1)")
         return self
 
     def windows(self, classes: Sequence[str]) -> tuple[MedianWindow, ...]:
@@ -107,9 +112,22 @@ class Protocol(Strict):
 
     def content(self, metrics: Sequence[str] | None = None) -> dict[str, object]:
         """Everything that it says, as plain data; with its own metrics, or with these."""
-        rest = self.model_dump(exclude={"title", "metrics"})
+        rest = self.model_dump(exclude={"name", "title", "metrics"})
         names = self.metrics.asked if metrics is None else metrics
         return {**rest, "metrics": {name: self.metrics.settings(name).model_dump() for name in names}}
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a YAML file of this protocol would say, nothing left to defaults."""
+        metrics = {name: self.metrics.settings(name).model_dump(mode="json") for name in self.metrics.asked}
+        return {**self.model_dump(mode="json", exclude={"metrics"}), "metrics": metrics}
+
+    @property
+    def percentages(self) -> tuple[str, ...]:
+        """The quantities of its metrics of which the highest is the best."""
+        return tuple(
+            name for name, unit in UNITS.items() if unit == "%" and _metric(name) in self.metrics.asked
+        )
 
 
 def _of_classes(given: Value | Mapping[str, Value], classes: Sequence[str], what: str) -> list[Value]:
@@ -133,21 +151,30 @@ def _plain(thresholds: Sequence[float]) -> float | tuple[float, ...]:
     return thresholds[0] if len(thresholds) == 1 else tuple(thresholds)
 
 
-def load_protocol(name: str) -> Protocol:
-    """The protocol of a name that ships, or of the path of a YAML file.
+def _metric(quantity: str) -> str | None:
+    """The metric that a quantity is of."""
+    return max((name for name in METRICS if f"{quantity}_".startswith(f"{name}_")), key=len, default=None)
+
+
+def load_protocol(given: str | Mapping[str, Any]) -> Protocol:
+    """The protocol of a name that ships, of the path of a YAML file, or of what such a file says.
 
     Raises:
-        UsageError: no such name.
+        UsageError: no such name, or no such file.
         EffbenchError: the file can't be read, or says what makes no protocol.
     """
-    return load(find(name, PROTOCOLS, "protocol"), Protocol, "protocol")
+    if isinstance(given, Mapping):
+        return check(given, Protocol, "the protocol")
+    path = find(given, PROTOCOLS, "protocol")
+    protocol = load(path, Protocol, "protocol")
+    return protocol.model_copy(update={"name": path.stem} if "name" not in protocol.model_fields_set else {})
 
 
-def protocol_name(given: str, protocol: Protocol) -> str:
-    """What rows call a protocol: a shipped name while it means that, else the file's, and a digest."""
+def protocol_name(protocol: Protocol) -> str:
+    """What rows call a protocol: a shipped name while it means that, else its own, and a digest."""
     content = digest(protocol.content())
     shipped_as = {meaning: name for name, meaning in _CONTENTS.items()}
-    return shipped_as.get(content, f"{Path(given).stem}-{content[:8]}")
+    return shipped_as.get(content, f"{protocol.name}-{content[:8]}")
 
 
 def protocol_rows() -> list[Row]:

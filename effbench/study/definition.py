@@ -13,7 +13,7 @@ from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.spec import ModelSpec
-from effbench.yaml_files import PROTOCOLS, find, shipped
+from effbench.yaml_files import PROTOCOLS, beside, find, shipped
 
 _FOLDER = "benchmarks/studies"
 
@@ -189,7 +189,7 @@ def load_study(name: str) -> Study:
         return study
     from effbench.evaluate.protocol_files import load_protocol  # loads SciPy
 
-    own = str(path.parent / scoring.protocol)
+    own = beside(scoring.protocol, path)
     load_protocol(own)
     tasks = study.tasks.model_copy(update={"evaluate": scoring.model_copy(update={"protocol": own})})
     return study.model_copy(update={"tasks": tasks})

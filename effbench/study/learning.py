@@ -150,7 +150,7 @@ class EvaluateJob(Job):
         """What rows call the protocol: of one's own, with a digest of its content."""
         from effbench.evaluate.protocol_files import load_protocol, protocol_name
 
-        return protocol_name(self.options.protocol, load_protocol(self.options.protocol))
+        return protocol_name(load_protocol(self.options.protocol))
 
     @property
     def checkpoint(self) -> str | None:

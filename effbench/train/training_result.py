@@ -110,6 +110,8 @@ def _measurements(fit: Fit, epoch: int) -> Iterable[Measurement]:
         "epoch": epoch,
         "seed": plan.recipe.seed,
     }
+    protocol = plan.recipe.validation.plan
+    environment = {**origin.environment, **({"protocol": protocol.content()} if protocol else {})}
     # When the weights were scored: a finished run that is asked for again adds nothing.
     scored = datetime.fromtimestamp(run.best.stat().st_mtime, UTC).isoformat(timespec="seconds")
     for name, value in best.items():
@@ -117,7 +119,7 @@ def _measurements(fit: Fit, epoch: int) -> Iterable[Measurement]:
             ends = [best.get(f"{name}_{end}") for end in ("low", "high")]
             estimate = Estimate(value, *(math.nan if end is None else end for end in ends))
             row = Measurement.here(
-                str(plan.model), name, estimate, conditions=conditions, environment=origin.environment
+                str(plan.model), name, estimate, conditions=conditions, environment=environment
             )
             yield replace(row, commit=origin.commit, created=scored)
 

@@ -137,11 +137,29 @@ def test_half_precision_is_refused_on_a_cpu_and_leaves_no_run(effbench, strong, 
         ),
         (["--recipe", "mine.yaml"], 1, ["2 problems", "sead: unknown key; did you mean 'seed'?", "batch"]),
         (["--recipe", "broken.yaml"], 1, ["broken.yaml can't be read"]),
+        (["--recipe", "nowhere.yaml"], 2, ["nowhere.yaml can't be read: No such file"]),
+        (
+            ["--recipe", "own.yaml"],
+            1,
+            ["validation.protocol: protocol nowhere.yaml can't be read: No such file"],
+        ),
+        (
+            ["--recipe", "synthetic-cpu", "--set", "validation.protocol=odd.yaml"],
+            2,
+            ["validation.protocol: protocol odd.yaml has 1 problem; metrics.psds3: unknown key; did"],
+        ),
+        (
+            ["--recipe", "synthetic-cpu", "--set", "validation.protocol=maestro"],
+            2,
+            ["metric psds1: maestro has pauroc, segment_f1, segment_f1_macro, segment_f1_best"],
+        ),
     ],
 )
 def test_what_can_not_be_followed_is_explained(effbench, tmp_path, arguments, code, said):
     (tmp_path / "mine.yaml").write_text("extends: synthetic-cpu\nsead: 1\nbatch: {size: 3, effective: 16}\n")
     (tmp_path / "broken.yaml").write_text("epochs: [1\n")
+    (tmp_path / "own.yaml").write_text("extends: synthetic-cpu\nvalidation: {protocol: nowhere.yaml}\n")
+    (tmp_path / "odd.yaml").write_text("title: odd\nmetrics: {psds3: {}}\n")
     done = effbench("train", "--model", "fmn04", "--show", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith("error: ")

@@ -23,10 +23,11 @@ def written(folder, text, name="mine.yaml"):
 @pytest.mark.parametrize("name", shipped("protocols"))
 def test_shipped_protocols_mean_what_rows_of_their_names_were_computed_by(name):
     protocol = load_protocol(name)
-    assert protocol_name(name, protocol) == name
+    assert protocol_name(protocol) == name
+    assert protocol_name(load_protocol(protocol.kept)) == name
     # What others change in a file is another protocol, wherever it lies.
     changed = protocol.model_copy(update={"median_window": 3})
-    assert protocol_name(name, changed).startswith(f"{name}-")
+    assert protocol_name(changed).startswith(f"{name}-")
 
 
 def test_every_metric_has_units_and_may_be_asked_for_alone():
@@ -34,6 +35,8 @@ def test_every_metric_has_units_and_may_be_asked_for_alone():
     for name in METRICS:
         values = job.score(evaluate_scores, metrics=[name], median_window=1, resamples=0).values
         assert set(values) <= set(UNITS), name
+        rising = load_protocol({"title": name, "metrics": {name: {}}}).percentages
+        assert set(rising) == {quantity for quantity in values if UNITS[quantity] == "%"}, name
 
 
 def test_desed_is_what_the_reference_calls_it():
@@ -93,6 +96,7 @@ def test_everything_that_is_wrong_with_a_file_is_said(tmp_path):
         ("title: mine\nmetrics: {}\n", "name at least one"),
         ("title: mine\nmetrics: {psds1: {}}\nthreshold: 2\n", "2.0 is no probability"),
         ("title: mine\n", "metrics: is missing"),
+        ("title: mine\nmedian_window: 3\nmetrics: {pipsds1: {}}\n", "pipsds1 tries filters itself"),
     ],
 )
 def test_a_file_that_makes_no_protocol_is_refused(tmp_path, text, told):

@@ -12,9 +12,11 @@ from torch.nn import functional as F
 import effbench
 from effbench.data.synth import synthesise
 from effbench.errors import EffbenchError
-from effbench.results.measurement import in_unit
+from effbench.results.measurement import UNITS, in_unit
+from effbench.train.runs import Run
+from effbench.train.training_result import result_of
 from effbench.train.validation_logits import writing_logits
-from tests.train.small import trained
+from tests.train.small import finished, trained
 
 #: Clips by their seconds: of one window, of several, of windows that overlap by much, and of an odd length.
 LENGTHS = {"short": 4.0, "ten": 10.0, "long": 13.3, "longer": 25.0, "odd": 12.0 + 1 / 16_000, "wrong": 11.0}
@@ -86,6 +88,30 @@ def test_validation_and_evaluation_have_the_same_values(tmp_path, protocol, metr
     for name, score in found.values.items():
         expected = in_unit(name, score).value
         assert best[name] == pytest.approx(expected, abs=1e-6, nan_ok=True) or math.isnan(expected)
+
+
+def test_a_protocol_of_one_s_own_lies_beside_the_recipe_and_is_kept_whole_with_the_run(tmp_path):
+    mine, recipe = tmp_path / "mine" / "tagged.yaml", tmp_path / "mine" / "recipe.yaml"
+    mine.parent.mkdir()
+    mine.write_text(
+        "title: x\nthreshold: {hiss: 0.4, default: 0.6}\nmetrics: {segment: {seconds: 0.5}, psds2: {}}\n"
+    )
+    recipe.write_text(
+        "extends: synthetic-cpu\nvalidation: {protocol: tagged.yaml, metric: segment_f1_macro}\n"
+        "data: {train_split: bursts, validation_split: bursts, crop_seconds: 2}\n"
+    )
+    run = trained(tmp_path / "run", str(recipe), bursts(tmp_path / "set")).run
+    (best,) = run.rows()
+    found = effbench.evaluate(run.plan.spec, data=tmp_path / "set", checkpoint=run.best, protocol=str(mine))
+    assert {name for name in best if name in UNITS} == set(found.values)
+    assert best["segment_f1_macro"] == pytest.approx(100 * found.values["segment_f1_macro"].value, abs=1e-6)
+    mine.unlink()
+    recipe.unlink()
+    reopened = Run.open(run.folder)
+    assert reopened.plan == run.plan
+    rows = result_of(finished(reopened)).measurements
+    assert {row.conditions["protocol"] for row in rows} == {found.protocol}
+    assert all(row.environment["protocol"] == found.followed for row in rows)
 
 
 def test_a_full_disk_is_said(tmp_path):

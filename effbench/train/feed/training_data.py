@@ -11,10 +11,10 @@ import numpy as np
 
 from effbench.data.clips import DataSet, joined
 from effbench.data.datasets import open_dataset
-from effbench.data.vocabulary import strong_classes
+from effbench.data.vocabulary import some_of, strong_classes
 from effbench.errors import DataError, UsageError
 from effbench.evaluate.given_times import check_events
-from effbench.evaluate.protocol_files import load_protocol
+from effbench.evaluate.protocol_files import Protocol
 from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
@@ -68,8 +68,7 @@ class TrainingData:
     def validation_items(self) -> ValidationItems:
         """The clips to score on."""
         # Clip labels are scored by no protocol of evaluations: their windows follow each other.
-        name = self.recipe.validation.protocol
-        plan = None if name == "weak" else load_protocol(name)
+        plan = self.recipe.validation.plan
         return ValidationItems(
             self.validation,
             classes=self.classes,
@@ -152,6 +151,8 @@ def open_data(plan: Plan) -> TrainingData:
             require_audioset_classes(dataset)
     own = _own_classes(training)
     classes = strong_classes().names if data.classes == "audioset" else own
+    if recipe.validation.plan is not None:
+        _check_classes(validation, classes, recipe.validation.plan)
     opened = TrainingData(
         recipe, training, validation, weak, classes, own if recipe.task == "weak" else classes
     )
@@ -173,6 +174,18 @@ def _open(
     except UsageError as error:
         cure = f"Name one of them: data.{key}=NAME; 'effbench data split' makes train and eval of one table."
         raise UsageError(f"{error}\n{cure}") from None
+
+
+def _check_classes(dataset: DataSet, classes: tuple[str, ...], protocol: Protocol) -> None:
+    """Raise ``EffbenchError`` where scores of these classes could not be validated: now, not after epochs."""
+    protocol.windows(classes)
+    protocol.decoding(classes, range(len(classes)))
+    unknown = sorted(set(dataset.events.labels).difference(classes))
+    if unknown and not protocol.scored_only:
+        raise DataError(
+            f"{dataset.path}: '{dataset.split}' has events of {some_of(unknown)}, "
+            f"which no training clip has, and the protocol '{protocol.name}' leaves none out"
+        )
 
 
 def _own_classes(dataset: DataSet) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -18,7 +18,7 @@ from effbench.train.recipe.library import load_recipe, recipe_names
 from effbench.train.recipe.recipe import Recipe
 
 _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-_KINDS = {int: "integer", float: "number", str: "text", bool: "true or false"}
+_KINDS = {int: "integer", float: "number", str: "text", bool: "true or false", dict[str, Any]: "mapping"}
 
 
 @dataclass(frozen=True)

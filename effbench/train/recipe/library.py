@@ -9,7 +9,7 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.models import zoo
 from effbench.spec import ModelSpec
 from effbench.train.recipe.recipe import Recipe
-from effbench.yaml_files import find, parse, read, shipped
+from effbench.yaml_files import beside, find, parse, read, shipped
 
 _FOLDER = "train"
 
@@ -45,7 +45,11 @@ def _read(name: str, seen: tuple[str, ...]) -> dict[str, object]:
     """Content of a recipe over that of the recipe which it extends."""
     if name in seen:
         raise EffbenchError(f"recipe {name} extends itself: {' -> '.join([*seen, name])}")
-    content = read(find(name, _FOLDER, "recipe"), "recipe")
+    path = find(name, _FOLDER, "recipe")
+    content = read(path, "recipe")
+    validation = content.get("validation")
+    if isinstance(validation, dict) and isinstance(protocol := validation.get("protocol"), str):
+        validation["protocol"] = beside(protocol, path)
     base = content.pop("extends", None)
     return content if base is None else _merge(_read(str(base), (*seen, name)), content)
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from effbench.config import Strict
+from effbench.errors import EffbenchError
+from effbench.evaluate.protocol_files import Protocol, load_protocol
 from effbench.grid import CLIP_SECONDS
+from effbench.yaml_files import PROTOCOLS, shipped
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
+
+#: How clip labels are scored.
+_WEAK = "weak"
 
 
 class DataOptions(Strict):
@@ -212,22 +219,39 @@ class ValidationOptions(Strict):
 
     Attributes:
         every: epochs between two validations; the last epoch is always followed by one.
-        protocol: of ``effbench evaluate``; ``weak`` for clip labels.
+        protocol: of ``effbench evaluate``: a name, the path of a YAML file from the recipe's folder, or what
+            that says, as runs keep it; ``weak`` for clip labels.
         metric: the highest decides which weights are the best.
         batch_size: windows of 10 s per forward pass.
     """
 
     every: PositiveInt = 5
-    protocol: Literal["paper", "dcase2016", "weak"] = "paper"
+    protocol: str | dict[str, Any] = "paper"
     metric: str = "psds1"
     batch_size: PositiveInt = 32
 
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _whole(cls, given: object) -> object:
+        if not isinstance(given, str | dict) or given in (_WEAK, *shipped(PROTOCOLS)):
+            return given
+        try:
+            return load_protocol(given).kept
+        except EffbenchError as error:
+            raise ValueError("; ".join(str(error).splitlines())) from error
+
     @model_validator(mode="after")
     def _has_metric(self) -> ValidationOptions:
-        known = {"paper": ("psds1", "pauroc"), "dcase2016": ("onset_f1", "onset_f1_50ms"), "weak": ("map",)}
-        if self.metric not in known[self.protocol]:
-            raise ValueError(f"metric {self.metric}: {self.protocol} has {', '.join(known[self.protocol])}")
+        known = ("map",) if self.plan is None else self.plan.percentages
+        if self.metric not in known:
+            name = _WEAK if self.plan is None else self.plan.name
+            raise ValueError(f"metric {self.metric}: {name} has {', '.join(known)}")
         return self
+
+    @cached_property
+    def plan(self) -> Protocol | None:
+        """The protocol that is followed; clip labels are scored by none."""
+        return None if self.protocol == _WEAK else load_protocol(self.protocol)
 
 
 class Recipe(Strict):
@@ -273,7 +297,7 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         advanced, weak = self.task == "advanced", self.task == "weak"
-        mismatched = weak != (self.validation.protocol == "weak")
+        mismatched = weak != (self.validation.plan is None)
         untrained = self.frozen and self.initialise == "scratch"
         problems = {
             "the task advanced needs a teacher": advanced and self.teacher is None,
