@@ -139,6 +139,12 @@ def main() -> None:
         # Python writes what is left when it ends, and would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        code = sys.modules.get("effbench.models.own_code")
+        if code is None or (blamed := code.blame(error)) is None:
+            raise
+        print(f"error: {blamed}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from effbench.data.ground_truth import SURE, OnProblem
 from effbench.data.vocabulary import some_of
-from effbench.errors import UnknownModel, UsageError
+from effbench.errors import UsageError
 from effbench.evaluate.bootstrap import paired_difference
 from effbench.evaluate.evaluation import Evaluation
 from effbench.evaluate.event_lists import event_options, read_event_list, with_classes
@@ -24,7 +24,7 @@ from effbench.infer.score_folder import SCORES, kept_scores
 from effbench.results.intervals import Estimate
 from effbench.results.measurement import UNITS, in_unit
 from effbench.shown import Row, Shown, Table, cell, number_of
-from effbench.spec import ModelSpec
+from effbench.spec import is_spec, row_name
 
 #: Classes that are shown of many.
 _MOST_CHANGED = 10
@@ -275,14 +275,14 @@ def _rounded(value: float) -> float | None:
 
 
 def _scores(system: str | Path) -> Path:
-    """Where the scores of a system are: its path, or the kept logits of a model spec."""
+    """Where the scores of a system are: its path, or the kept logits of a spec or of a model of one's own."""
     if Path(system).exists():
         return Path(system)
-    try:
-        spec = str(ModelSpec.parse(str(system)))
-    except UnknownModel:
-        return Path(system)
+    known = is_spec(str(system))
+    spec = row_name(str(system)) if known else str(system)
     folders = kept_scores(spec)
+    if not folders and not known:
+        return Path(system)
     if len(folders) != 1:
         found = "\n".join(str(folder.path) for folder in folders) or "Evaluate it on the data first."
         count = "no logits are kept" if not folders else f"{len(folders)} folders of logits are kept"

@@ -12,7 +12,7 @@ from torch import nn
 
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import UsageError
-from effbench.grid import CLIP_FRAMES
+from effbench.grid import CLIP_FRAMES, CLIP_SECONDS
 from effbench.models import zoo
 from effbench.models.backbones.asit import Asit
 from effbench.models.backbones.atst import AtstFrame
@@ -22,12 +22,12 @@ from effbench.models.backbones.fmn import FrameMobileNet
 from effbench.models.backbones.fpasst import FramePasst
 from effbench.models.backbones.m2d import M2d
 from effbench.models.checkpoints import Checkpoint, load_state
-from effbench.models.detector import SoundEventDetector
+from effbench.models.detector import Predictions, SoundEventDetector
 from effbench.models.frontends.frontend import Frontend
 from effbench.models.frontends.kaldi import asit_frontend, beats_frontend
 from effbench.models.frontends.mel import LogMelFrontend, atst_frontend, m2d_frontend
 from effbench.models.located import open_checkpoint
-from effbench.models.own_code import build_own, run_factory
+from effbench.models.own_code import build_own, run_factory, running
 from effbench.models.own_model import OwnModel, find_model
 from effbench.models.sequence import build_sequence
 from effbench.spec import ModelSpec
@@ -132,9 +132,25 @@ def _build_own(
                 f"the model '{spec}' has {head.out_features} outputs where {wanted[name]} are needed: give "
                 f"its factory an argument {name}"
             )
+    _check_predictions(spec, detector)
     if stored is not None:
         load_state(detector, stored)
     return detector
+
+
+def _check_predictions(spec: OwnModel, detector: SoundEventDetector) -> None:
+    """Raise ``UsageError`` unless a clip gives logits of all classes, and of one frame for each 40 ms."""
+    with torch.inference_mode(), running(spec, "on a clip of 10 s, it"):
+        found = detector(detector.frontend(torch.zeros(1, round(CLIP_SECONDS * detector.sample_rate))))
+    strong, weak = detector.strong_head.out_features, detector.weak_head.out_features
+    wanted = [(1, strong, CLIP_FRAMES), (1, weak)]
+    shapes = [tuple(getattr(logits, "shape", ())) for logits in found] if isinstance(found, tuple) else []
+    if shapes != wanted or not isinstance(found, Predictions):
+        gives = f"{type(found).__name__}{f' of {shapes[0]} and {shapes[1]}' if len(shapes) == 2 else ''}"
+        raise UsageError(
+            f"the detector '{spec}' gives effbench.Predictions of {wanted[0]} and {wanted[1]} for a clip of "
+            f"10 s, a frame for each 40 ms, not {gives}"
+        )
 
 
 def _frontend_and_backbone(spec: ModelSpec) -> tuple[nn.Module, Backbone]:

@@ -85,7 +85,7 @@ def run_factory(model: OwnModel, wanted: Mapping[str, object], *given: object) -
         return deepcopy(factory)
     options = {**_accepted(factory, wanted), **options}
     told = ", ".join([*map(repr, given), *(f"{key}={value!r}" for key, value in options.items())])
-    with _running(model, f"{model.factory}({told})"), _looking_in(_folder(model)):
+    with running(model, f"{model.factory}({told})"), _looking_in(_folder(model)):
         return factory(*given, **options)
 
 
@@ -97,7 +97,7 @@ def load_code(model: OwnModel) -> ModuleType:
         EffbenchError: it fails; with the line that did.
     """
     file = model.file
-    with _running(model, f"the code of {file}"), _looking_in(_folder(model)):
+    with running(model, f"the code of {file}"), _looking_in(_folder(model)):
         if not model.place.endswith(".py"):
             return import_module(model.place)
         # A file that was changed since is another module.
@@ -144,14 +144,21 @@ def _looking_in(folder: str) -> Iterator[None]:
 
 
 @contextmanager
-def _running(model: OwnModel, what: str) -> Iterator[None]:
+def running(model: OwnModel, what: str) -> Iterator[None]:
     """Says of an error of the user's code what it is, and in which line."""
     try:
         yield
     except EffbenchError:
         raise
     except (Exception, SystemExit) as error:
-        raise EffbenchError(f"the model '{model}' can't be built: {what} raises {describe(error)}") from error
+        raise EffbenchError(f"the model '{model}' can't be used: {what} raises {describe(error)}") from error
+
+
+def blame(error: BaseException) -> str | None:
+    """An error that went through the code of models, in one line; ``None`` for any other."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    users = any(_is_users(str(file)) and _folders.intersection(map(str, file.parents)) for file in files)
+    return f"the code of a model fails: {describe(error)}" if users else None
 
 
 def describe(error: BaseException) -> str:
@@ -231,7 +238,7 @@ def _inputs(model: OwnModel, source: ModuleType, module: nn.Module) -> Inputs:
             f"the model '{model}' is not a detector: give the inputs of one call, as shapes such as "
             f"1,1,128,1000, or as a function {EXAMPLE_INPUTS}() in {source.__file__}.{hint}"
         )
-    with _running(model, f"{EXAMPLE_INPUTS}()"):
+    with running(model, f"{EXAMPLE_INPUTS}()"):
         inputs = getattr(holder, EXAMPLE_INPUTS)()
     if not isinstance(inputs, Tensor | Sequence | Mapping) or isinstance(inputs, str | bytes):
         raise UsageError(

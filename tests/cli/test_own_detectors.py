@@ -75,6 +75,12 @@ def test_a_file_of_weights_fits_its_model_alone(mine, monkeypatch):
             "is no detector: that is an effbench.SoundEventDetector",
         ),
         ("./detector.py:rigid", "outputs where 4 are needed: give its factory an argument n_classes"),
+        (
+            "./detector.py:slow",
+            "a frame for each 40 ms, not Predictions of (1, 4, 125) and (1, 4)",
+        ),
+        ("./detector.py:bare", "gives effbench.Predictions of (1, 4, 250) and (1, 4) for"),
+        ("./detector.py:wrong?n_classes=4", "has no argument 'n_classes'"),
     ],
 )
 def test_what_is_no_detector_for_the_data_is_refused(effbench, mine, model, said):

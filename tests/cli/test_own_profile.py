@@ -86,6 +86,21 @@ def test_missing_macs_are_said_and_never_kept(effbench, mine):
     assert not {"macs_exact", "macs_paper"} & kept
 
 
+def test_code_that_fails_while_it_is_timed_leaves_no_traceback(effbench, mine):
+    (mine / "network.py").write_text(
+        "from torch import nn\n\nclass Small(nn.Linear):\n    def forward(self, x):\n"
+        "        assert len(x) < 2, 'too many'\n        return super().forward(x)\n\n"
+        "def net():\n    return Small(4, 4)\n"
+    )
+    timed = ("--input", "1,4", "--batch-size", "2", "--no-store")
+    done = effbench("profile", "--model", "./network.py:net", *timed)
+    assert done.returncode == 1
+    assert (
+        f"error: the code of a model fails: AssertionError: too many ({mine}/network.py, line 5)"
+        in done.stderr
+    )
+
+
 def test_neighbours_of_the_same_name_are_not_mixed_up(effbench, tmp_path):
     for place, width in (("a", 2), ("b", 3)):
         (tmp_path / place).mkdir()

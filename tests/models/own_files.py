@@ -24,6 +24,21 @@ def detector(width=1, n_classes=447, n_weak_classes=447):
 def rigid():
     return detector(n_classes=5, n_weak_classes=5)
 
+class Slow(effbench.SoundEventDetector):
+    def forward(self, features):
+        made = super().forward(features)
+        return effbench.Predictions(made.strong[..., ::2], made.weak)
+
+class Bare(effbench.SoundEventDetector):
+    def forward(self, features):
+        return super().forward(features).strong
+
+def slow(n_classes=447):
+    return Slow(effbench.LogMelFrontend(), Small(1), n_classes=n_classes)
+
+def bare(n_classes=447):
+    return Bare(effbench.LogMelFrontend(), Small(1), n_classes=n_classes)
+
 def wrong():
     made = detector()
     made.strong_head = nn.Linear(9, 447)
