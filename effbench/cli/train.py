@@ -34,6 +34,7 @@ def train(
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe under train/, or a YAML file.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The data set.")] = None,
+    layout: options.Layout = None,
     audio: options.Audio = None,
     pseudo_labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="HDF5 file of pseudo labels, for distillation.")
@@ -87,7 +88,7 @@ def train(
     from effbench.train.runs import plan_training, recipe_text, resumed_plan
 
     if resume is not None:
-        if any((recipe, data, audio, pseudo_labels, weak_data, change)):
+        if any((recipe, data, layout, audio, pseudo_labels, weak_data, change)):
             raise UsageError("--resume knows model, recipe and data: give only what the machine needs")
         folder, plan = resume, resumed_plan(resume, model)
     elif model is None or recipe is None:
@@ -97,7 +98,7 @@ def train(
         raise UsageError("give --data FOLDER; 'effbench data synth FOLDER' makes one to try")
     else:
         sources = {"audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
-        plan = plan_training(model, recipe, data or Path(), changes=change or (), **sources)
+        plan = plan_training(model, recipe, data or Path(), layout=layout, changes=change or (), **sources)
         folder = runs / (name or plan.name)
     if show:
         print(recipe_text(plan.recipe), end="")

@@ -10,6 +10,7 @@ from pathlib import Path
 from effbench.errors import CheckpointError, UsageError
 from effbench.models import zoo
 from effbench.models.build import build_model
+from effbench.models.checkpoints import HEADS, Checkpoint
 from effbench.models.detector import SoundEventDetector
 from effbench.models.located import open_checkpoint, stated_spec
 from effbench.models.own_model import OwnModel, find_model
@@ -62,7 +63,8 @@ def choose_model(
     is. Without a model, the checkpoint's own is built.
 
     Raises:
-        UnknownModel, CheckpointError: as ``build_model``; or the checkpoint is of another model.
+        UnknownModel, CheckpointError: as ``build_model``; or the checkpoint is of another model, or has no
+            weights of the parts that events are detected by.
         UsageError: a checkpoint for a detector; or neither a model nor a checkpoint that knows its own.
     """
     if isinstance(model, SoundEventDetector):
@@ -81,9 +83,27 @@ def choose_model(
         raise CheckpointError(
             f"{stored.path} is a checkpoint of {stored.spec.reference}, not of {parsed.reference}"
         )
+    _require_trained(stored, parsed)
     detector = build_model(parsed, checkpoint=stored)
     name = stored.path.name if Path(checkpoint).name == stored.path.name else checkpoint
     return ChosenModel(detector, str(parsed), stamped(stored.path, name), zoo.model_code(parsed))
+
+
+def _require_trained(stored: Checkpoint, spec: ModelSpec) -> None:
+    """Raise ``CheckpointError`` where a part is lacking without which frame scores are those of chance."""
+    if not isinstance(spec, OwnModel):
+        stored.check_fits(spec)
+    parts = {"frame-wise head": HEADS[0], **({"sequence model": "sequence"} if spec.sequence else {})}
+    lacking = [
+        f"no trained {part}"
+        for part, name in parts.items()
+        if not any(key.startswith(f"{name}.") for key in stored.state)
+    ]
+    if lacking:
+        raise CheckpointError(
+            f"{stored.path} has {' and '.join(lacking)}, so that it detects no events: it was "
+            "trained without their times\nA training on events may begin with it (initialise, in its recipe)."
+        )
 
 
 def _same_model(one: ModelSpec, other: ModelSpec) -> bool:

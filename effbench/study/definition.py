@@ -83,6 +83,7 @@ class TrainTask(Task):
         recipe: name of a shipped recipe, or a YAML file.
         changes: of the recipe, ``section.key=value`` each.
         data: name of a set of the study, or a folder; likewise ``audio``, ``pseudo_labels``, ``weak_data``.
+        layout: of the data set; recognised by default.
         audio: folder of its audio, if it is not beside the tables.
         pseudo_labels: HDF5 file, for recipes that distil.
         weak_data: clips of the weak batches, for recipes with an online teacher.
@@ -92,6 +93,7 @@ class TrainTask(Task):
     recipe: str
     changes: tuple[str, ...] = ()
     data: str
+    layout: str | None = None
     audio: str | None = None
     pseudo_labels: str | None = None
     weak_data: str | None = None
@@ -106,6 +108,7 @@ class EvaluateTask(Task):
 
     Attributes:
         data: name of a set of the study, or a folder.
+        layout: of the data set; recognised by default.
         audio: folder of its audio, if it is not beside the tables.
         checkpoint: ``strong``, ``advanced-kd`` or a file, for models that the study does not train;
             untrained weights by default.
@@ -115,6 +118,7 @@ class EvaluateTask(Task):
     """
 
     data: str
+    layout: str | None = None
     audio: str | None = None
     split: str | None = "eval"
     checkpoint: str | None = None

@@ -74,7 +74,8 @@ class DataSets:
 def _training(task: TrainTask, spec: ModelSpec, seed: int, place: Workplace, data: DataSets) -> TrainJob:
     recipe = load_recipe(task.recipe, spec, [*task.changes, f"seed={seed}"])
     given = {name: getattr(task, name) for name in ("data", "audio", "pseudo_labels", "weak_data")}
-    sources = Sources(**{name: str(data.path(value)) for name, value in given.items() if value is not None})
+    paths = {name: str(data.path(value)) for name, value in given.items() if value is not None}
+    sources = Sources(**paths, layout=task.layout)
     plan = Plan(spec.reference, task.recipe, recipe, sources)
     hardware = Hardware(device=task.device, workers=task.workers, threads=task.threads)
     return TrainJob(place, spec, plan, hardware, needs=data.keys(task.data, task.weak_data))

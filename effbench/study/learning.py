@@ -165,7 +165,7 @@ class EvaluateJob(Job):
         wanted: dict[str, object] = {"data": self.data.name}
         if self.data.exists():
             try:
-                dataset = open_dataset(self.data, split=options.split, audio=options.audio)
+                dataset = open_dataset(self.data, options.layout, split=options.split, audio=options.audio)
                 wanted = {"fingerprint": dataset.fingerprint()}
             except EffbenchError:
                 return False
@@ -224,6 +224,7 @@ class EvaluateJob(Job):
         return evaluate(
             self.spec,
             data=self.data,
+            layout=options.layout,
             audio=options.audio,
             split=options.split,
             checkpoint=self.checkpoint,

@@ -21,6 +21,7 @@ def train(
     recipe: str | None = None,
     data: str | Path | None = None,
     *,
+    layout: str | None = None,
     audio: str | Path | None = None,
     pseudo_labels: str | Path | None = None,
     weak_data: str | Path | None = None,
@@ -47,6 +48,7 @@ def train(
         model: spec, e.g. ``fmn10+tf-256``, or a reference to a detector of one's own.
         recipe: name of a shipped recipe, or a YAML file.
         data: folder of the data set, or its table.
+        layout: of the data set; recognised by default.
         audio: folder of its audio, where that lies elsewhere.
         pseudo_labels: HDF5 file, for recipes that distil.
         weak_data: clips of the weak batches, for recipes with an online teacher.
@@ -72,14 +74,14 @@ def train(
     """
     changes = tuple(changes)
     if resume is not None:
-        if any((recipe, data, audio, pseudo_labels, weak_data, *changes, name)):
+        if any((recipe, data, layout, audio, pseudo_labels, weak_data, *changes, name)):
             raise UsageError("a run that is resumed has its model, recipe, data and name already")
         folder, plan = Path(resume), resumed_plan(Path(resume), model)
     elif model is None or recipe is None or data is None:
         raise UsageError("a training needs a model, a recipe and data, or a run to resume")
     else:
         sources = {"audio": audio, "pseudo_labels": pseudo_labels, "weak_data": weak_data}
-        plan = plan_training(model, recipe, data, changes=changes, **sources)
+        plan = plan_training(model, recipe, data, layout=layout, changes=changes, **sources)
         folder = Path(runs) / (name or plan.name)
     hardware = Hardware(device, devices, nodes, strategy, workers, threads, tuple(loggers))
     return follow_plan(plan, folder, hardware, resume=resume is not None, store=store, progress=progress)

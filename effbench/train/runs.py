@@ -31,12 +31,16 @@ _NOTED = {"spec", "recipe", "sources", "environment", "commit"}
 
 @dataclass(frozen=True)
 class Sources:
-    """Absolute paths of a training's data; ``weak_data`` is for the task ``advanced``."""
+    """Absolute paths of a training's data; ``weak_data`` is for the task ``advanced``.
+
+    ``layout`` is that of ``data``, which is recognised without.
+    """
 
     data: str
     audio: str | None = None
     pseudo_labels: str | None = None
     weak_data: str | None = None
+    layout: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def plan_training(
     recipe: str,
     data: str | Path,
     *,
+    layout: str | None = None,
     audio: str | Path | None = None,
     pseudo_labels: str | Path | None = None,
     weak_data: str | Path | None = None,
@@ -115,7 +120,7 @@ def plan_training(
     missing = [path for path in paths.values() if not path.exists()]
     if missing:
         raise UsageError("\n".join(f"{path}: no such file or folder" for path in missing))
-    sources = Sources(**{name: str(path.resolve()) for name, path in paths.items()})
+    sources = Sources(**{name: str(path.resolve()) for name, path in paths.items()}, layout=layout)
     return Plan(specs[0].reference, recipe, load_recipe(recipe, specs[0], changes), sources)
 
 

@@ -1,16 +1,19 @@
 """Data sets as they are published, and folders with a table: every split, clip and event, or a refusal."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from effbench.data.datasets import open_dataset, recognise
 from effbench.data.labels import Event
 from effbench.errors import DataError
 from effbench.evaluate.api import evaluate
 from effbench.models.build import build_model
+from effbench.models.checkpoints import save_checkpoint
 
 HEAD = "filename\tonset\toffset\tevent_label\n"
 
@@ -217,8 +220,8 @@ def test_soft_labels_that_are_no_numbers_are_fatal(effbench, tmp_path):
     assert "confidence is not a number" in done.stdout
 
 
-def train(effbench, data, recipe, training, validation, *more):
-    what = ("--model", "fmn01", "--recipe", recipe, "--data", data, "--name", "run")
+def train(effbench, data, recipe, training, validation, *more, name="run", options=()):
+    what = ("--model", "fmn01", "--recipe", recipe, "--data", data, "--name", name, *options)
     splits = (f"data.train_split={training}", f"data.validation_split={validation}")
     changes = (*splits, "epochs=1", "data.crop_seconds=1", "precision=fp32", *more)
     sets = (part for change in changes for part in ("--set", change))
@@ -234,6 +237,22 @@ def test_a_tree_is_prepared_trained_on_and_scored(effbench, tmp_path):
         assert (copy.ground_truth(), copy.classes) == (tree.ground_truth(), tree.classes)
     done = train(effbench, "urban", "synthetic-cpu", "train", "validate")
     assert done.returncode == 0, done.stderr
+    (tmp_path / "urban" / "labels.csv").write_text(HEAD)
+    done = train(effbench, "urban", "synthetic-cpu", "train", "validate", name="other")
+    assert (done.returncode, "is a data set of 2 layouts" in done.stderr) == (1, True)
+    done = train(
+        effbench,
+        "urban",
+        "synthetic-cpu",
+        "train",
+        "validate",
+        name="other",
+        options=["--layout", "urban-sed"],
+    )
+    assert done.returncode == 0, done.stderr
+    done = effbench("train", "--resume", "runs/other", "--no-store")
+    assert (done.returncode, "is finished already" in done.stderr) == (0, True)
+    (tmp_path / "urban" / "labels.csv").unlink()
     options = ("--split", "test", "--no-store", "--format", "json")
     scored = [
         effbench("evaluate", "--checkpoint", "runs/run", "--data", data, *options).stdout
@@ -316,3 +335,52 @@ def test_a_column_says_which_split_a_clip_is_in(effbench, tmp_path):
         done = effbench("data", "check", ".")
         assert done.returncode == 1
         assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tree", "split", "protocol", "heard", "expected"),
+    [
+        # In ten seconds: people in two of ten that are heard, cutlery in one that is not; no cars.
+        (
+            MAESTRO,
+            "cafe",
+            "maestro",
+            "people",
+            {
+                "pauroc": 0.0,
+                "segment_f1": 4 / (4 + 8 + 1),
+                "segment_f1_macro": (4 / (4 + 8) + 0) / 2,
+                "segment_error_rate": (8 + 1) / 3,
+                "segment_f1_best": (4 / (4 + 8) + 2 / (2 + 9)) / 2,
+            },
+        ),
+        # One car from the beginning on, where there are two: the first 100 ms later.
+        (
+            TUT_2017,
+            "street_fold1_train",
+            "dcase2016",
+            "car",
+            {
+                "onset_f1": 2 / (2 + 0 + 1),
+                "onset_f1_50ms": 0.0,
+                "onset_50ms_error_rate": (2 + 1) / 2,
+                "segment_f1": 4 / (4 + 8),
+                "segment_error_rate": 8 / 2,
+            },
+        ),
+    ],
+)
+def test_a_tree_is_scored_by_its_protocol(effbench, tmp_path, tree, split, protocol, heard, expected):
+    classes = open_dataset(lay(tmp_path / "tree", tree, seconds=10), split=split).classes.names
+    detector = build_model("fmn01", n_classes=len(classes), seed=0)
+    with torch.no_grad():
+        detector.strong_head.weight.zero_()
+        detector.strong_head.bias.copy_(torch.tensor([10.0 if name == heard else -10.0 for name in classes]))
+    save_checkpoint(detector, tmp_path / "always.pt", "fmn01", classes=classes)
+    options = ("--data", "tree", "--split", split, "--protocol", protocol, "--no-store", "--format", "json")
+    done = effbench("evaluate", "--model", "fmn01", "--checkpoint", "always.pt", *options)
+    assert done.returncode == 0, done.stderr
+    values = {name: given["value"] for name, given in json.loads(done.stdout)["values"].items()}
+    assert all(map(math.isfinite, values.values()))
+    for name, value in expected.items():
+        assert values[name] == pytest.approx(value * (1 if "rate" in name else 100)), name

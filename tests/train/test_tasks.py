@@ -11,8 +11,9 @@ from effbench import build_model
 from effbench.data.datasets import open_dataset
 from effbench.data.labels import EventTable, encode_events
 from effbench.data.synth import synthesise
-from effbench.errors import DataError, EffbenchError, UsageError
+from effbench.errors import CheckpointError, DataError, EffbenchError, UsageError
 from effbench.models.checkpoints import read_checkpoint, read_content
+from effbench.models.chosen import choose_model
 from effbench.train.feed.samplers import Draw
 from effbench.train.feed.training_data import StepBatches, open_data
 from effbench.train.module import DetectorTraining
@@ -84,6 +85,19 @@ def test_clip_labels_are_validated_by_mean_average_precision(tagging):
     assert row["validation_loss"] > 0
     # A frame-wise head that was never trained is not among the best weights, as if it could be used.
     assert not any(key.startswith("strong_head.") for key in read_checkpoint(tagging.run.best).state)
+
+
+def test_events_are_not_looked_for_with_weights_that_know_clips_alone(tagging, strong, effbench, tmp_path):
+    folder = tagging.run.folder
+    for command in (["evaluate", "--split", "eval", "--no-store", "--data", strong], ["detect", strong]):
+        done = effbench(*command, "--checkpoint", folder)
+        assert (done.returncode, done.stdout) == (1, ""), done.stderr
+        assert "best.pt has no trained frame-wise head, so that it detects no events" in done.stderr
+        assert "may begin with it" in done.stderr
+    # Nor with a fresh sequence model on trained weights of a backbone.
+    torch.save(dict(read_checkpoint(tagging.run.best).state), tmp_path / "backbone.pt")
+    with pytest.raises(CheckpointError, match="no trained frame-wise head and no trained sequence model"):
+        choose_model(f"{MODEL}+gru-16", tmp_path / "backbone.pt")
 
 
 def test_trainings_on_events_begin_with_the_network_of_one_on_clip_labels(tagging, strong):

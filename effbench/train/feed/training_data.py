@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from effbench.data.clips import DataSet, joined
-from effbench.data.datasets import open_dataset
+from effbench.data.datasets import open_dataset, recognise
 from effbench.data.vocabulary import some_of, strong_classes
 from effbench.errors import DataError, UsageError
 from effbench.evaluate.given_times import check_events
@@ -138,9 +138,12 @@ def open_data(plan: Plan) -> TrainingData:
     if plan.missing_sources:
         lacking = " and ".join(_NEEDS[name] for name in plan.missing_sources)
         raise UsageError(f"recipe {plan.recipe_name} needs {lacking}")
-    training = _open("train_split", recipe, sources.data, sources.audio, sources.pseudo_labels)
+    recognise(sources.data, sources.layout)
+    training = _open(
+        "train_split", recipe, sources.data, sources.layout, sources.audio, sources.pseudo_labels
+    )
     training = _limit(training, recipe)
-    validation = _open("validation_split", recipe, sources.data, sources.audio)
+    validation = _open("validation_split", recipe, sources.data, sources.layout, sources.audio)
     weak = None
     if recipe.task == "advanced" and sources.weak_data is not None:
         weak = _open("weak_split", recipe, sources.weak_data)
@@ -165,12 +168,19 @@ def open_data(plan: Plan) -> TrainingData:
 
 
 def _open(
-    key: str, recipe: Recipe, path: str, audio: str | None = None, pseudo: str | None = None
+    key: str,
+    recipe: Recipe,
+    path: str,
+    layout: str | None = None,
+    audio: str | None = None,
+    pseudo: str | None = None,
 ) -> DataSet:
     """The splits that a key of the recipe's data names, as one."""
     names = str(getattr(recipe.data, key)).split("+")
     try:
-        return joined([open_dataset(path, split=name, audio=audio, pseudo_labels=pseudo) for name in names])
+        return joined(
+            [open_dataset(path, layout, split=name, audio=audio, pseudo_labels=pseudo) for name in names]
+        )
     except UsageError as error:
         cure = f"Name one of them: data.{key}=NAME; 'effbench data split' makes train and eval of one table."
         raise UsageError(f"{error}\n{cure}") from None
