@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from effbench.errors import UsageError
-from effbench.yaml_files import read
 
 #: Names the folder.
 CARDS_VARIABLE = "EFFBENCH_CARDS"
@@ -44,6 +43,8 @@ def registered(kind: Literal["backbones", "sequences"]) -> tuple[str, ...]:
 
 @cache
 def _registered(files: Files, kind: str) -> tuple[str, ...]:
+    from effbench.yaml_files import read  # YAML is slow to load, and most have no cards
+
     names: list[str] = []
     for path, _ in files:
         section = read(path, "model card").get(kind)

@@ -137,18 +137,8 @@ def profile(
         detector = timeable(own)
     else:
         detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
-    rates: list[Throughput] = []
-    latencies: list[Latency] = []
-    memories: list[PeakMemory] = []
-    for each in timed:
-        runs = measure_throughput(detector, each, batch_sizes=batch_sizes, budget=budget, progress=progress)
-        rates += runs
-        latencies.append(measure_latency(detector, each, budget=budget, progress=progress))
-        if not isinstance(model, nn.Module):  # a child process must be able to build it
-            best = next(run.batch_size for run in runs if run.best)
-            memories.append(peak_memory(model, each, batch_size=best))
-            if progress is not None:
-                progress(str(memories[-1]))
+    buildable = None if isinstance(model, nn.Module) else model
+    times = _times(detector, buildable, timed, batch_sizes=batch_sizes, budget=budget, progress=progress)
     error = None
     if isinstance(detector, OnInputs):
         error = measure_output_error(detector, detector.leaves, conditions, progress=progress)
@@ -157,7 +147,32 @@ def profile(
         error = measure_logit_error(detector, conditions, trained=trained, progress=progress)
     if isinstance(model, ModelSpec) and zoo.model_code(model) != code:
         raise EffbenchError(f"the code of {model} was changed while it was measured: measure it again")
-    return Profile(complexity, here, tuple(rates), tuple(latencies), tuple(memories), error, code)
+    return Profile(complexity, here, *times, error, code)
+
+
+def _times(
+    detector: Timeable,
+    model: ModelSpec | None,
+    timed: Sequence[Conditions],
+    *,
+    batch_sizes: Sequence[int] | None,
+    budget: Budget | None,
+    progress: Progress | None,
+) -> tuple[tuple[Throughput, ...], tuple[Latency, ...], tuple[PeakMemory, ...]]:
+    """Of each part; memory only where a child process is able to build the model."""
+    rates: list[Throughput] = []
+    latencies: list[Latency] = []
+    memories: list[PeakMemory] = []
+    for each in timed:
+        runs = measure_throughput(detector, each, batch_sizes=batch_sizes, budget=budget, progress=progress)
+        rates += runs
+        latencies.append(measure_latency(detector, each, budget=budget, progress=progress))
+        if model is not None:
+            best = next(run.batch_size for run in runs if run.best)
+            memories.append(peak_memory(model, each, batch_size=best))
+            if progress is not None:
+                progress(str(memories[-1]))
+    return tuple(rates), tuple(latencies), tuple(memories)
 
 
 def _own(model: OwnModel, checkpoint: str | Path | None) -> OwnModule:
