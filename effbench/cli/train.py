@@ -15,7 +15,7 @@ from effbench.errors import CheckpointError, EffbenchError, Stopped, TrainingErr
 
 if TYPE_CHECKING:
     from effbench.shown import Row
-    from effbench.train.runs import Hardware, Plan
+    from effbench.train.plan import Hardware, Plan
 
 #: What to do about a source that a recipe needs and that is not given.
 _NEEDED = {
@@ -84,8 +84,9 @@ def train(
     if explain is not None:
         _explain(explain, form)
         return
+    from effbench.train.plan import plan_training
     from effbench.train.recipe.library import recipe_names
-    from effbench.train.runs import plan_training, recipe_text, resumed_plan
+    from effbench.train.runs import recipe_text, resumed_plan
 
     if resume is not None:
         if any((recipe, data, layout, audio, pseudo_labels, weak_data, change)):
@@ -110,7 +111,7 @@ def train(
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from effbench.results.database import default_store
     from effbench.train.api import check_installed
-    from effbench.train.runs import Hardware
+    from effbench.train.plan import Hardware
 
     check_installed()
     loggers = tuple(name for name in logger or ["tensorboard"] if name != "none")

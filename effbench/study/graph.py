@@ -10,8 +10,8 @@ from effbench.study.definition import EvaluateTask, Study, TrainTask
 from effbench.study.job import Job, Workplace
 from effbench.study.learning import DataJob, EvaluateJob, TrainJob
 from effbench.study.measuring import ComplexityJob, ThroughputJob
+from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Hardware, Plan, Sources
 
 
 def jobs(study: Study, place: Workplace) -> list[Job]:

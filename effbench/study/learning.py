@@ -14,8 +14,9 @@ from effbench.spec import ModelSpec
 from effbench.study.definition import EvaluateTask, SyntheticSet
 from effbench.study.job import Follower, Job
 from effbench.study.measuring import rows_of
+from effbench.train.plan import Hardware, Plan
 from effbench.train.progress import Progress
-from effbench.train.runs import Hardware, Plan, Run
+from effbench.train.runs import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effbench.errors import EffbenchError, UsageError
+from effbench.train.plan import Hardware, Plan, plan_training
 from effbench.train.progress import Progress
-from effbench.train.runs import Hardware, Plan, Run, plan_training, resumed_plan
+from effbench.train.runs import Run, resumed_plan
 
 if TYPE_CHECKING:
     from effbench.train.training_result import TrainingResult

@@ -16,8 +16,9 @@ from effbench.measure.timing import synchronise
 from effbench.shown import Row, Shown, Table
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
+from effbench.train.plan import Hardware, Plan
 from effbench.train.progress import Progress
-from effbench.train.runs import Hardware, Plan, Run
+from effbench.train.runs import Run
 from effbench.train.start import build_training, make_fabric, threads
 
 STEPS, VALIDATION_BATCHES = 2, 2

@@ -25,9 +25,10 @@ from effbench.train.feed.training_data import TrainingData
 from effbench.train.fingerprints import fingerprints
 from effbench.train.fit import Fit
 from effbench.train.module import DetectorTraining
+from effbench.train.plan import Hardware, Plan
 from effbench.train.processes import stop_requests
 from effbench.train.progress import Progress
-from effbench.train.runs import Hardware, Origin, Plan, Run
+from effbench.train.runs import Origin, Run
 
 #: What Lightning calls the precisions of recipes.
 _PRECISIONS: Mapping[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {

@@ -7,9 +7,10 @@ from effbench import build_model
 from effbench.models.checkpoints import save_checkpoint
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
+from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Hardware, Origin, Plan, Run, Sources
+from effbench.train.runs import Origin, Run
 from effbench.train.start import build_training, fit_run, make_fabric
 
 MODEL = "fmn01"

@@ -11,9 +11,10 @@ from effbench.models.checkpoints import read_checkpoint, read_content
 from effbench.spec import ModelSpec
 from effbench.train.feed.training_data import open_data
 from effbench.train.fit import Fit
+from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.progress import Progress
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Hardware, Plan, Run, Sources
+from effbench.train.runs import Run
 from effbench.train.start import build_training, make_fabric, origin_here
 
 pytest.importorskip("lightning")

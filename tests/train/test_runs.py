@@ -5,8 +5,9 @@ import os
 import pytest
 
 from effbench.errors import EffbenchError, UsageError
+from effbench.train.plan import Plan, Sources
 from effbench.train.recipe.library import load_recipe
-from effbench.train.runs import Origin, Plan, Run, Sources
+from effbench.train.runs import Origin, Run
 
 HERE = Origin(None, {"device": "cpu"}, {"training": "0123", "validation": "4567"})
 

@@ -19,8 +19,8 @@ from effbench.train.feed.loader import Loader, PackedBatch, make_loader
 from effbench.train.feed.pieces import TrainingItems, ValidationItems
 from effbench.train.feed.samplers import EpochBatches, balanced_weights
 from effbench.train.feed.targets import END_TOLERANCE, require_audioset_classes
+from effbench.train.plan import Plan
 from effbench.train.recipe.recipe import Recipe
-from effbench.train.runs import Plan
 
 #: Weak batches have draws of their own.
 _WEAK_SEED = 1_000_003
