@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,7 @@ from effbench.shown import number_of
 
 if TYPE_CHECKING:
     from effbench.study.job import Job, Workplace
+    from effbench.study.scheduling import Executor
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure, train and score a grid of models; resumes after an interruption."
@@ -39,8 +43,16 @@ def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workpla
     from effbench.study.job import Workplace
 
     definition = load_study(study)
-    place = Workplace(work or Path("results/studies") / Path(study).stem, store or default_store())
+    folder = work or Path("results/studies") / Path(study).stem
+    place = Workplace(folder.absolute(), store or default_store())
     return place, jobs(definition, place)
+
+
+class Where(StrEnum):
+    """What runs jobs."""
+
+    local = "local"
+    ray = "ray"
 
 
 @app.command()
@@ -48,6 +60,15 @@ def run(
     study: StudyArgument,
     store: options.Store = None,
     work: WorkOption = None,
+    executor: Annotated[
+        Where, typer.Option(help="Where jobs run: this machine, or a Ray cluster (a local one by default).")
+    ] = Where.local,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Jobs at a time on this machine; timings have it to themselves.")
+    ] = 1,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; 'auto' for the one that this machine belongs to.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Repeat measurements and scores that the store holds; trainings stay.")
     ] = False,
@@ -59,7 +80,12 @@ def run(
     from effbench.results.shipped import import_shipped
     from effbench.results.store import Store
     from effbench.study.job import pending, run_in_order
+    from effbench.study.scheduling import run_jobs
 
+    if executor is Where.ray and workers > 1:
+        raise UsageError("--workers is of this machine; Ray runs as many jobs as the cluster has room for")
+    if address is not None and executor is not Where.ray:
+        raise UsageError("--address is of a Ray cluster: give --executor ray")
     place, jobs = _planned(study, store, work)
     with Store(place.store, create=True) as results:
         import_shipped(results)
@@ -67,13 +93,35 @@ def run(
     note(f"{study}: {number_of(len(jobs), 'job')}, {len(jobs) - len(todo)} of them done before")
     try:
         with running_status(len(todo)) as progress:
-            errors = run_in_order(todo, progress)
+            if executor is Where.local and workers == 1:
+                errors = run_in_order(todo, progress)
+            else:
+                with _executor(workers, address, ray=executor is Where.ray) as elsewhere:
+                    errors = run_jobs(todo, progress, elsewhere)
     except (Stopped, KeyboardInterrupt) as error:
         raise Stopped(f"{str(error) or 'interrupted'}\nThe same command resumes it.") from None
     note(f"kept in {place.store}")
     failed = [f"{key}: {error.splitlines()[0]}" for key, error in errors.items() if error is not None]
     if failed:
         raise EffbenchError("\n".join([f"{len(failed)} of {len(todo)} jobs failed", *failed]))
+
+
+@contextmanager
+def _executor(workers: int, address: str | None, *, ray: bool) -> Iterator[Executor]:
+    if ray:
+        from effbench.study.ray_cluster import RayCluster
+
+        cluster = RayCluster(address)
+        try:
+            yield cluster
+        finally:
+            cluster.close()
+    else:
+        import torch
+
+        from effbench.study.local_processes import LocalProcesses
+
+        yield LocalProcesses(workers, torch.cuda.device_count())
 
 
 @app.command()

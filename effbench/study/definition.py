@@ -63,7 +63,8 @@ class ComplexityTask(Task):
 class ThroughputTask(Task):
     """Throughput, latency and memory, under conditions as ``effbench.measure.conditions`` describes them.
 
-    Each of ``precisions`` and ``parts`` is measured by itself; ``batch_sizes`` are a sweep by default.
+    Each of ``precisions`` and ``parts`` is measured by itself; ``batch_sizes`` are a sweep by default. On a
+    cluster, ``hardware`` names the machines that are to be timed, as their resources in Ray do.
     """
 
     device: str = "cpu"
@@ -74,6 +75,7 @@ class ThroughputTask(Task):
     threads: PositiveInt | None = None
     seconds: PositiveFloat = CLIP_SECONDS
     kernels: Literal["torch", "mamba-ssm"] = "torch"
+    hardware: str | None = None
 
 
 class TrainTask(Task):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from effbench.errors import EffbenchError, Stopped
 from effbench.files import replacing
@@ -76,6 +76,22 @@ class Workplace:
 
 
 @dataclass(frozen=True)
+class Demand:
+    """What a job takes of a machine.
+
+    Attributes:
+        cpus, gpus: so many.
+        alone: nothing else may run on its device meanwhile, because it is timed.
+        hardware: name of a device that only some machines of a cluster have, as Ray's resources name it.
+    """
+
+    cpus: int = 1
+    gpus: int = 0
+    alone: bool = False
+    hardware: str | None = None
+
+
+@dataclass(frozen=True)
 class Job(ABC):
     """One piece of work of a study.
 
@@ -105,6 +121,15 @@ class Job(ABC):
         """Unique and stable name within a study: ``fmn04 throughput fp32``."""
         values = (f"{name} {value}" if name == "seed" else value for name, value in self.variant.items())
         return " ".join(str(part) for part in (self.spec, self.task, *values) if part is not None)
+
+    @property
+    def demand(self) -> Demand:
+        """What it takes of a machine."""
+        return Demand()
+
+    def at(self, place: Workplace) -> Self:
+        """The same job in another workplace."""
+        return replace(self, place=place)
 
     @abstractmethod
     def is_done(self, measured: pd.DataFrame) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from effbench.errors import EffbenchError, UsageError
 from effbench.spec import ModelSpec
 from effbench.study.definition import EvaluateTask, SyntheticSet
-from effbench.study.job import Follower, Job
+from effbench.study.job import Demand, Follower, Job
 from effbench.study.measuring import rows_of
 from effbench.train.plan import Hardware, Plan
 from effbench.train.progress import Progress
@@ -83,6 +83,11 @@ class TrainJob(Job):
         """The best weights, which it leaves."""
         return self.folder / "best.pt"
 
+    @property
+    def demand(self) -> Demand:
+        cpus = (self.hardware.threads or 1) + self.hardware.workers
+        return Demand(cpus=cpus, gpus=int(self.hardware.device.startswith("cuda")))
+
     def is_done(self, measured: pd.DataFrame) -> bool:
         from effbench.models.chosen import stamped
 
@@ -145,6 +150,10 @@ class EvaluateJob(Job):
     @property
     def variant(self) -> dict[str, str | int]:
         return {} if self.training is None else self.training.variant
+
+    @property
+    def demand(self) -> Demand:
+        return Demand(gpus=int(self.options.device.startswith("cuda")))
 
     @cached_property
     def protocol(self) -> str:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from effbench.models import zoo
 from effbench.spec import ModelSpec
 from effbench.study.definition import ComplexityTask, Precision, ThroughputTask
-from effbench.study.job import Follower, Job
+from effbench.study.job import Demand, Follower, Job
 from effbench.version import source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from effbench.measure.conditions import Conditions
 
 
 @dataclass(frozen=True)
@@ -54,25 +52,50 @@ class ThroughputJob(Job):
     def variant(self) -> dict[str, str | int]:
         return {"precision": self.precision}
 
+    @property
+    def demand(self) -> Demand:
+        return Demand(
+            gpus=int(self.options.device.startswith("cuda")), alone=True, hardware=self.options.hardware
+        )
+
     def is_done(self, measured: pd.DataFrame) -> bool:
-        options, rows = self.options, rows_of(measured, self.spec)
+        rows = rows_of(measured, self.spec)
         timed = rows[rows["quantity"] == "throughput"]
-        for part in options.parts:
-            asked = self._conditions(part)
-            wanted = asked.stored(batch_size=0)
-            del wanted["batch_size"]
-            if options.threads is None:
-                del wanted["threads"]
+        here = timed[timed["device"].map(self._is_device).astype(bool)]
+        for part in self.options.parts:
+            wanted, kernels = self._stored(part)
             sizes = {
                 conditions["batch_size"]
-                for conditions in timed[timed["device"] == asked.device_name]["conditions"]
+                for conditions in here["conditions"]
                 if wanted.items() <= conditions.items()
-                and conditions.get("kernels", "torch") == wanted.get("kernels", "torch")
+                and conditions.get("kernels", "torch") == kernels
                 and "tf32" not in conditions  # TF32 of only a part of the operations
             }
-            if not sizes or not sizes.issuperset(options.batch_sizes or ()):
+            if not sizes or not sizes.issuperset(self.options.batch_sizes or ()):
                 return False
         return True
+
+    def _is_device(self, name: str) -> bool:
+        """Whether a row is of the device that is to be timed: this machine's, or by name a cluster's."""
+        from effbench.machine.devices import resolve_device
+        from effbench.machine.environment import device_name
+
+        if self.options.hardware is not None:
+            return self.options.hardware.lower() in name.lower()
+        return name == device_name(str(resolve_device(self.options.device)))
+
+    def _stored(self, part: str) -> tuple[dict[str, object], str]:
+        """The conditions under which a part's rows are stored, but for the batch size; and the kernels."""
+        options = self.options
+        wanted: dict[str, object] = {
+            "part": part,
+            "precision": "fp32" if part == "frontend" else self.precision,
+            "compiled": options.compiled,
+            "seconds": options.seconds,
+        }
+        if options.threads is not None:
+            wanted["threads"] = options.threads
+        return wanted, "torch" if part == "frontend" else options.kernels
 
     def run(self, follower: Follower) -> None:
         from effbench.measure.profile import profile
@@ -91,21 +114,6 @@ class ThroughputJob(Job):
             progress=follower.line,
         )
         self.place.keep(profiled.timings())
-
-    def _conditions(self, part: str) -> Conditions:
-        from effbench.measure.conditions import Conditions
-
-        options = self.options
-        threads = {} if options.threads is None else {"threads": options.threads}
-        return Conditions(
-            options.device,
-            self.precision,
-            part,
-            options.compiled,
-            clip_seconds=options.seconds,
-            kernels=options.kernels,
-            **threads,
-        )
 
 
 def rows_of(measured: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

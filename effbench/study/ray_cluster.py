@@ -1,0 +1,105 @@
+"""Jobs on a Ray cluster: each declares what it demands, and is tried again where its worker is lost."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from effbench.errors import EffbenchError
+from effbench.own_cards import CARDS_VARIABLE
+from effbench.study.away import Outcome, run_away
+from effbench.study.job import Follower, Job
+
+_RETRIES = 3
+
+
+class RayCluster:
+    """An existing cluster, or one on this machine.
+
+    Args:
+        address: of a cluster (``auto``: the one that this machine belongs to); a local one by default.
+
+    Raises:
+        EffbenchError: Ray is not installed, or there is no such cluster.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise EffbenchError("Ray is not installed: pip install 'effbench[ray]'") from None
+        self.ray = ray
+        environment = {name: os.environ[name] for name in (CARDS_VARIABLE,) if name in os.environ}
+        options: dict[str, Any] = {} if address else {"include_dashboard": False}
+        try:
+            ray.init(
+                address=address or "local",
+                runtime_env={"env_vars": environment},
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+                **options,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise EffbenchError(f"no Ray cluster at '{address}': {str(error).splitlines()[0]}") from None
+        self.remote = ray.remote(run_away)
+        self.running: dict[Any, Job] = {}
+
+    def fits(self, job: Job) -> bool:
+        """Whether any machine could ever take it: Ray itself waits until one is free.
+
+        Raises:
+            EffbenchError: none of the cluster could.
+        """
+        nodes, demand = self._nodes(), self._demand(job)
+        wanted = {"CPU": demand["num_cpus"], "GPU": demand["num_gpus"], **demand["resources"]}
+        if any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+            return True
+        text = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items() if amount)
+        raise EffbenchError(f"no machine of the cluster has what '{job.key}' demands: {text}")
+
+    def begin(self, job: Job) -> None:
+        task = self.remote.options(name=job.key, max_retries=_RETRIES, **self._demand(job))
+        self.running[task.remote(job, Path.cwd())] = job
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """Resources of every machine of the cluster."""
+        nodes: list[dict[str, Any]] = self.ray.nodes()  # type: ignore[no-untyped-call]
+        return [node["Resources"] for node in nodes if node["Alive"]]
+
+    def _demand(self, job: Job) -> dict[str, Any]:
+        """What Ray reserves: a timing takes the whole processor of its machine, or a whole named device."""
+        demand = job.demand
+        most = max(node.get("CPU", 1) for node in self._nodes())
+        cpus = most if demand.alone and not demand.hardware else min(demand.cpus, most)
+        return {
+            "num_cpus": cpus,
+            "num_gpus": demand.gpus,
+            "resources": {demand.hardware: 1} if demand.hardware else {},
+        }
+
+    def finished(self, follower: Follower) -> list[tuple[Job, Outcome]]:
+        ready, _ = self.ray.wait(list(self.running), num_returns=1)
+        return [(self.running.pop(handle), self._outcome(handle)) for handle in ready]
+
+    def _outcome(self, handle: Any) -> Outcome:
+        try:
+            outcome: Outcome = self.ray.get(handle)
+        except self.ray.exceptions.RayTaskError:
+            raise  # an error that is no EffbenchError is a bug, here as elsewhere
+        except self.ray.exceptions.RayError as error:
+            return Outcome(error=f"its worker was lost {_RETRIES + 1} times: {str(error).splitlines()[0]}")
+        return outcome
+
+    def stop(self) -> list[tuple[Job, Outcome]]:
+        for handle in self.running:
+            self.ray.cancel(handle)
+        ended = [(job, Outcome(error="interrupted", stopped=True)) for job in self.running.values()]
+        self.running.clear()
+        return ended
+
+    def close(self) -> None:
+        """Leave the cluster, or end the local one."""
+        self.ray.shutdown()

@@ -1,0 +1,174 @@
+"""Studies run the same in order, in processes, and on a Ray cluster; what dies there is not the end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from effbench.results.measurement import Measurement
+from effbench.results.store import Store
+from effbench.study.definition import Study
+from effbench.study.graph import jobs
+from effbench.study.job import Demand, Follower, Job, Workplace, pending, run_in_order
+from effbench.study.local_processes import LocalProcesses
+from effbench.study.scheduling import run_jobs
+from tests.study.test_job import Told
+
+CONTENT = {
+    "title": "x",
+    "models": ["ATST-F", "fmn01"],
+    "data": {"toys": {"clips": 2, "eval_clips": 2, "seconds": 2}, "lost": {"clips": 1, "eval_clips": 1}},
+    "tasks": {
+        "complexity": {"seconds": 20},  # ATST-F takes at most 10 s
+        "evaluate": {"models": ["fmn01"], "data": "toys", "metrics": ["psds1", "pauroc"]},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Fragile(Job):
+    """Is killed the first times that it runs."""
+
+    deaths: int = 1
+
+    task = "fragile"
+
+    def is_done(self, measured: pd.DataFrame) -> bool:
+        return "fragile" in set(measured["spec"])
+
+    def run(self, follower: Follower) -> None:
+        died = self.place.folder / "died"
+        died.mkdir(parents=True, exist_ok=True)
+        if len(list(died.iterdir())) < self.deaths:
+            (died / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.place.keep([Measurement.here("fragile", "parameters", 7)])
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    pytest.importorskip("ray")
+    from effbench.study.ray_cluster import RayCluster
+
+    made = RayCluster()
+    yield made
+    made.close()
+
+
+def executor(request):
+    return LocalProcesses(2) if request.param == "processes" else request.getfixturevalue("cluster")
+
+
+elsewhere = pytest.fixture(executor, params=["processes", "ray"])
+
+
+def values(place):
+    with Store(place.store) as store:
+        rows = store.read(provenance="measured")
+    return sorted(zip(rows["spec"], rows["quantity"], rows["value"], strict=True))
+
+
+def test_all_run_the_same_and_a_failed_job_stops_no_other(elsewhere, tmp_path):
+    outcomes, kept = {}, {}
+    for name in ("in order", "elsewhere"):
+        place = Workplace(tmp_path / name, tmp_path / f"{name}.sqlite")
+        study, told = jobs(Study.model_validate(CONTENT), place), Told()
+        outcomes[name] = run_in_order(study, told) if name == "in order" else run_jobs(study, told, elsewhere)
+        kept[name] = values(place)
+        assert [job.key for job in pending(study, place.measured())] == ["ATST-F complexity"]
+        assert set(place.failures()) == {"ATST-F complexity"}
+        assert sorted(told.started) == sorted(job.key for job in study)
+    assert outcomes["in order"] == outcomes["elsewhere"]
+    assert kept["in order"] == kept["elsewhere"]
+    assert {"macs_exact", "psds1", "pauroc"} <= {quantity for _, quantity, _ in kept["elsewhere"]}
+
+
+def test_a_job_that_needs_what_failed_is_skipped(elsewhere, tmp_path):
+    place = Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+    (place.folder / "data" / "toys").mkdir(parents=True)
+    (place.folder / "data" / "toys" / "letter.txt").write_text("hello")
+    outcomes = run_jobs(jobs(Study.model_validate(CONTENT), place), Told(), elsewhere)
+    assert "toys is neither empty nor a synthetic set" in outcomes["data toys"]
+    assert outcomes["fmn01 evaluate"] == "skipped: it needs 'data toys', which failed"
+
+
+def test_a_process_that_is_killed_is_a_failed_job(tmp_path):
+    place = Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+    told, done = Told(), Fragile(place, None)
+    assert run_jobs([done], told, LocalProcesses(2)) == {"fragile": "its process ended early (SIGKILL)"}
+    assert place.failures() == {"fragile": "its process ended early (SIGKILL)"}
+    assert run_jobs([done], told, LocalProcesses(2)) == {"fragile": None}
+    assert place.failures() == {}
+    assert values(place) == [("fragile", "parameters", 7.0)]
+
+
+def test_a_worker_of_a_cluster_that_is_killed_is_replaced(cluster, tmp_path):
+    place = Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+    assert run_jobs([Fragile(place, None, deaths=2)], Told(), cluster) == {"fragile": None}
+    assert len(list((place.folder / "died").iterdir())) == 2
+    assert values(place) == [("fragile", "parameters", 7.0)]
+
+
+@dataclass(frozen=True)
+class Timed(Job):
+    """Notes when it runs."""
+
+    name: str
+    alone: bool
+
+    task = "timed"
+
+    @property
+    def variant(self):
+        return {"name": self.name}
+
+    @property
+    def demand(self):
+        return Demand(alone=self.alone)
+
+    def is_done(self, measured):
+        return False
+
+    def run(self, follower):
+        (self.place.folder / f"{self.name}-begins").write_text(str(time.monotonic()))
+        time.sleep(0.3)
+        (self.place.folder / f"{self.name}-ends").write_text(str(time.monotonic()))
+
+
+def test_what_is_timed_has_the_machine_to_itself(elsewhere, tmp_path):
+    place = Workplace(tmp_path, tmp_path / "store.sqlite")
+    names = {"a": False, "b": True, "c": False, "d": True}
+    run_jobs([Timed(place, None, name, alone) for name, alone in names.items()], Told(), elsewhere)
+    when = {
+        name: [float((tmp_path / f"{name}-{what}").read_text()) for what in ("begins", "ends")]
+        for name in names
+    }
+    for name in ("b", "d"):
+        begins, ends = when.pop(name)
+        assert all(end <= begins or begin >= ends for begin, end in when.values())
+
+
+def test_a_study_whose_driver_is_killed_goes_on_where_it_was(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "title: x\nmodels: [fmn01, fmn02, fmn03]\ntasks:\n  complexity: {counters: [fvcore, torch]}\n"
+    )
+    command = [sys.executable, "-m", "effbench", "study", "run", "s.yaml", "--workers", "2"]
+    driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert driver.stderr is not None
+    for line in driver.stderr:
+        if line.strip().endswith(": done"):
+            break
+    driver.kill()
+    driver.communicate()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "3 jobs, 0 of them done" not in done.stderr
+    with Store(Path(tmp_path / "results" / "effbench.sqlite")) as store:
+        rows = store.read(provenance="measured", quantities=["macs_exact"], imported=False)
+    ours = rows[rows["source"].str.fullmatch(r"effbench \S+")]
+    assert sorted(ours["spec"]) == ["fmn01", "fmn02", "fmn03"]
