@@ -98,7 +98,7 @@ CHEAPER = (
         more="--set data.crop_seconds=1 --set batch.size=4 --set batch.effective=4 --set epochs=1"
         " --logger none --threads 1",
     ),
-    Cheaper("study run", ("study run", "study status")),
+    Cheaper("study run", (r"study run (\S+).*", r"study status \1")),
     Cheaper("detect", rows=False),
     Cheaper("plot", more="--format svg"),
     Cheaper("evaluate|compare|scores|pseudo-labels|study|report|doctor"),
