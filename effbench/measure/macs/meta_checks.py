@@ -39,8 +39,9 @@ _NO_INTEGERS = _names(
     softplus celu elu selu log_sigmoid_forward frac hypot igamma igammac lerp logaddexp logaddexp2
     nextafter round grid_sampler_2d grid_sampler_3d _adaptive_avg_pool2d _adaptive_avg_pool3d
     adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d fractional_max_pool3d max_unpool2d
-    max_unpool3d im2col bernoulli multinomial uniform normal std var segment_reduce upsample_linear1d
-    upsample_trilinear3d upsample_bicubic2d max_pool2d_with_indices_backward"""
+    max_unpool3d im2col bernoulli multinomial uniform normal std var segment_reduce triangular_solve
+    linalg_solve_triangular upsample_linear1d upsample_trilinear3d upsample_bicubic2d
+    max_pool2d_with_indices_backward"""
 )
 _NO_INTEGER_KINDS = frozenset({"softmax", "normalisation", "loss"})
 _BYTES_ONLY = _names(

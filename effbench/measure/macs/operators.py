@@ -107,9 +107,9 @@ _MOVEMENT = """clone copy copy_ _to_copy contiguous cat stack hstack vstack bloc
 _OPEN = """_cholesky_solve_helper _linalg_det _linalg_eigh _linalg_eigvals _linalg_slogdet _linalg_solve_ex
     _linalg_svd cholesky cholesky_inverse cholesky_solve geqrf linalg_cholesky_ex linalg_eig linalg_eigvals
     linalg_householder_product linalg_inv_ex linalg_ldl_factor_ex linalg_ldl_solve linalg_lstsq linalg_lu
-    linalg_lu_factor_ex linalg_lu_solve linalg_matrix_exp linalg_pinv linalg_qr linalg_solve_triangular
-    ormqr triangular_solve _spsolve _sparse_sparse_matmul _sparse_mm_reduce_impl
-    _sparse_mm_reduce_impl_backward hspmm sspaddmm _cslt_sparse_mm _cslt_sparse_mm_search
+    linalg_lu_factor_ex linalg_lu_solve linalg_matrix_exp linalg_pinv linalg_qr ormqr _spsolve
+    _sparse_sparse_matmul _sparse_mm_reduce_impl _sparse_mm_reduce_impl_backward hspmm sspaddmm
+    _cslt_sparse_mm _cslt_sparse_mm_search
     _sparse_semi_structured_addmm _sparse_semi_structured_apply _sparse_semi_structured_apply_dense
     _sparse_semi_structured_linear _sparse_semi_structured_mm _lstm_mps lstm_mps_backward _cdist_backward
     _pdist_backward affine_grid_generator_backward cudnn_affine_grid_generator

@@ -125,6 +125,11 @@ def _trilinear(_: object, *arguments: Any) -> int:
     return math.prod(torch.broadcast_shapes(*shapes))
 
 
+def _substitution(out: Tensor, triangular: Tensor) -> int:
+    """Every unknown with all that are solved before it: n (n - 1) / 2 for each right-hand side."""
+    return out.numel() * (triangular.shape[-1] - 1) // 2
+
+
 def _distances(out: Tensor, left: Tensor, _: Tensor, p: float = 2, *__: object) -> int:
     """Euclidean: a square is added for every pair and feature; other norms multiply nothing."""
     return out.numel() * left.shape[-1] if p == 2 else 0
@@ -277,6 +282,8 @@ OPERATORS: Mapping[object, Rule] = {
             "_foreach_mm": _products,
             "_grouped_mm": _grouped_product,
             "_trilinear": _trilinear,
+            "linalg_solve_triangular": lambda out, triangular, *_: _substitution(out, triangular),
+            "triangular_solve": lambda out, _, triangular, *__: _substitution(out[0], triangular),
             "affine_grid_generator": _affine_grid,
             "_embedding_bag _embedding_bag_forward_only": _weighted_bag,
         },

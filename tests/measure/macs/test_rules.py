@@ -53,6 +53,17 @@ STARTS = torch.tensor([4, 8, 12], dtype=torch.int32)
             (zeros(1, 640),),
             2 * 41 * 64 * 6,
         ),
+        (
+            lambda a, b: torch.linalg.solve_triangular(a, b, upper=False),
+            (zeros(5, 5), zeros(2, 5, 3)),
+            2 * 3 * 10,
+        ),
+        (
+            lambda a, b: torch.linalg.solve_triangular(a, b, upper=True, left=False),
+            (zeros(5, 5), zeros(3, 5)),
+            30,
+        ),
+        (lambda a, b: torch.triangular_solve(b, a), (zeros(5, 5), zeros(5, 3)), 30),
         (nn.Bilinear(3, 5, 2), (zeros(4, 3), zeros(4, 5)), 4 * 2 * 3 * 5),
         (nn.LogSigmoid(), (zeros(3),), 0),
     ],
