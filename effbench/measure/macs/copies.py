@@ -63,6 +63,8 @@ class Copier:
     def _copy(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             return self._tensor(value)
+        if type(value) in weakref.ProxyTypes:
+            return value
         if isinstance(value, nn.Module):
             return self._module(value)
         if isinstance(value, torch.Generator):
@@ -79,12 +81,15 @@ class Copier:
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, weakref.ref):
-            return weakref.ref(self(value())) if id(value()) in self.memo else value
+            target = value()
+            return weakref.ref(self(target)) if _is_kept(target, self.memo) else value
+        if isinstance(value, dict) and type(value).__reduce_ex__ is object.__reduce_ex__:
+            return self._dictionary(value)
         return self._object(value)
 
     def _module(self, module: nn.Module) -> nn.Module:
-        compiled = getattr(module, "_orig_mod", None)
-        if isinstance(compiled, nn.Module):
+        compiled = compiled_of(module)
+        if compiled is not None:
             return self(compiled)
         if isinstance(module, torch.jit.ScriptModule):
             # Its parts live in C++, where only torch can copy them.
@@ -102,7 +107,7 @@ class Copier:
             lazy: Any = type(tensor)
             return lazy(tensor.requires_grad, place, tensor.dtype)
         strided = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_quantized
-        plain = strided and type(tensor) in (Tensor, nn.Parameter, nn.Buffer)
+        plain = strided and type(tensor).__torch_dispatch__ is Tensor.__torch_dispatch__
         if self.meta and not (plain or hasattr(tensor, "fake_mode")):
             raise NoShapesAlone(f"{type(tensor).__name__} of layout {tensor.layout}")
         with torch.no_grad():
@@ -113,7 +118,9 @@ class Copier:
                 copied = self._stored(tensor)
             else:
                 copied = tensor.detach().clone()
-        if isinstance(tensor, nn.Parameter) and not isinstance(copied, nn.Parameter):
+        if plain and type(tensor) not in (nn.Parameter, nn.Buffer):
+            copied = copied.as_subclass(type(tensor))
+        elif isinstance(tensor, nn.Parameter) and not isinstance(copied, nn.Parameter):
             copied = nn.Parameter(copied, requires_grad=False)
         self._keep(tensor, copied)
         if tensor.requires_grad:
@@ -144,10 +151,18 @@ class Copier:
         closure = tuple(new.get(id(cell), cell) for cell in cells)
         return _rebuilt(function, function.__globals__, closure)
 
+    def _dictionary(self, value: dict[Any, Any]) -> Any:
+        """Of a class of its own, whose attributes may be its items."""
+        copied = self._keep(value, dict.__new__(type(value)))
+        if hasattr(value, "__dict__"):
+            copied.__dict__.update(self(value.__dict__))
+        dict.update(copied, {self(key): self(item) for key, item in value.items()})
+        return copied
+
     def _object(self, value: Any) -> Any:
         """Any other object, by the protocol of ``copy`` and ``pickle``; shared if it can't be copied."""
         try:
-            if hasattr(value, "__deepcopy__"):
+            if hasattr(type(value), "__deepcopy__"):
                 return value.__deepcopy__(self.memo)
             reduce = copyreg.dispatch_table.get(type(value))
             reduced = reduce(value) if reduce else value.__reduce_ex__(4)
@@ -166,11 +181,12 @@ class Copier:
             state = self(state)
             if set_state is not None:
                 set_state(copied, state)
-            elif hasattr(copied, "__setstate__"):
+            elif hasattr(type(copied), "__setstate__"):
                 copied.__setstate__(state)
             else:
                 attributes, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-                copied.__dict__.update(attributes or {})
+                if attributes:
+                    copied.__dict__.update(attributes)
                 for name, slot in (slots or {}).items():
                     setattr(copied, name, slot)
         for item in items or ():
@@ -180,12 +196,18 @@ class Copier:
         return copied
 
 
+def compiled_of(module: nn.Module) -> nn.Module | None:
+    """What a compiled module was made of; ``None`` of any other."""
+    children = module.__dict__.get("_modules")
+    return children.get("_orig_mod") if isinstance(children, dict) else None
+
+
 def untouched(module: nn.Module, inputs: Any) -> tuple[nn.Module, Any]:
     """A copy of a module and of its inputs, to be run instead; a module with compiled parts is itself.
 
     The copy of a compiled one would not be compiled.
     """
-    if any(hasattr(m, "_orig_mod") or m.__dict__.get("_compiled_call_impl") for m in module.modules()):
+    if any(compiled_of(m) is not None or m.__dict__.get("_compiled_call_impl") for m in module.modules()):
         return module, inputs
     copier = Copier(meta=False)
     return copier(module), copier(inputs)
@@ -201,6 +223,11 @@ def generators_kept(devices: Iterable[torch.device] = ()) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def _is_kept(target: object, memo: dict[int, Any]) -> bool:
+    """Whether a weak reference leads to something that the copy has, too."""
+    return id(target) in memo or (isinstance(target, nn.Module) and type(target) not in weakref.ProxyTypes)
 
 
 def _is_filled(cell: types.CellType) -> bool:

@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -18,8 +19,10 @@ from torch.utils._pytree import tree_leaves
 
 from effbench.errors import EffbenchWarning, UncountedOperator
 from effbench.measure.macs.copies import Copier, generators_kept, with_copied_modules
+from effbench.measure.macs.leftovers import dropped
 from effbench.measure.macs.modes import interception
 from effbench.measure.macs.report import MacReport, ModuleCount, Traffic, said
+from effbench.measure.macs.strangers import strangers_borrowed
 from effbench.measure.macs.tally import Tally, tensors_in
 from effbench.measure.macs.threads import followed
 
@@ -27,13 +30,14 @@ from effbench.measure.macs.threads import followed
 OwnRule = Callable[..., int]
 
 _ONE_AT_A_TIME = threading.RLock()
+_CALLS_FOR_ONE = 5
 
 
 class _Call:
     """A copy of what is counted: the modules in it, and the call itself."""
 
     def __init__(self, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, meta: bool) -> None:
-        copier = Copier(meta=meta)
+        copier = self.copier = Copier(meta=meta)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is made again without being used
             if isinstance(target, types.FunctionType):
@@ -47,11 +51,11 @@ class _Call:
         tensors = [*self.root.parameters(), *self.root.buffers(), *tree_leaves((self.args, self.kwargs))]
         self.devices = {t.device for t in tensors if isinstance(t, Tensor)}
 
-    def run(self, rules: Mapping[Any, OwnRule], *, gradients: bool) -> Tally:
+    def run(self, rules: Mapping[Any, OwnRule], made: list[weakref.ref[Tensor]], *, gradients: bool) -> Tally:
         """Count the call, in eval mode; with ``gradients``, forward and backward."""
         _evaluating(self.root)
         names = {module: name for name, module in self.root.named_modules()}
-        tally = Tally(names, rules)
+        tally = Tally(names, rules, made)
         under = functools.partial(interception, tally, meta=self.meta, gradients=gradients)
         with ExitStack() as stack:
             for module, name in names.items():
@@ -60,16 +64,20 @@ class _Call:
                 _uncompiled(),
                 generators_kept(self.devices),
                 followed(tally, under, meta=self.meta),
+                strangers_borrowed(tally, self.copier, lambda name, part: _hooked(tally, name, part, under)),
                 under(),
             ):
                 stack.enter_context(context)
-            output = self.function(*self.args, **self.kwargs)
-            if gradients:
-                _backward(output)
-        tally.closed = True
-        if self.meta and tally.raised:
-            # It was caught, and the module went another way than with values.
-            raise tally.raised[0]
+            try:
+                output = _finished(self.function(*self.args, **self.kwargs))
+                if gradients:
+                    _backward(output)
+                if self.meta and tally.raised:
+                    # It was caught, and the module went another way than with values.
+                    raise tally.raised.pop(0)
+            finally:
+                tally.closed = True
+                tally.raised.clear()  # they hold what they were raised in, which is freed sooner without them
         return tally
 
     def report(self, tally: Tally, trained: Tally | None, rules: Mapping[Any, OwnRule]) -> MacReport:
@@ -127,26 +135,31 @@ def count_macs(
     arguments = tuple(args) if isinstance(args, (tuple, list)) and not hasattr(args, "_fields") else (args,)
     chosen = dict(rules or {})
 
+    made: list[weakref.ref[Tensor]] = []
+
     def count(*, meta: bool) -> MacReport:
         call = _Call(target, arguments, kwargs or {}, meta=meta)
-        tally = call.run(chosen, gradients=False)
+        tally = call.run(chosen, made, gradients=False)
         again = _Call(target, arguments, kwargs or {}, meta=meta) if training else None
-        trained = again.run(chosen, gradients=True) if again else None
+        trained = again.run(chosen, made, gradients=True) if again else None
         if trained:
             tally.unknown |= trained.unknown
         return call.report(tally, trained, chosen)
 
-    with _ONE_AT_A_TIME, torch.inference_mode(False):
+    on_meta = _is_on_meta(target)
+    with _ONE_AT_A_TIME, torch.inference_mode(False), _deeply():
+        report = None
         try:
             report = count(meta=True)
         except UncountedOperator:
             raise
-        except (
-            Exception
-        ):  # a value decides what runs, or shapes alone won't do: whatever it was, it starts anew
-            if _is_on_meta(target):
+        except Exception:
+            # A value decides what runs, or shapes alone won't do: whatever it was, it starts anew.
+            if on_meta:
                 raise
-            report = count(meta=False)
+        if not on_meta:
+            dropped(made)
+        report = report or count(meta=False)
     _speak(report, strict)
     return report
 
@@ -216,12 +229,31 @@ def _evaluating(root: nn.Module) -> None:
         return
 
 
+def _finished(output: object) -> object:
+    """The output of a call, all of it: what a generator gives, it has to compute first."""
+    if isinstance(output, types.CoroutineType):
+        output.close()
+        raise UncountedOperator("the call gives a coroutine, which has not run: count what runs it")
+    return list(output) if isinstance(output, types.GeneratorType) else output
+
+
 def _backward(output: object) -> None:
     """Gradients of the sum of all outputs that have one."""
-    total = sum(t.sum() for t in tensors_in(output) if t.requires_grad)
-    if not isinstance(total, Tensor):
+    outputs = [t for t in tensors_in(output) if t.requires_grad]
+    if not outputs:
         raise UncountedOperator("there is no backward pass to count: no output has a gradient")
-    total.backward()
+    torch.autograd.backward(outputs, [torch.ones_like(t) for t in outputs])
+
+
+@contextmanager
+def _deeply() -> Iterator[None]:
+    """Modules may be nested as deeply as they run outside of a count, which calls more functions for each."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(_CALLS_FOR_ONE * limit)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 @contextmanager
@@ -236,23 +268,8 @@ def _uncompiled() -> Iterator[None]:
 
 def _modules(root: nn.Module, tally: Tally, owner: Mapping[int, str]) -> Iterator[ModuleCount]:
     sums: dict[str, tuple[int, int]] = {}
-
-    def inclusive(name: str, module: nn.Module) -> tuple[int, int]:
-        """MACs of a module; of a container that is never called, those of its children."""
-        if name not in sums:
-            if name in tally.shapes or name in tally.exact or not name:
-                sums[name] = tally.exact[name], tally.paper[name]
-            else:
-                children = [
-                    inclusive(tally.names[child], child)
-                    for child in module.children()
-                    if child in tally.names
-                ]
-                sums[name] = sum(c[0] for c in children), sum(c[1] for c in children)
-        return sums[name]
-
     for name, module in root.named_modules():
-        exact, paper = inclusive(name, module)
+        exact, paper = _inclusive(module, name, tally, sums)
         own = [p for p in module.parameters(recurse=False) if owner[id(p)] == name]
         yield ModuleCount(
             name,
@@ -266,6 +283,23 @@ def _modules(root: nn.Module, tally: Tally, owner: Mapping[int, str]) -> Iterato
             sum(p.numel() for p in own),
             dict(tally.own_unknown[name]) if name in tally.own_unknown else {},
         )
+
+
+def _inclusive(
+    module: nn.Module, name: str, tally: Tally, sums: dict[str, tuple[int, int]]
+) -> tuple[int, int]:
+    """MACs of a module; of a container that is never called, those of its children."""
+    if name not in sums:
+        if name in tally.shapes or name in tally.exact or not name:
+            sums[name] = tally.exact[name], tally.paper[name]
+        else:
+            children = [
+                _inclusive(child, tally.names[child], tally, sums)
+                for child in module.children()
+                if child in tally.names
+            ]
+            sums[name] = sum(c[0] for c in children), sum(c[1] for c in children)
+    return sums[name]
 
 
 def _named(key: Any) -> str:

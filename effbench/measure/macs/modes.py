@@ -23,7 +23,6 @@ from effbench.measure.macs.quantized import QUANTISED
 from effbench.measure.macs.rules import FUNCTIONS, OPERATORS, SPARSE_PRODUCTS, Rule, sparse_product
 from effbench.measure.macs.tally import Tally
 
-_RECURRENT_NETS = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
 #: Makes a tensor of no other's values.
 _MADE = re.compile("^new_|_like$")
 _PLAIN = (Tensor, nn.Parameter, nn.Buffer)
@@ -32,19 +31,26 @@ _PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 class _Functions(TorchFunctionMode):
     """Counts what a network calls as a whole: linear layers, attention, recurrent networks."""
 
-    def __init__(self, tally: Tally, *, meta: bool, gradients: bool) -> None:
+    def __init__(self, tally: Tally, *, meta: bool) -> None:
         super().__init__()
-        self.tally, self.meta, self.gradients = tally, meta, gradients
+        self.tally, self.meta = tally, meta
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self.tally.closed:
             return func(*args, **kwargs)
+        try:
+            return self._run(func, args, kwargs)
+        except Exception as error:
+            self.tally.raised.append(error)
+            raise
+
+    def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self.meta and func in _device_constructors() and kwargs.get("device") is None:
             kwargs["device"] = "meta"
         own = self.tally.rule_of(func)
         rule = Rule(getattr(func, "__name__", "function"), own) if own else FUNCTIONS.get(func)
-        if own is None and (self.gradients or not _plain(args, kwargs)):
+        if own is None and (torch.is_grad_enabled() or not _plain(args, kwargs)):
             # Operators see what really runs: batches under vmap, components of subclasses, gradients.
             return func(*args, **kwargs)
         if self.meta and func in _SHAPE_KEEPING and not self.tally.muted:
@@ -57,7 +63,8 @@ class _Functions(TorchFunctionMode):
         if rule is None:
             return func(*args, **kwargs)
         with self.tally.mute():
-            out = _recurrent_shapes(*args) if self.meta and func in _RECURRENT_NETS else func(*args, **kwargs)
+            shaped = _SHAPES[func](*args, **kwargs) if self.meta and not own and func in _SHAPES else None
+            out = func(*args, **kwargs) if shaped is None else shaped
         macs = rule.macs(out, *args, **kwargs) if own else rule.macs(out, *_operands(rule, args, kwargs))
         self.tally.add(rule.kind, macs, out)  # type: ignore[arg-type]
         self.tally.add_traffic(rule.kind, args, kwargs, out)
@@ -72,10 +79,11 @@ class _Operators(TorchDispatchMode):
     def __init__(self, tally: Tally) -> None:
         super().__init__()
         self.tally = tally
+        self.fake = _fake_mode()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self.tally.closed:
+        if self.tally.closed or _fake_mode() is not self.fake:  # the call itself finds out shapes
             return func(*args, **kwargs)
         if isinstance(func, torch._ops.HigherOrderOperator):
             return higher_order(self, self.tally, func, args, kwargs)
@@ -94,6 +102,7 @@ class _Operators(TorchDispatchMode):
         except Exception as error:
             self.tally.raised.append(error)
             raise
+        self.tally.note_made(out)
         require_types(func, rule.kind if rule else kind, (args, kwargs), out)
         if own:
             self.tally.add(str(func), own(out, *args, **kwargs), out)
@@ -182,6 +191,11 @@ def _fake() -> tuple[type, ...]:
     return (module.FakeTensor,) if module is not None else ()
 
 
+def _fake_mode() -> object:
+    """The mode in which tensors have shapes alone, if something runs in it."""
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE)
+
+
 def _plain(args: Any, kwargs: Any) -> bool:
     """Whether all tensors are dense ones whose shapes say what is computed."""
     tensors = (t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor))
@@ -212,6 +226,15 @@ def _recurrent_shapes(x: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     return (out, *(torch.empty_like(s) for s in states))
 
 
+def _linear_shape(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
+    """Output of a linear layer that is sure to run; ``None`` where torch has to say."""
+    given = [t for t in (x, weight, bias) if t is not None]
+    fits = x.ndim > 0 and weight.ndim == 2 and x.shape[-1] == weight.shape[1]
+    fits = fits and (bias is None or bias.shape == weight.shape[:1])
+    alike = x.is_floating_point() and len({(t.dtype, t.device) for t in given}) == 1
+    return x.new_empty(*x.shape[:-1], weight.shape[0]) if fits and alike else None
+
+
 def _batch_norm_shape(
     x: Tensor, mean: Tensor | None, var: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, *_: object, **__: object,
@@ -235,13 +258,20 @@ _SHAPE_KEEPING: dict[object, tuple[str, Callable[..., Tensor | None]]] = {
 }
 
 
+#: Counted functions whose output's shape the ``meta`` device is slow to find out.
+_SHAPES: dict[object, Callable[..., Any]] = {
+    F.linear: _linear_shape,
+    **dict.fromkeys((torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu), _recurrent_shapes),
+}
+
+
 def interception(tally: Tally, *, meta: bool, gradients: bool) -> ExitStack:
     """What a thread has to run under, so that its work is counted; to be closed when it is done."""
     stack = ExitStack()
     contexts = (
         torch.set_grad_enabled(gradients),
         _Operators(tally),
-        _Functions(tally, meta=meta, gradients=gradients),
+        _Functions(tally, meta=meta),
     )
     for context in contexts:
         stack.enter_context(context)

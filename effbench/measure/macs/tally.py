@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -43,11 +44,15 @@ class Tally:
     Args:
         names: paths of the modules that are counted.
         rules: of one's own: for classes of modules, operators and functions.
+        made: takes up all tensors that operators give.
     """
 
-    def __init__(self, names: Mapping[nn.Module, str], rules: Mapping[Any, Any]) -> None:
+    def __init__(
+        self, names: Mapping[nn.Module, str], rules: Mapping[Any, Any], made: list[weakref.ref[Tensor]]
+    ) -> None:
         self.names = names
         self.rules = rules
+        self.made = made
         self.used: set[object] = set()
         self.closed = False
         #: Raised where the program may not have let it through: by an operator, or in another thread.
@@ -94,6 +99,10 @@ class Tally:
             for name in {"", *(frame.name for frame in running)}:
                 self.exact[name] += macs
                 self.paper[name] += published
+
+    def note_made(self, out: object) -> None:
+        """Note what an operator gives, which may stay somewhere."""
+        self.made.extend(weakref.ref(t) for t in tree_leaves(out) if isinstance(t, Tensor))
 
     def add_elements(self, kind: str, elements: int) -> None:
         """Count element operations."""

@@ -1,8 +1,10 @@
 """A count changes nothing of what it counts."""
 
 import copy
+import functools
 import random
 import threading
+import types
 import weakref
 from collections import OrderedDict, defaultdict, deque
 
@@ -12,6 +14,7 @@ import torch
 from torch import nn
 
 import effbench
+from effbench.errors import EffbenchWarning
 from effbench.measure.macs import count_macs
 from effbench.measure.timing import Budget
 from tests.measure.macs.calls import Call
@@ -34,6 +37,7 @@ class Keeper(nn.Module):
         self.held = Holder(torch.ones(3))
         self.bound = self.scaled
         self.closure = lambda x: self.linear(x) + self.plain
+        self.settings, self.slotted = Settings(x=torch.ones(3)), Slotted(torch.ones(3))
         self.itself = weakref.ref(self)
         self.table = np.ones(3)
 
@@ -50,6 +54,8 @@ class Keeper(nn.Module):
             self.listed[0],
             self.named["cache"],
             self.named["deep"][0]["x"],
+            self.settings.x,
+            self.slotted.x,
         ):
             tensor.add_(1)
         self.held.tensor.mul_(2)
@@ -63,6 +69,19 @@ class Keeper(nn.Module):
         torch.rand(1, generator=self.generator, device="cpu")
         self.linear.weight.mul_(2)
         return x + torch.rand(3).to(x.device) + random.random() + np.random.rand()
+
+
+class Settings(dict):
+    """Items that are attributes, too, and ``None`` where there is none."""
+
+    __getattr__ = dict.get
+
+
+class Slotted:
+    __slots__ = ("x",)
+
+    def __init__(self, x):
+        self.x = x
 
 
 class Holder:
@@ -91,6 +110,8 @@ def state(keeper):
             return [plain(item) for item in value]
         if isinstance(value, Holder):
             return plain(vars(value))
+        if isinstance(value, Slotted):
+            return plain(value.x)
         if isinstance(value, torch.Generator):
             return value.get_state().tolist()
         if isinstance(value, np.ndarray):
@@ -218,3 +239,128 @@ def test_a_count_is_as_good_as_one_of_a_copy():
     twin = copy.deepcopy(keeper.linear)
     count_macs(keeper, torch.ones(4, 3))
     assert torch.equal(keeper.linear.weight, twin.weight)
+
+
+def normalised():
+    return nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).train()
+
+
+reached = normalised()
+reached_in = types.SimpleNamespace(model=reached)
+
+
+def reaches(x):
+    return reached(x)
+
+
+class Peer(nn.Module):
+    def __init__(self, peer):
+        super().__init__()
+        self.peer = weakref.ref(peer)
+
+    def forward(self, x):
+        return self.peer()(x)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: reaches(x),
+        lambda x: reached_in.model(x),
+        lambda x, model=reached: model(x),
+        Call(lambda s, x: reaches(x)),
+        Peer(reached),
+        Call(lambda s, x: float(x.sum()) and reaches(x)),
+    ],
+)
+def test_modules_that_a_call_reaches_by_other_ways_stay_as_they_are(call):
+    before = copy.deepcopy(reached.state_dict())
+    parts = dict(vars(reached[1]))
+    report = count_macs(call, torch.ones(2, 3), strict=True)
+    assert report.exact == sum(layer.exact for layer in report.layers()) == 18
+    assert all(torch.equal(value, before[name]) for name, value in reached.state_dict().items())
+    assert vars(reached[1]) == parts
+    assert reached[1].training
+
+
+def test_a_module_among_the_arguments_stays_as_it_is():
+    model = normalised()
+    assert count_macs(lambda m, x: m(x), (model, torch.ones(2, 3)), strict=True).exact == 18
+    assert int(model[1].num_batches_tracked) == 0
+    assert model.training
+
+
+def test_a_wrapper_of_a_compiled_module_is_counted_whole():
+    class Forwards(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model, self.head = model, nn.Linear(3, 4)
+
+        def __getattr__(self, name):
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(self.model, name)
+
+        def forward(self, x):
+            return self.head(self.model(x))
+
+    net = Forwards(torch.compile(nn.Linear(3, 3), backend="eager"))
+    assert count_macs(net, torch.ones(2, 3), strict=True).exact == 18 + 24
+
+
+def test_attributes_of_tensors_of_other_classes_are_copied():
+    class Scaled(nn.Parameter):
+        pass
+
+    net = nn.Linear(3, 3)
+    net.weight = Scaled(torch.ones(3, 3))
+    net.weight.scale = torch.ones(1)
+    call = Call(lambda s, x: s.net(x) * s.net.weight.scale.add_(1), net=net)
+    report = count_macs(call, torch.ones(2, 3), strict=True)
+    assert (report.exact, report.device, float(net.weight.scale)) == (18, "meta", 1.0)
+
+
+@functools.lru_cache
+def window(n):
+    return torch.hann_window(n)
+
+
+windows = {}
+
+
+def from_windows(x):
+    if 3 not in windows:
+        windows[3] = torch.ones(3), torch.zeros(3)
+    return x @ windows[3][0].to(x.device)
+
+
+class OfItsClass(nn.Module):
+    made, variable = {}, None
+
+    def forward(self, x):
+        return x @ self.made.setdefault(3, torch.ones(3)).to(x.device)
+
+
+class Sets(OfItsClass):
+    def forward(self, x):
+        Sets.variable = torch.ones(3) if Sets.variable is None else Sets.variable
+        return x @ Sets.variable.to(x.device)
+
+
+@pytest.mark.parametrize("call", [lambda x: x @ window(3).to(x.device), from_windows, OfItsClass()])
+def test_caches_outside_of_a_module_keep_nothing_without_values(call):
+    assert count_macs(call, torch.ones(2, 3), strict=True).exact == 6
+    assert call(torch.ones(2, 3)).device.type == "cpu"
+
+
+def test_a_variable_that_a_call_leaves_without_values_is_named():
+    with pytest.warns(EffbenchWarning, match="replaced variable by a tensor without values"):
+        count_macs(Sets(), torch.ones(2, 3))
+
+
+def test_deeply_nested_modules_count():
+    net = nn.Linear(3, 3)
+    for _ in range(200):
+        net = nn.Sequential(net)
+    assert count_macs(net, torch.ones(2, 3), strict=True).exact == 18

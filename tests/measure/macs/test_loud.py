@@ -224,7 +224,16 @@ def catches_what_shapes_raise(self, x):
         return x
 
 
-@pytest.mark.parametrize("forward", [looks_in_a_thread, catches_what_shapes_raise])
+def catches_what_functions_raise(self, x):
+    try:
+        return self.a(x) if x.numpy().sum() < 1 else x
+    except TypeError:
+        return x
+
+
+@pytest.mark.parametrize(
+    "forward", [looks_in_a_thread, catches_what_shapes_raise, catches_what_functions_raise]
+)
 def test_what_only_shapes_raise_is_never_the_way_that_is_counted(forward, capfd):
     report = count_macs(Call(forward, a=nn.Linear(3, 4)), zeros(2, 3), strict=True)
     assert (report.exact, report.device) == (24, "cpu")
@@ -238,3 +247,49 @@ def test_an_operator_of_somebody_is_unknown_whatever_its_name():
         with pytest.warns(EffbenchWarning, match=r"effbenchtests\.sum"):
             report = count_macs(lambda x: torch.ops.effbenchtests.sum(x), zeros(3, 3))
         assert not report.complete
+
+
+def test_a_generator_is_run_to_its_end_and_a_coroutine_is_refused():
+    linear = nn.Linear(3, 3)
+
+    def stream(x):
+        for _ in range(4):
+            x = linear(x)
+            yield x
+
+    async def later(x):
+        return linear(x)
+
+    assert exact(stream, zeros(2, 3)) == 4 * 18
+    with pytest.raises(UncountedOperator, match="coroutine"):
+        exact(later, zeros(2, 3))
+
+
+def test_gradients_inside_of_a_call_count_whatever_they_pass():
+    def forces(self, x):
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad((x.sum() + self.net(x)[0].sum()), x)[0]
+
+    gru = Call(forces, net=nn.GRU(3, 4))
+    forward = 5 * 3 * (3 * 4 + 4 * 4)
+    initial = 3 * 4 * 4  # no gradient of the state before the first step
+    assert exact(gru, zeros(5, 1, 3)) in (2 * forward, 2 * forward - initial)
+    parts = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Hardswish(), nn.Linear(4, 5)
+    assert exact(Call(forces, net=nn.Sequential(*parts)), zeros(2, 3)) == 2 * (24 + 40)
+
+
+def test_shapes_that_a_call_finds_out_itself_count_nothing():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    def finds_out(x):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            zeros(2, 3) @ zeros(3, 4)
+        return x @ x.T
+
+    assert exact(finds_out, zeros(2, 3)) == 12
+
+
+def test_complex_outputs_can_be_trained():
+    report = count_macs(nn.Linear(3, 4, dtype=torch.cfloat), zeros(2, 3, dtype=torch.cfloat), training=True)
+    assert (report.exact, report.training) == (24, 48)
