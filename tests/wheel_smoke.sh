@@ -18,7 +18,9 @@ wanted = {
     "benchmarks/studies/paper.yaml",
     "benchmarks/measurements/published.csv",
     "benchmarks/baselines/regress.json",
+    "reports/models.md.j2",
     "reports/paper.md.j2",
+    "reports/provenance.md.j2",
     "reports/report.html.j2",
 }
 unwanted = {name for name in shared if name.startswith(("reports/paper/", "benchmarks/suites/")) or name.endswith(".py")}

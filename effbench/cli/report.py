@@ -11,7 +11,16 @@ from effbench.cli import options
 
 
 def report(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="What to report on: paper.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="What to report on: paper, or the models of any study or YAML file."
+        ),
+    ],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Report on this model, too: a spec, or a name in the store."),
+    ] = None,
     store: options.Store = None,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the pages and figures go; made if missing.")
@@ -22,7 +31,18 @@ def report(
 
     Example: effbench report paper --out report
     """
-    from effbench.reports.pages import report as write
+    from effbench.reports import pages
 
-    for path in write(study, store=store, out=out, device=device):
+    if study in pages.REPORTS and not also:
+        paths = pages.report(study, store=store, out=out, device=device)
+    else:
+        from effbench.spec import row_name
+        from effbench.study.definition import load_study
+
+        definition = load_study(study)
+        specs = [str(spec) for spec in definition.specs()]
+        specs += [name for name in map(row_name, also or ()) if name not in specs]
+        name = f"{study}-models" if study in pages.REPORTS else Path(study).stem
+        paths = pages.report_models(name, definition.title, specs, store=store, out=out, device=device)
+    for path in paths:
         print(path)

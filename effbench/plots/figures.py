@@ -17,7 +17,7 @@ from effbench.yaml_files import find, shipped
 _FOLDER = "plots"
 
 #: Colours and markers of models that are added to a figure, in this order.
-_FREE_LOOKS = tuple((colour, marker) for marker in "XdHv<" for colour in ("#882255", "#332288", "#117733"))
+FREE_LOOKS = tuple((colour, marker) for marker in "XdHv<" for colour in ("#882255", "#332288", "#117733"))
 
 #: Stands for ``macs_exact`` or ``macs_paper``, whichever convention is asked for.
 MACS = "macs"
@@ -167,7 +167,7 @@ class FigureDefinition(Strict):
         """
         new = [name for name in dict.fromkeys(map(row_name, names)) if name not in self.specs]
         taken = {(look.colour, look.marker) for look in self.looks}
-        free = [look for look in _FREE_LOOKS if look not in taken]
+        free = [look for look in FREE_LOOKS if look not in taken]
         if len(new) > len(free):
             raise UsageError(f"a figure has room for {len(free)} more models, not for {len(new)}")
         looks = zip(new, free, strict=False)

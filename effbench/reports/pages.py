@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -16,23 +16,25 @@ from effbench.plots.caption import caption
 from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import draw
 from effbench.plots.save import render
-from effbench.reports import paper
+from effbench.reports import any_models, paper
+from effbench.reports.content import Content
 from effbench.reports.words import FILTERS
 from effbench.resources import share
 from effbench.results.shipped import newest_rows
 
-#: Reports by name: each collects its content from rows of the store, drawing timings of a device
-#: (``None``: the most complete). Its template is ``reports/<name>.md.j2``.
-REPORTS: Mapping[str, Callable[[pd.DataFrame, str | None], paper.Content]] = {"paper": paper.content}
+#: Reports on what was published, by name: each collects its content from rows of the store, drawing timings
+#: of a device (``None``: the most complete). Its template is ``reports/<name>.md.j2``.
+REPORTS: Mapping[str, Callable[[pd.DataFrame, str | None], Content]] = {"paper": paper.content}
 
 TEMPLATES = "reports"
+_MODELS = "models"
 _PAGE = "report.html.j2"
 
 
 def report(
     study: str, *, store: Path | str | None = None, out: Path | str, device: str | None = None
 ) -> list[Path]:
-    """Write a report from a results store (``results/effbench.sqlite`` by default), as ``build`` does.
+    """Write one of ``REPORTS`` from a results store (``results/effbench.sqlite`` by default), as ``build``.
 
     Raises:
         StoreError: no such store, or one that can't be read.
@@ -41,6 +43,25 @@ def report(
     _require(study)
     require_folder(Path(out))
     return build(study, newest_rows(store), Path(out), device=device)
+
+
+def report_models(
+    name: str,
+    title: str,
+    models: Sequence[str],
+    *,
+    store: Path | str | None = None,
+    out: Path | str,
+    device: str | None = None,
+) -> list[Path]:
+    """Write a report on any models: ``<name>.md``, ``.html`` and ``.svg``; otherwise as ``report``.
+
+    Raises:
+        MissingResults: nothing is known of any of the models.
+    """
+    require_folder(Path(out))
+    content = any_models.content(name, title, models, newest_rows(store), device)
+    return _write(name, _MODELS, content, Path(out))
 
 
 def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None) -> list[Path]:
@@ -58,13 +79,16 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
         EffbenchError: the folder can't be made or written.
     """
     _require(name)
-    content = REPORTS[name](rows, device)
+    return _write(name, name, REPORTS[name](rows, device), out)
+
+
+def _write(name: str, template: str, content: Content, out: Path) -> list[Path]:
     images = {
         f"{figure}.svg": render(draw(data), ImageFormat.svg) for figure, data in content.figures.items()
     }
     captions = {figure: caption(data) for figure, data in content.figures.items()}
-    template = _templates().get_template(f"{name}.md.j2")
-    page = template.render(title=content.title, captions=captions, **content.values)
+    text = _templates().get_template(f"{template}.md.j2")
+    page = text.render(title=content.title, captions=captions, **content.values)
     files = {f"{name}.html": _html(content, page, images).encode(), f"{name}.md": page.encode(), **images}
     for file, data in files.items():
         with replacing(out / file, make_folder=True) as temporary:
@@ -77,7 +101,7 @@ def _require(name: str) -> None:
         raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {', '.join(REPORTS)}.")
 
 
-def _html(content: paper.Content, page: str, images: Mapping[str, bytes]) -> str:
+def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
     """The Markdown page as HTML, with its figures inside."""
     converter = markdown.Markdown(extensions=["tables", "toc", "md_in_html", "sane_lists"])
     body = converter.convert(page)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pandas as pd
 
 from effbench.plots.caption import setting
 from effbench.plots.figures import load_figure
-from effbench.plots.select import FigureData, find_device, select, timed_devices
+from effbench.plots.select import find_device, select, timed_devices
 from effbench.reports import comparison, findings
 from effbench.reports.comparison import Agreement, Point, collect, counted, counts, spreads, throughputs
+from effbench.reports.content import Content
 from effbench.reports.pareto import Cost, costs
 from effbench.reports.provenance import environments, origins
 
@@ -23,15 +23,6 @@ PARAMETERS_TOLERANCE = 0.0003
 MACS_TOLERANCE = 0.007
 
 TITLE = "Two published trade-off figures, counted and measured again"
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a report's template is filled with: figures by name, and everything else that it uses."""
-
-    title: str
-    figures: Mapping[str, FigureData]
-    values: Mapping[str, object]
 
 
 def content(rows: pd.DataFrame, device: str | None = None) -> Content:

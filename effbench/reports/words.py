@@ -40,6 +40,13 @@ def interval(value: Value) -> str:
     return f"{rate(value.value)} [{rate(value.low)}, {rate(value.high)}]"
 
 
+def score(value: Value) -> str:
+    """Per cent with its 95 % interval, if it has one: ``43.86 [43.10, 44.60]``."""
+    if value.low is None or value.high is None:
+        return f"{value.value:.2f}"
+    return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+
+
 def listed(names: Iterable[str]) -> str:
     """``a, b and c``."""
     *most, last = list(names) or [""]
@@ -63,5 +70,5 @@ def alt(text: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., str]] = {
     word.__name__: word
-    for word in (millions, billions, percent, share, rate, interval, listed, code, cell, alt)
+    for word in (millions, billions, percent, share, rate, interval, score, listed, code, cell, alt)
 }

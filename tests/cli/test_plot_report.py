@@ -68,7 +68,7 @@ def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path
     ("arguments", "code", "message"),
     [
         (("plot", "paper1"), 2, "unknown figure 'paper1'; did you mean 'paper-1'?"),
-        (("report", "papre"), 2, "unknown report 'papre'; did you mean 'paper'?"),
+        (("report", "papre"), 2, "unknown study 'papre'; did you mean 'paper'?"),
         (("plot", "synthetic-cpu"), 1, "lacks measured psds1 with recipe synthetic-cpu of 3 models (fmn04, "),
         (("plot", "paper-1", "--store", "no.sqlite"), 1, "'effbench study run paper' fills one"),
         (("plot", "paper-1", "--store", "none/x.sqlite"), 1, "there is no results store 'none/x.sqlite'"),

@@ -383,7 +383,8 @@ def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
 
 def test_every_shipped_template_belongs_to_a_report_and_compiles() -> None:
     names = {path.name for path in share("reports").glob("*.j2")}
-    assert names == {*(f"{name}.md.j2" for name in REPORTS), "report.html.j2"}
+    shared = {"models.md.j2", "provenance.md.j2", "report.html.j2"}
+    assert names == {*(f"{name}.md.j2" for name in REPORTS), *shared}
     for name in names:
         builder._templates().get_template(name)
 

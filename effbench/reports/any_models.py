@@ -1,0 +1,206 @@
+"""The report on any models, one's own among them: side by side, drawn, and who of them is worth its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from effbench.models import zoo
+from effbench.plots.caption import setting
+from effbench.plots.figures import FREE_LOOKS, FigureDefinition, Series
+from effbench.plots.select import FigureData, find_device, select, timed, timed_devices
+from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
+from effbench.reports.content import Content
+from effbench.reports.pareto import Cost, Tradeoff, pareto_front
+from effbench.reports.provenance import environments, origins
+from effbench.spec import ModelSpec, is_spec
+
+SCORE = "psds1"
+
+#: Conditions that scores have to share, to stand in one column.
+_SCORED = (
+    "fingerprint",
+    "data",
+    "split",
+    "protocol",
+    "median_window",
+    "precision",
+    "engine",
+    "missing_clips",
+)
+_COUNTED = ("parameters", "macs_exact", "traffic")
+_TIMED = ("latency_p50", "memory_peak")
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One model: its score, what it costs, and the costs for which it is on the front.
+
+    ``counts`` and ``timings`` are by quantity, ``throughput`` by device; what is not known is absent.
+    """
+
+    spec: str
+    score: Value | None
+    counts: Mapping[str, Value]
+    throughput: Mapping[str, Value]
+    timings: Mapping[str, Value]
+    worth: tuple[str, ...]
+
+
+def content(
+    name: str, title: str, specs: Sequence[str], rows: pd.DataFrame, device: str | None = None
+) -> Content:
+    """Everything that the report says of these models, from rows of the store, published ones included.
+
+    Its figure has the report's ``name``.
+
+    Scores are measured ones of the data set and protocol that most of the models have in common, or published
+    ones where these cover more. The figure shows timings of the ``device``, by default the most complete one.
+
+    Raises:
+        MissingResults: nothing is known of any of the models.
+        UsageError: no timings of that device.
+    """
+    known = timed_devices(rows, "throughput", specs)
+    if device is not None:
+        device = find_device(device, known)
+    main = device or next(iter(known), None)
+    throughput = {name: chosen for name in known if (chosen := timed(rows, "throughput", specs, name))}
+    counts = {name: untimed(rows, name, specs, "measured") for name in _COUNTED}
+    timings = {
+        name: chosen for name in _TIMED if main and (chosen := timed(rows, name, specs, main)) is not None
+    }
+    scores = _scores(rows, specs)
+    if not scores.values and not any(chosen.values for chosen in counts.values()):
+        models = ", ".join(specs[:6])
+        raise MissingResults(f"the store holds nothing of {models}; 'effbench profile' counts them")
+    devices = {name: ", ".join([name, *setting(chosen.setting)]) for name, chosen in throughput.items()}
+    costs = list(_costs(scores, counts, throughput, devices))
+    lines = [
+        ModelLine(
+            spec,
+            scores.values.get(spec),
+            _of(spec, counts),
+            _of(spec, throughput),
+            _of(spec, timings),
+            tuple(cost.label for cost in costs if spec in cost.front),
+        )
+        for spec in specs
+    ]
+    drawable = [
+        line.spec for line in lines if line.score and {"parameters", "macs_exact"} <= line.counts.keys()
+    ]
+    used = rows[rows["spec"].isin(specs)]
+    values = {
+        "lines": sorted(lines, key=lambda line: (line.score is None, -(line.score or Value(0)).value)),
+        "scored": [line for line in lines if line.score],
+        "scores": scores,
+        "scored_on": _said(scores),
+        "devices": devices,
+        "main": main,
+        "timed": sorted(timings),
+        "costs": costs,
+        "drawn": len(drawable),
+        "left_out": [spec for spec in specs if spec not in drawable],
+        "figure": name if len(drawable) > 1 else None,
+        "origins": origins(used),
+        "environments": environments(used),
+    }
+    figures = {name: _figure(title, drawable, scores, rows, device)} if len(drawable) > 1 else {}
+    return Content(title, figures, values)
+
+
+def _of(spec: str, chosen: Mapping[str, Chosen]) -> dict[str, Value]:
+    return {name: values.values[spec] for name, values in chosen.items() if spec in values.values}
+
+
+def _scores(rows: pd.DataFrame, specs: Sequence[str]) -> Chosen:
+    """The scores that most models have in common: published, or measured on one data set by one protocol."""
+    published = untimed(rows, SCORE, specs, "published")
+    found = rows_of(rows, SCORE, specs, "measured")
+    groups = [
+        {name: row[name] for name in _SCORED if row.get(name) is not None} for row in found["conditions"]
+    ]
+    candidates = [untimed(rows, SCORE, specs, "measured", conditions=group) for group in _distinct(groups)]
+    return max([published, *candidates], key=lambda chosen: len(chosen.values))
+
+
+def _distinct(groups: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Each once, the newest first."""
+    return [group for i, group in enumerate(reversed(groups)) if group not in groups[len(groups) - i :]]
+
+
+def _said(scores: Chosen) -> str:
+    if scores.provenance == "published":
+        return "published, or declared by the user"
+    named = {name: scores.setting[name] for name in ("data", "split", "protocol") if name in scores.setting}
+    return "measured, " + ", ".join(f"{name} {value}" for name, value in named.items())
+
+
+def _costs(
+    scores: Chosen,
+    counts: Mapping[str, Chosen],
+    throughput: Mapping[str, Chosen],
+    devices: Mapping[str, str],
+) -> Iterator[Cost]:
+    """Fronts of score and parameters, exact MACs, and time on each device."""
+    inverse: Callable[[float], float] = lambda value: 1 / value  # noqa: E731
+    known: list[tuple[str, Chosen, Callable[[float], float]]] = [
+        ("parameters", counts["parameters"], float),
+        ("MACs, exact", counts["macs_exact"], float),
+        *((f"time, {devices[name]}", chosen, inverse) for name, chosen in throughput.items()),
+    ]
+    for label, chosen, cost in known:
+        points = {
+            spec: Tradeoff(cost(value.value), scores.values[spec].value)
+            for spec, value in chosen.values.items()
+            if spec in scores.values
+        }
+        if points:
+            yield Cost(label, pareto_front(points), len(points))
+
+
+def _figure(
+    title: str, specs: Sequence[str], scores: Chosen, rows: pd.DataFrame, device: str | None
+) -> FigureData:
+    panels = [
+        {"quantity": "parameters", "label": "Total parameters"},
+        {"quantity": "throughput", "label": "Throughput (clips/s)", "reversed": True},
+        {"quantity": "macs", "label": "MACs per clip"},
+    ]
+    if not timed_devices(rows, "throughput", specs):
+        del panels[1]
+    score = {"quantity": SCORE, "provenance": scores.provenance, "label": "PSDS1 (%)"}
+    definition = FigureDefinition.model_validate(
+        {
+            "title": title,
+            "score": {**score, "conditions": dict(scores.setting)},
+            "panels": panels,
+            "series": tuple(_series(specs)),
+        }
+    )
+    return select(rows, definition, device=device)
+
+
+def _series(specs: Sequence[str]) -> Iterator[Series]:
+    """Models of a family, or with the same sequence model on one family, together; the rest in the last."""
+    groups: dict[str, list[str]] = {}
+    for spec in specs:
+        groups.setdefault(_family(spec), []).append(spec)
+    labels = list(groups)[: len(FREE_LOOKS) - 1]
+    if rest := [spec for label in list(groups)[len(labels) :] for spec in groups[label]]:
+        groups["others"] = rest
+        labels.append("others")
+    for label, (colour, marker) in zip(labels, FREE_LOOKS, strict=False):
+        yield Series(label=label, colour=colour, marker=marker, specs=tuple(groups[label]))
+
+
+def _family(name: str) -> str:
+    if not is_spec(name):
+        return name
+    spec = ModelSpec.parse(name)
+    if spec.sequence is None:
+        return spec.family
+    return f"{spec.family} + {zoo.sequence_cards()[spec.sequence].label}"

@@ -1,0 +1,82 @@
+"""The report on any models: published ones, measured ones, and one's own."""
+
+import pytest
+
+from effbench.plots.values import MissingResults
+from effbench.reports.any_models import content
+from effbench.reports.pages import report_models
+from effbench.results.declared import declared
+from effbench.results.measurement import Measurement
+from effbench.results.store import Store
+from tests.reports.test_report import outline, tables
+from tests.rows import complexity, frame, timings
+
+SPECS = ["fmn10", "fmn10+tf-256", "fmn10+tcn-256", "BEATs"]
+
+
+def counted(spec, parameters, macs):
+    return [Measurement.here(spec, "parameters", parameters), Measurement.here(spec, "macs_exact", macs)]
+
+
+def scored(spec, value, data="toys", **conditions):
+    named = {"data": data, "split": "eval", "protocol": "paper", "precision": "fp32", **conditions}
+    return Measurement.here(spec, "psds1", value, conditions=named)
+
+
+def test_fronts_come_from_scores_and_costs_and_what_lacks_either_is_left_out_of_the_figure():
+    rows = frame(complexity(), timings("GPU A", specs=["fmn10", "fmn10+tf-256"]))
+    found = content("models", "Mine", SPECS, rows)
+    worth = {line.spec: line.worth for line in found.values["lines"]}
+    assert worth["fmn10"] == worth["fmn10+tf-256"] == tuple(cost.label for cost in found.values["costs"])
+    assert worth["fmn10+tcn-256"] == worth["BEATs"] == ()
+    assert found.values["left_out"] == ["BEATs"]
+    assert set(found.figures["models"].scores.values) == set(SPECS) - {"BEATs"}
+    lines = found.values["lines"]
+    assert [line.spec for line in lines][:2] == ["BEATs", "fmn10+tf-256"]  # the best first
+
+
+def test_the_scores_are_those_that_most_models_have_in_common():
+    published = content("x", "X", SPECS, frame(complexity(), [scored("fmn10", 9.0)]))
+    assert published.values["scored_on"] == "published, or declared by the user"
+    mine = [*counted("mynet", 10, 20), *counted("ours", 30, 40)]
+    scores = [
+        scored("mynet", 5.0),
+        scored("ours", 6.0),
+        scored("ours", 99.0, data="other"),
+        scored("fmn10", 7.0),
+    ]
+    found = content("x", "X", ["mynet", "ours", "fmn10"], frame(complexity(), mine, scores))
+    assert found.values["scored_on"] == "measured, data toys, split eval, protocol paper"
+    values = {line.spec: line.score.value for line in found.values["lines"]}
+    assert values == {"fmn10": 7.0, "ours": 6.0, "mynet": 5.0}
+    assert {label.front for label in found.values["costs"]} == {("mynet", "ours", "fmn10")}
+
+
+def test_the_pages_name_every_model_and_stand_alone(tmp_path):
+    store = tmp_path / "store.sqlite"
+    with Store(store, create=True) as kept:
+        kept.add(complexity())
+        kept.add([*counted("mynet", 1e6, 1e8), declared("mynet", "psds1", 44.9, source="my paper | table 1")])
+    models = ["fmn10", "fmn10+tf-256", "mynet"]
+    paths = report_models("mine", "Mine & theirs", models, store=store, out=tmp_path / "report")
+    assert [path.name for path in paths] == ["mine.html", "mine.md", "mine.svg"]
+    page = paths[1].read_text()
+    (table, *_) = tables(page)
+    assert [row[0] for row in table[2:]] == ["`mynet`", "`fmn10+tf-256`", "`fmn10`"]
+    assert {len(row) for row in table} == {len(table[0])}
+    assert table[2][1] == "44.90"
+    assert "my paper \\| table 1" in page
+    shown = outline(paths[0].read_text())
+    assert all(reference.startswith(("#", "data:", "https:")) for reference in shown.references)
+    assert all(image["alt"] for image in shown.images)
+
+
+def test_models_of_which_nothing_is_known_are_refused_in_words():
+    with pytest.raises(MissingResults, match="nothing of mynet"):
+        content("x", "X", ["mynet"], frame(complexity()))
+
+
+def test_what_has_no_score_is_still_a_table():
+    found = content("x", "X", ["mynet"], frame(complexity(), counted("mynet", 10, 20)))
+    assert found.figures == {}
+    assert found.values["scored"] == []
