@@ -19,6 +19,16 @@ _FOLDER = "plots"
 #: Colours and markers of models that are added to a figure, in this order.
 FREE_LOOKS = tuple((colour, marker) for marker in "XdHv<" for colour in ("#882255", "#332288", "#117733"))
 
+#: Of a figure that is made for any models, more of them than these in ``FREE_LOOKS``.
+LOOKS = (
+    *zip(
+        ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#444444"),
+        ("o", "s", "^", "D", "v", "P", "h"),
+        strict=True,
+    ),
+    *FREE_LOOKS,
+)
+
 #: Stands for ``macs_exact`` or ``macs_paper``, whichever convention is asked for.
 MACS = "macs"
 

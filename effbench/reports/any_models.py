@@ -9,7 +9,7 @@ import pandas as pd
 
 from effbench.models import zoo
 from effbench.plots.caption import setting
-from effbench.plots.figures import FREE_LOOKS, FigureDefinition, Series
+from effbench.plots.figures import LOOKS, FigureDefinition, Series
 from effbench.plots.select import FigureData, find_device, select, timed, timed_devices
 from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
 from effbench.reports.content import Content
@@ -189,11 +189,11 @@ def _series(specs: Sequence[str]) -> Iterator[Series]:
     groups: dict[str, list[str]] = {}
     for spec in specs:
         groups.setdefault(_family(spec), []).append(spec)
-    labels = list(groups)[: len(FREE_LOOKS) - 1]
+    labels = list(groups)[: len(LOOKS) - 1]
     if rest := [spec for label in list(groups)[len(labels) :] for spec in groups[label]]:
         groups["others"] = rest
         labels.append("others")
-    for label, (colour, marker) in zip(labels, FREE_LOOKS, strict=False):
+    for label, (colour, marker) in zip(labels, LOOKS, strict=False):
         yield Series(label=label, colour=colour, marker=marker, specs=tuple(groups[label]))
 
 
