@@ -24,6 +24,10 @@ from .models.detector import SoundEventDetector as SoundEventDetector
 from .models.frontends.mel import LogMelFrontend as LogMelFrontend
 from .plots.api import TradeoffFigure as TradeoffFigure
 from .plots.api import plot as plot
+from .reports.choosing import recommend as recommend
+from .reports.pareto_front import ParetoFront as ParetoFront
+from .reports.recommendation import Recommendation as Recommendation
+from .reports.tradeoffs import pareto as pareto
 from .results.measurement import Measurement as Measurement
 from .results.store import Store as Store
 from .spec import ModelSpec as ModelSpec

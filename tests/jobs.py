@@ -49,6 +49,8 @@ JOBS = {
     "store merge": (["STORE"], "results/effbench.sqlite"),
     "store remove": (["--store", "DECLARED", "--model", "mynet", "--out", "removed.csv"], "removed.csv"),
     "plot": (["paper-1", "--store", "STORE", "--format", "svg"], "results/figures/paper-1.svg"),
+    "pareto": (["--model", "fmn10+*", "--draws", "10"], "knee"),
+    "recommend": (["--max-params", "5M"], "fmn10+hybrid-128"),
     "report": (["paper", "--store", "STORE", "--out", "page"], "page/paper.html"),
     "regress save": ([*COUNT, "--baseline", "now.json"], "now.json"),
     "regress check": (["--model", "fmn04", "--complexity-only", "--baseline", "BASELINE"], "passed"),

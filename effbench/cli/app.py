@@ -25,7 +25,8 @@ from effbench.version import VERSION
 
 #: Each in the module of its name; help lists groups of commands last.
 COMMANDS = (
-    *("profile", "detect", "train", "evaluate", "compare", "pseudo-labels", "plot", "report", "doctor"),
+    *("profile", "detect", "train", "evaluate", "compare", "pseudo-labels", "plot"),
+    *("pareto", "recommend", "report", "doctor"),
     *("models", "data", "study", "store", "scores", "regress"),
 )
 

@@ -30,14 +30,8 @@ def list_models(
     family: Annotated[
         str | None, typer.Option(help="Only one backbone or sequence model: fmn, fmn10, tf, gru, none, …")
     ] = None,
-    max_params: Annotated[
-        int | None,
-        typer.Option(parser=options.count, metavar="COUNT", help="No more parameters than this, e.g. 5M."),
-    ] = None,
-    max_macs: Annotated[
-        int | None,
-        typer.Option(parser=options.count, metavar="COUNT", help="No more exact MACs than this, e.g. 1.2G."),
-    ] = None,
+    max_params: options.MaxParams = None,
+    max_macs: options.MaxMacs = None,
     sort: Annotated[str, typer.Option(help="Column to sort by; put - in front for descending order.")] = "",
     store: Annotated[
         Path | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,24 @@ def count(text: str) -> int:
     if match is None:
         raise typer.BadParameter(f"'{text}' is not a count: write 860000, 860k, 5M or 1.2G")
     return round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[match[2].lower()])
+
+
+MaxParams = Annotated[
+    int | None,
+    typer.Option(parser=count, metavar="COUNT", help="No more parameters than this, e.g. 5M."),
+]
+MaxMacs = Annotated[
+    int | None,
+    typer.Option(parser=count, metavar="COUNT", help="No more exact MACs than this, e.g. 1.2G."),
+]
+
+
+def pairs(texts: Iterable[str], option: str) -> list[tuple[str, str]]:
+    """Texts of the form ``KEY=VALUE`` that an option takes, taken apart."""
+    found = [text.partition("=") for text in texts]
+    if odd := next((key for key, equals, value in found if not (equals and value)), None):
+        raise UsageError(f"{option} takes KEY=VALUE, not '{odd}'")
+    return [(key.strip(), value) for key, _, value in found]
 
 
 @contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +53,7 @@ def selection(
 ) -> Selection:
     """The rows that these options choose; ``UsageError`` where one of them chooses nothing."""
     from effbench.results.declared import check_quantity
+    from effbench.results.selection import matching_names
 
     for quantity in quantities or []:
         check_quantity(quantity)
@@ -64,25 +63,12 @@ def selection(
         raise UsageError(f"nothing was imported from '{origin}'{nearest(origin, origins)}{known}")
     devices = store.distinct("device")
     return {
-        "specs": _matching_models(models, store.distinct("spec")) if models else None,
+        "specs": matching_names(models, store.distinct("spec")) if models else None,
         "quantities": quantities,
         "device": None if device is None else _matching_device(device, devices),
         "provenance": None if provenance is None else provenance.value,
         "origin": origin,
     }
-
-
-def _matching_models(patterns: Iterable[str], names: list[str]) -> list[str]:
-    from effbench.spec import is_spec, row_name
-
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        wanted = row_name(pattern) if is_spec(pattern) else pattern.strip()
-        matches = [name for name in names if fnmatchcase(name.lower(), wanted.lower())]
-        if not matches:
-            raise UsageError(f"the store holds no rows of '{pattern}'{nearest(pattern, names)}")
-        found |= dict.fromkeys(matches)
-    return list(found)
 
 
 def _matching_device(text: str, devices: list[str]) -> str:

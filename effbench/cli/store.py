@@ -121,9 +121,6 @@ def add(
     from effbench.results.declared import declared
     from effbench.results.incoming import add_declared
 
-    pairs = [text.partition("=") for text in condition or []]
-    if odd := next((key for key, equals, value in pairs if not (equals and value)), None):
-        raise UsageError(f"--condition takes KEY=VALUE, not '{odd}'")
     row = declared(
         model,
         quantity,
@@ -133,7 +130,7 @@ def add(
         low=low,
         high=high,
         device=device,
-        conditions={key: value for key, _, value in pairs},
+        conditions=dict(options.pairs(condition or (), "--condition")),
         created=created,
     )
     _tell(add_declared(row, store))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
-from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, rows_of
+from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, rows_of, untimed
 from effbench.results.measurement import UNITS
+from effbench.results.own_rows import BESIDE_PUBLISHED
 
 #: Conditions in which scores that share an axis must agree: the fingerprint of a data set's content, or its
 #: names where scores have none, and how they were computed.
@@ -25,13 +26,32 @@ SCORED_ON = (
 Conditions = Mapping[str, object]
 
 
+class IncomparableScores(MissingResults):
+    """Scores that can't share an axis; under the conditions of ``choice`` most of them can."""
+
+    def __init__(self, message: str, choice: Conditions) -> None:
+        super().__init__(message)
+        self.choice = choice
+
+
 def short_fingerprint(conditions: Conditions) -> str:
     """First eight digits of the fingerprint of what was scored; empty where there is none."""
     return str(conditions.get("fingerprint") or "")[:8]
 
 
+def with_measured(rows: pd.DataFrame, published: Chosen, specs: Iterable[str]) -> Chosen:
+    """Published scores, and measured ones of these models on the same data where nobody published any."""
+    own = [spec for spec in specs if spec not in published.values]
+    conditions = {**BESIDE_PUBLISHED, **published.setting}
+    measured = untimed(rows, published.quantity, own, "measured", conditions=conditions)
+    if not measured.values:
+        return published
+    both = pd.concat([published.rows, measured.rows])
+    return replace(published, values={**published.values, **measured.values}, rows=both)
+
+
 def require_comparable(axes: Iterable[Chosen]) -> None:
-    """A ``MissingResults`` that names the data sets and models, if scores on the axes can't be compared."""
+    """An ``IncomparableScores``, with the data sets and models, if scores on the axes can't be compared."""
     scores = [axis.measured for axis in axes if UNITS[axis.quantity] in SCORE_UNITS]
     quantities = ", ".join(axis.quantity for axis in scores)
     for names in SCORED_ON:
@@ -40,7 +60,7 @@ def require_comparable(axes: Iterable[Chosen]) -> None:
             for spec, conditions in zip(axis.rows["spec"], axis.rows["conditions"], strict=True):
                 groups.setdefault(_told_apart_by(names, conditions), {})[spec] = conditions
         if len(groups) > 1:
-            raise MissingResults(_differing(quantities, names, groups))
+            raise _differing(quantities, names, groups)
 
 
 def checkpoints(rows: pd.DataFrame, scores: Chosen) -> dict[str, int]:
@@ -77,11 +97,11 @@ def _differing(
     quantity: str,
     names: tuple[str, ...],
     groups: Mapping[tuple[object, ...], Mapping[str, Conditions]],
-) -> str:
-    """What differs, for which models, and how to choose."""
+) -> IncomparableScores:
+    """What differs, and for which models."""
     of_data = names[0] in ("fingerprint", "data")
     what = "data set" if of_data else names[0].replace("_", " ")
-    lines = [f"the newest {quantity} of this figure's models can't share an axis: they differ in {what}"]
+    lines = [f"the newest {quantity} of these models can't share an axis: they differ in {what}"]
     for values, models in sorted(groups.items(), key=lambda group: -len(group[1])):
         if of_data:
             conditions = next(iter(models.values()))
@@ -94,6 +114,4 @@ def _differing(
             label = unsaid if values[0] is None else str(values[0])
         lines.append(f"{label}: {', '.join(sorted(models))}")
     chosen = max(groups, key=lambda values: (values[0] is not None, len(groups[values])))
-    wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in zip(names, chosen, strict=True))
-    lines.append(f"Choose one in the figure's definition: score: {{conditions: {{{wanted}}}}}")
-    return "\n".join(lines)
+    return IncomparableScores("\n".join(lines), dict(zip(names, chosen, strict=True)))

@@ -5,17 +5,18 @@ Of several rows the newest counts; timings come from one device and one setting.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.plots.choices import Convention
 from effbench.plots.figures import MACS, FigureDefinition, Panel
-from effbench.plots.scored import checkpoints, require_comparable
+from effbench.plots.scored import IncomparableScores, checkpoints, require_comparable, with_measured
 from effbench.plots.values import Chosen, MissingResults, Value, require, rows_of, untimed
-from effbench.results.own_rows import BESIDE_PUBLISHED
+from effbench.results.measurement import Provenance
 from effbench.spec import is_spec
 
 #: Quantities that depend on the device they were timed on.
@@ -86,7 +87,8 @@ def select(
     figure, specs, score = definition.published_figure, definition.specs, definition.score
     _require_known(rows, specs)
     scores = untimed(rows, score.quantity, specs, score.provenance, figure, score.conditions)
-    scores = _with_measured(rows, scores, definition)
+    if scores.provenance == "published":
+        scores = with_measured(rows, scores, [spec for spec in specs if not is_spec(spec)])
     panels = []
     for panel in definition.panels:
         chosen = _choose(rows, panel, definition, macs, device, precision)
@@ -100,7 +102,12 @@ def select(
             message = f"the store holds no measured {axis.quantity} of this figure's models"
             raise MissingResults(f"{message}; 'effbench profile' measures it")
     _require_positive(costs)
-    require_comparable([scores, *costs])
+    try:
+        require_comparable([scores, *costs])
+    except IncomparableScores as error:
+        choice = ", ".join(f"{name}: {json.dumps(value)}" for name, value in error.choice.items())
+        where = f"Choose one in the figure's definition: score: {{conditions: {{{choice}}}}}"
+        raise MissingResults(f"{error}\n{where}") from None
     return FigureData(definition, macs, scores, tuple(panels), checkpoints(rows, scores))
 
 
@@ -112,20 +119,6 @@ def _require_known(rows: pd.DataFrame, specs: Iterable[str]) -> None:
                 f"nothing is stored of '{spec}'{nearest(spec, stored)}\n"
                 "It is no spec; 'effbench profile' keeps what it finds of a model of your own under its name."
             )
-
-
-def _with_measured(rows: pd.DataFrame, scores: Chosen, definition: FigureDefinition) -> Chosen:
-    """Published scores, and measured ones of models of one's own that nobody published, on the same data."""
-    own = [spec for spec in definition.specs if spec not in scores.values and not is_spec(spec)]
-    if scores.provenance != "published" or not own:
-        return scores
-    measured = untimed(
-        rows, scores.quantity, own, "measured", conditions={**BESIDE_PUBLISHED, **scores.setting}
-    )
-    if not measured.values:
-        return scores
-    both = pd.concat([scores.rows, measured.rows])
-    return replace(scores, values={**scores.values, **measured.values}, rows=both)
 
 
 def _choose(
@@ -175,9 +168,13 @@ def timed(
     specs: Iterable[str],
     device: str,
     conditions: Mapping[str, object] | None = None,
+    provenance: Provenance = "measured",
 ) -> Chosen | None:
-    """Timings on one device in the setting that covers most models, each at its best batch size, if any."""
-    found = rows_of(rows, quantity, specs, "measured", conditions)
+    """Timings on one device in the setting that covers most models, each at its best batch size, if any.
+
+    Published ones are those that somebody declared for the device.
+    """
+    found = rows_of(rows, quantity, specs, provenance, conditions)
     found = found[found["device"] == device]
     if found.empty:
         return None
@@ -190,12 +187,14 @@ def timed(
     found = found.drop_duplicates(["spec", "batch_size"], keep="last")
     found = found.sort_values("value", ascending=quantity == "throughput", kind="stable")
     found = found.drop_duplicates("spec", keep="last")
-    return Chosen.of(quantity, found, "measured", device, _setting(found))
+    return Chosen.of(quantity, found, provenance, device, _setting(found))
 
 
-def timed_devices(rows: pd.DataFrame, quantity: str, specs: Iterable[str]) -> tuple[str, ...]:
+def timed_devices(
+    rows: pd.DataFrame, quantity: str, specs: Iterable[str], provenance: Provenance = "measured"
+) -> tuple[str, ...]:
     """Devices with timings of these models: the one that covers most comes first, then the newest."""
-    found = rows_of(rows, quantity, specs, "measured").dropna(subset=["device"])
+    found = rows_of(rows, quantity, specs, provenance).dropna(subset=["device"])
     ranks = {
         str(name): (group["spec"].nunique(), group["created"].max())
         for name, group in found.groupby("device")

@@ -1,7 +1,9 @@
-"""Which models are worth their cost: the Pareto front of cost and score."""
+"""Which models are worth their cost: the Pareto front, of cost and score or of any number of metrics."""
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -11,6 +13,30 @@ if TYPE_CHECKING:
 
 Name = TypeVar("Name", bound=Hashable)
 
+#: What a model achieves in every metric, more is better: costs with their sign turned.
+Gains = Sequence[float]
+
+
+def undominated(points: Mapping[Name, Gains]) -> tuple[Name, ...]:
+    """Names of the points that no other point dominates, the best in the first metric first.
+
+    A point dominates another if it is at least as good in all metrics, and better in one; so points that are
+    equal in all stand or fall together. Infinite gains are compared as numbers; NaN is a ``ValueError``.
+    """
+    if any(math.isnan(gain) for gains in points.values() for gain in gains):
+        raise ValueError("a gain is not a number")
+    front: list[Name] = []
+    # In this order, what dominates a point comes before it.
+    for name in sorted(points, key=lambda name: tuple(points[name]), reverse=True):
+        if not any(dominates(points[other], points[name]) for other in reversed(front)):
+            front.append(name)
+    return tuple(front)
+
+
+def dominates(one: Gains, other: Gains) -> bool:
+    """Whether the first is at least as good in all metrics, and better in one."""
+    return all(map(operator.ge, one, other)) and any(map(operator.gt, one, other))
+
 
 class Tradeoff(NamedTuple):
     """What something costs (less is better) and what it achieves (more is better)."""
@@ -18,9 +44,14 @@ class Tradeoff(NamedTuple):
     cost: float
     score: float
 
+    @property
+    def gains(self) -> tuple[float, float]:
+        """The same as ``Gains``, the cost first."""
+        return -self.cost, self.score
+
     def dominates(self, other: Tradeoff) -> bool:
         """Whether this is at least as good in both, and better in one."""
-        return self.cost <= other.cost and self.score >= other.score and self != other
+        return dominates(self.gains, other.gains)
 
 
 def pareto_front(points: Mapping[Name, Tradeoff]) -> tuple[Name, ...]:
@@ -28,14 +59,7 @@ def pareto_front(points: Mapping[Name, Tradeoff]) -> tuple[Name, ...]:
 
     Points that are equal in both stand or fall together.
     """
-    front: list[Name] = []
-    best = Tradeoff(float("inf"), float("-inf"))
-    for name in sorted(points, key=lambda name: (points[name].cost, -points[name].score)):
-        point = points[name]
-        if point.score > best.score or point == best:
-            front.append(name)
-            best = point
-    return tuple(front)
+    return undominated({name: point.gains for name, point in points.items()})
 
 
 def dominator(name: Name, points: Mapping[Name, Tradeoff]) -> Name | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -29,6 +30,7 @@ _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
     },
     "%": {"fraction": "100"},
 }
+_READING_UNITS = {"parameters": "M", "MACs/clip": "G", "s": "ms", "bytes": "MiB"}
 _COUNTED = ("parameters", "MACs/clip")
 _ON_A_DEVICE = ("clips/s", "s", "bytes")
 
@@ -197,6 +199,13 @@ def in_stored_unit(quantity: str, value: str | float, unit: str | None = None) -
     return float(number)
 
 
+def split_unit(quantity: str, text: str) -> float:
+    """A text such as ``5ms`` or ``500 MB``, in the unit of ``UNITS``. Raises as ``in_stored_unit``."""
+    check_quantity(quantity)
+    parts = re.fullmatch(r"\s*([-+\d.]+(?:e[-+]?\d+)?)\s*(.*?)\s*", text)
+    return in_stored_unit(quantity, parts[1], parts[2] or None) if parts else in_stored_unit(quantity, text)
+
+
 def _require_clear(quantity: str, number: Decimal) -> None:
     stored = UNITS[quantity]
     units = ", ".join([stored, *_OTHER_UNITS.get(stored, {})])
@@ -210,11 +219,29 @@ def _condition(quantity: str, name: str, value: object) -> object:
     check_condition(name)
     if not depends_on(quantity, name):
         raise UsageError(f"{quantity} does not depend on {name}: leave it out, or write a note")
+    return read_condition(name, value)
+
+
+def read_condition(name: str, value: object) -> object:
+    """What the text of a condition means: a number, a choice, yes or no.
+
+    Raises:
+        UsageError: there is no such condition, or it can't be that.
+    """
+    check_condition(name)
     read, allowed = _CONDITIONS[name][0]
     try:
         return read(str(value).strip())
     except (KeyError, ValueError):
         raise UsageError(f"{name} is {allowed}, not '{value}'") from None
+
+
+def in_reading_unit(quantity: str, value: float) -> tuple[float, str]:
+    """A stored value for people, and its unit: millions of parameters, ms, MiB."""
+    unit = _READING_UNITS.get(UNITS[quantity])
+    if unit is None:
+        return value, UNITS[quantity]
+    return value / float(_OTHER_UNITS[UNITS[quantity]][unit]), unit
 
 
 def _time(text: str) -> str:

@@ -38,6 +38,11 @@ UNITS: Mapping[str, str] = {
 }
 
 
+def more_is_better(quantity: str) -> bool:
+    """Whether high values are good ones: those of scores and throughput, not those of costs and errors."""
+    return UNITS[quantity] in ("%", "clips/s")
+
+
 def in_unit(quantity: str, estimate: Estimate) -> Estimate:
     """A score as it is computed, a fraction, in its unit: times 100 where that is ``%``."""
     return estimate.map(lambda value: 100 * value) if UNITS[quantity] == "%" else estimate

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import TypedDict
 
+from effbench.errors import UsageError, nearest
 from effbench.results.declared import DECLARED
 from effbench.results.measurement import Provenance
-from effbench.spec import ModelSpec, row_name
+from effbench.spec import ModelSpec, is_spec, row_name
 
 _IMPORTED = "uid IN (SELECT uid FROM imports)"
 
@@ -31,6 +33,23 @@ class Selection(TypedDict, total=False):
     device: str | None
     imported: bool | None
     origin: str | None
+
+
+def matching_names(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The names of models in rows that specs, names and globs choose, without repetition.
+
+    Raises:
+        UsageError: one of them chooses nothing; names the nearest.
+    """
+    known = list(names)
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        wanted = row_name(pattern) if is_spec(pattern) else pattern.strip()
+        matches = [name for name in known if fnmatchcase(name.lower(), wanted.lower())]
+        if not matches:
+            raise UsageError(f"the store holds no rows of '{pattern}'{nearest(pattern, known)}")
+        found |= dict.fromkeys(matches)
+    return list(found)
 
 
 def in_sql(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effbench.models import zoo
+from effbench.own_cards import Files, card_files
 from effbench.resources import share
+from effbench.results.database import default_store
+from effbench.results.exchange import encode, to_frame
 from effbench.results.measurement import Measurement
 from effbench.results.row_files import read_lines, read_rows
 from effbench.results.store import Store
@@ -56,11 +60,26 @@ def import_shipped(store: Store) -> int:
 
     Published results come from ``published.csv`` and the model cards; other CSV files are exported stores.
     """
-    added = store.add([*published_measurements(), *published_scores()])
+    return sum(map(store.add, _shipped()))
+
+
+def _shipped() -> Iterator[Iterable[Measurement]]:
+    yield [*published_measurements(), *published_scores()]
     for path in sorted(share(_FOLDER).glob("*.csv*")):
         if path.name != PUBLISHED:
-            added += store.add(read_rows(path))
-    return added
+            yield read_rows(path)
+
+
+def known_rows(path: Path | str | None = None) -> pd.DataFrame:
+    """As ``newest_rows``, but of what ships alone where the default store does not exist yet."""
+    if path is None and not default_store().exists():
+        return _shipped_frame(card_files()).copy()
+    return newest_rows(path)
+
+
+@cache
+def _shipped_frame(_cards: Files) -> pd.DataFrame:
+    return to_frame(encode(row) for rows in _shipped() for row in rows)
 
 
 def newest_rows(path: Path | str | None = None) -> pd.DataFrame:

@@ -224,7 +224,7 @@ def test_measured_scores_come_from_one_data_set() -> None:
     with pytest.raises(MissingResults) as caught:
         select(frame(sizes, rows, other), SCORED)
     assert str(caught.value).splitlines() == [
-        "the newest psds1 of this figure's models can't share an axis: they differ in data set",
+        "the newest psds1 of these models can't share an axis: they differ in data set",
         "a eval, without a fingerprint: fmn04+gru-104, fmn04+hybrid-104",
         "b eval, without a fingerprint: fmn04",
         'Choose one in the figure\'s definition: score: {conditions: {data: "a", split: "eval"}}',

@@ -1,0 +1,195 @@
+"""What is known of the models that one chooses among: comparable values of each quantity, and their origin.
+
+Values are chosen as figures choose them: one data set and protocol, one device and setting, and times that
+were measured never beside published ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+
+import numpy as np
+import pandas as pd
+
+from effbench.errors import UsageError
+from effbench.models import zoo
+from effbench.plots.scored import SCORED_ON, IncomparableScores, require_comparable, with_measured
+from effbench.plots.select import TIMED, timed_devices
+from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, Value, untimed
+from effbench.reports.fair_times import fair_times
+from effbench.reports.known_values import Known, KnownValues, known_of, origin_of
+from effbench.results.declared import check_condition, check_quantity, depends_on
+from effbench.results.intervals import CONFIDENCE
+from effbench.results.measurement import UNITS
+from effbench.results.selection import matching_names
+
+#: What cards know, and under which name rows have it.
+_ON_CARDS = ("parameters", "macs_exact")
+
+#: Conditions that tell which data published scores are of; the publications' scores have none.
+_DATA = ("data", "split", "fingerprint", "protocol")
+
+#: In these alone do scores of several seeds differ.
+_OF_A_RUN = ("seed", "run", "checkpoint", "epoch")
+
+
+class Candidates:
+    """The models that one chooses among, and how their values are chosen from rows.
+
+    Args:
+        rows: newest rows of a store, with what ships.
+        models: specs, names and globs; all models that rows or cards know by default.
+        device: what timings are of (a part of its name), or ``published``; by default the device that covers
+            most models.
+        precision: of timings.
+        conditions: that scores have (``data``, ``protocol``, …) or timings (``part``, ``batch_size``, …).
+        scores: ``published`` or ``measured``; by default published ones, and measured ones of models that
+            nobody published on the same data, or measured ones alone where none are published.
+
+    Raises:
+        UsageError: a model that is not known, or no such choice or condition.
+    """
+
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        models: Iterable[str] | None = None,
+        *,
+        device: str | None = None,
+        precision: str | None = None,
+        conditions: Mapping[str, object] | None = None,
+        scores: str | None = None,
+    ) -> None:
+        if scores not in (None, "published", "measured"):
+            raise UsageError(f"scores are published or measured, not '{scores}'")
+        names = list(dict.fromkeys([*map(str, zoo.summaries()), *rows["spec"]]))
+        self.specs = names if models is None else matching_names(models, names)
+        self.rows = rows
+        self._device, self._scores = device, scores
+        asked = dict(conditions or {})
+        self._timing = {name: value for name, value in asked.items() if _is_of_timings(name)}
+        self._scoring = {name: value for name, value in asked.items() if name not in self._timing}
+        if precision is not None:
+            self._timing["precision"] = precision
+
+    def metrics(self, quantities: Iterable[str], also: Iterable[str] = ()) -> dict[str, KnownValues]:
+        """Values of the quantities, in their order, and of others as far as something is known of them.
+
+        Models without a value are absent from a metric.
+
+        Raises:
+            UsageError: an unknown quantity, or no timings of the device.
+            MissingResults: nothing comparable is known of a quantity.
+        """
+        needed = set(quantities := list(quantities))
+        wanted = list(dict.fromkeys([*quantities, *also]))
+        for quantity in wanted:
+            check_quantity(quantity)
+        of_device = [quantity for quantity in wanted if quantity in TIMED]
+        timings = fair_times(self.rows, self.specs, of_device, self._device, self._timing)
+        found = {quantity: timings.get(quantity) or self._score_or_count(quantity) for quantity in wanted}
+        for metric in found.values():
+            if not metric.known and metric.quantity in needed:
+                raise MissingResults(self._nothing_known(metric))
+        return {name: metric for name, metric in found.items() if metric.known}
+
+    def _nothing_known(self, metric: KnownValues) -> str:
+        of_timings = metric.quantity in TIMED
+        conditions = self._timing if of_timings else self._scoring
+        under = ", ".join(f"{name} {value}" for name, value in conditions.items())
+        device = metric.device or "the device of published times"
+        where = f" on {device}" if of_timings else ""
+        measured = timed_devices(self.rows, metric.quantity, self.specs) if of_timings else ()
+        known = f"\nIt is on {', '.join(measured)}." if measured else ""
+        return (
+            f"no {metric.quantity} of these models is known{where}{f' with {under}' if under else ''}{known}"
+        )
+
+    def _score_or_count(self, quantity: str) -> KnownValues:
+        return self._score(quantity) if UNITS[quantity] in SCORE_UNITS else self._count(quantity)
+
+    def _score(self, quantity: str) -> KnownValues:
+        chosen = self._published(quantity)
+        if self._scores != "published" and (self._scores == "measured" or not chosen.values):
+            chosen = untimed(self.rows, quantity, self.specs, "measured", conditions=self._scoring)
+        elif self._scores is None:
+            chosen = with_measured(self.rows, chosen, self.specs)
+        try:
+            require_comparable([chosen])
+        except IncomparableScores as error:
+            wanted = ", ".join(f"{name}={value}" for name, value in error.choice.items())
+            raise MissingResults(f"{error}\nChoose one by its conditions: {wanted}") from None
+        return KnownValues(quantity, dict(self._over_seeds(chosen)))
+
+    def _published(self, quantity: str) -> Chosen:
+        """Published scores; those that name their data are of others, unless they were asked for."""
+        others = [
+            any(name not in self._scoring and row.get(name) not in (None, "paper") for name in _DATA)
+            for row in self.rows["conditions"]
+        ]
+        rows = self.rows[~pd.Series(others, index=self.rows.index, dtype=bool)]
+        return untimed(rows, quantity, self.specs, "published", conditions=self._scoring)
+
+    def _over_seeds(self, chosen: Chosen) -> Iterator[tuple[str, Known]]:
+        """Each model's value or, of measured ones with several seeds, their mean with its 95 % interval."""
+        scored = self.rows[
+            (self.rows["quantity"] == chosen.quantity) & (self.rows["provenance"] == "measured")
+        ]
+        by_spec = {str(spec): group for spec, group in scored.groupby("spec")}
+        for row in chosen.rows.to_dict("records"):
+            spec = str(row["spec"])
+            value, seeds = chosen.values[spec], 1
+            if row["provenance"] == "measured" and "seed" in row["conditions"]:
+                values = _by_seed(by_spec[spec], row["conditions"])
+                value, seeds = (mean_of_seeds(values) if len(values) > 1 else value), len(values)
+            yield spec, Known(value, origin_of(row), seeds=seeds)
+
+    def _count(self, quantity: str) -> KnownValues:
+        """Counts: those of rows, else those of cards, else published or declared ones."""
+        published = untimed(self.rows, quantity, self.specs, "published")
+        counted = known_of(untimed(self.rows, quantity, self.specs, "measured"))
+        found = known_of(published) | self._on_cards(quantity)
+        found |= {spec: replace(known, origin="counted") for spec, known in counted.items()}
+        return KnownValues(quantity, {spec: found[spec] for spec in self.specs if spec in found})
+
+    def _on_cards(self, quantity: str) -> dict[str, Known]:
+        cards = zoo.summaries().items() if quantity in _ON_CARDS else ()
+        counts = {str(spec): card[quantity] for spec, card in cards}
+        return {
+            spec: Known(Value(float(count)), "counted")
+            for spec, count in counts.items()
+            if isinstance(count, int)
+        }
+
+
+def _is_of_timings(condition: str) -> bool:
+    """Whether a condition is one of timings; ``UsageError`` if there is no such condition."""
+    if any(condition in names for names in SCORED_ON):
+        return False
+    check_condition(condition)
+    return depends_on("throughput", condition)
+
+
+def mean_of_seeds(values: Sequence[float]) -> Value:
+    """Mean of at least two values with its 95 % interval by Student's t distribution."""
+    from scipy.special import stdtrit
+
+    mean, count = fmean(values), len(values)
+    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / math.sqrt(count)
+    return Value(mean, mean - reach, mean + reach)
+
+
+def _by_seed(rows: pd.DataFrame, conditions: Mapping[str, object]) -> list[float]:
+    """The newest value of each seed, all else under the same conditions."""
+    alike = [_without_run(row) == _without_run(conditions) and "seed" in row for row in rows["conditions"]]
+    found = rows[np.array(alike, bool)].sort_values("created", kind="stable")
+    return list(
+        {row["seed"]: value for row, value in zip(found["conditions"], found["value"], strict=True)}.values()
+    )
+
+
+def _without_run(conditions: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in conditions.items() if name not in _OF_A_RUN}

@@ -1,0 +1,130 @@
+"""``effbench.recommend``: which model to take, within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from effbench.errors import UsageError
+from effbench.grid import CLIP_SECONDS
+from effbench.plots.values import SCORE_UNITS
+from effbench.reports.candidates import Candidates
+from effbench.reports.fair_times import fitting_memory
+from effbench.reports.known_values import KnownValues
+from effbench.reports.limits import Limit, Values, broken
+from effbench.reports.recommendation import WEIGHED_COUNTS, Recommendation, published_weights, values_of
+from effbench.results.declared import check_quantity, in_stored_unit
+from effbench.results.measurement import UNITS
+from effbench.results.shipped import known_rows
+from effbench.shown import number_of
+
+
+def recommend(
+    models: Iterable[str] | None = None,
+    *,
+    max_params: float | None = None,
+    max_macs: float | None = None,
+    min_throughput: float | None = None,
+    max_latency: float | None = None,
+    max_memory: float | None = None,
+    min_score: float | None = None,
+    real_time: float | None = None,
+    hop: float = CLIP_SECONDS,
+    percentile: int = 99,
+    score: str = "psds1",
+    with_weights: bool = False,
+    device: str | None = None,
+    precision: str | None = None,
+    conditions: Mapping[str, object] | None = None,
+    scores: str | None = None,
+    store: str | Path | None = None,
+) -> Recommendation:
+    """The model with the best score within limits, the next ones, and what dropping a limit would allow.
+
+    A model of which a limited quantity is not known is never within. Times and memory are those of one device
+    in one setting, throughput and memory at one batch size.
+
+    Args:
+        models: specs, names and globs; all known models by default.
+        max_params, max_macs: counts; MACs are the exact ones of a clip of 10 s.
+        min_throughput: clips per second, each model at its best batch size within ``max_memory``.
+        max_latency: seconds for one clip; ``percentile`` of all calls.
+        max_memory: bytes, at the batch size of the throughput.
+        min_score: at least so good, in the unit of the score, mostly %.
+        real_time: streams that are listened to at once, one clip at a time: each brings a clip every ``hop``
+            seconds, so that a clip may take ``hop / real_time`` seconds (``percentile`` of all calls).
+        hop: seconds from the start of one clip of a stream to the next; the whole clip by default.
+        percentile: of the latency: 50, 90 or 99.
+        score: what the best model is best in.
+        with_weights: only models of which weights are published.
+        device, precision, conditions, scores, store: as ``effbench.pareto`` takes them.
+
+    Raises:
+        UsageError: an impossible limit, or an unknown model, quantity, device or condition.
+        MissingResults: nothing is known of a limited quantity, or scores can't be compared.
+    """
+    check_quantity(score)
+    if UNITS[score] not in SCORE_UNITS:
+        raise UsageError(f"models are ranked by a score, such as psds1; {score} is none")
+    if percentile not in (50, 90, 99):
+        raise UsageError(f"latency is known at percentiles 50, 90 and 99, not {percentile}")
+    if not 0 < hop <= CLIP_SECONDS:
+        raise UsageError(
+            f"a stream brings a clip every {hop:g} s? That is above 0, and {CLIP_SECONDS:g} at most"
+        )
+    latency = f"latency_p{percentile}"
+    asked = [
+        ("parameters", max_params),
+        ("macs_exact", max_macs),
+        ("throughput", min_throughput),
+        (latency, max_latency),
+        ("memory_peak", max_memory),
+        (score, None if min_score is None else in_stored_unit(score, min_score)),
+        (latency, hop / real_time if real_time else real_time),
+    ]
+    if odd := next(
+        (f"{name}: {bound}" for name, bound in asked if bound is not None and not bound > 0), None
+    ):
+        raise UsageError(f"a limit is above 0, not {odd}")
+    limits = [Limit(name, float(bound)) for name, bound in asked if bound is not None]
+    if real_time:
+        every = f"{number_of(round(real_time), 'live stream')}, a clip every {hop:g} s each"
+        limits[-1] = Limit(latency, limits[-1].bound, every)
+    rows = known_rows(store)
+    if max_memory is not None:
+        rows = fitting_memory(rows, max_memory)
+    candidates = Candidates(
+        rows, models, device=device, precision=precision, conditions=conditions, scores=scores
+    )
+    weighed = [score, *WEIGHED_COUNTS, *(limit.quantity for limit in limits)]
+    also = ["throughput"] if max_memory is not None or device is not None or precision is not None else []
+    specs = [spec for spec in candidates.specs if not with_weights or published_weights(spec)]
+    return choose(specs, candidates.metrics(weighed, also), limits, score)
+
+
+def choose(
+    specs: Sequence[str], metrics: Mapping[str, KnownValues], limits: Sequence[Limit], score: str
+) -> Recommendation:
+    """The recommendation among models; ``metrics`` has the score and all that is limited."""
+    values = {spec: values_of(metrics, spec) for spec in specs}
+    in_the_way = {spec: broken(values[spec], limits) for spec in specs}
+    scored = [spec for spec in specs if spec in metrics[score].known]
+    ordered = sorted(scored, key=lambda spec: _rank(values[spec], metrics[score]))
+    return Recommendation(
+        score=metrics[score],
+        metrics=metrics,
+        limits=tuple(limits),
+        ranked=tuple(spec for spec in ordered if not in_the_way[spec]),
+        in_the_way={spec: in_the_way[spec] for spec in ordered if in_the_way[spec]},
+        unscored=tuple(
+            spec
+            for spec in specs
+            if spec not in scored and all(limit.quantity == score for limit in in_the_way[spec])
+        ),
+    )
+
+
+def _rank(values: Values, score: KnownValues) -> tuple[float, float, float]:
+    costs = [values.get(name) for name in ("macs_exact", "parameters")]
+    macs, parameters = (float("inf") if cost is None else cost for cost in costs)
+    return -score.gain(values[score.quantity] or 0.0), macs, parameters

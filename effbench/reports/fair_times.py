@@ -1,0 +1,117 @@
+"""Times and memory that may be compared: of one device and setting, at batch sizes that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from effbench.plots.select import SETTING, TIMED, find_device, timed, timed_devices
+from effbench.plots.values import untimed
+from effbench.reports.known_values import KnownValues, known_of
+from effbench.results.measurement import Provenance
+
+PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
+
+#: Stands for published throughput, whose device nobody knows.
+UNKNOWN_DEVICE = "published"
+
+
+def fair_times(
+    rows: pd.DataFrame,
+    specs: Sequence[str],
+    quantities: Sequence[str],
+    device: str | None,
+    conditions: Mapping[str, object],
+) -> dict[str, KnownValues]:
+    """Some of ``TIMED`` of the models, from one device, in the setting that most models have.
+
+    Latency is that of one clip; memory is that at the batch size of the throughput or, without throughput,
+    at the one that most models have. What somebody declared for a device counts where nothing was measured
+    on it.
+
+    Args:
+        rows: newest rows of a store.
+        specs: names of the models.
+        quantities: what is wanted.
+        device: a part of its name, or ``published``; by default the device that covers most models.
+        conditions: that timings must have.
+
+    Raises:
+        UsageError: no times of that device.
+    """
+    if not quantities:
+        return {}
+    where, provenance = _timed_on(rows, specs, quantities, device)
+    if where is None:
+        published = {"throughput": known_of(untimed(rows, "throughput", specs, "published"))}
+        return {name: KnownValues(name, published.get(name, {})) for name in quantities}
+    found: dict[str, KnownValues] = {}
+    shared = dict(conditions)
+    for quantity in sorted(quantities, key=TIMED.index):
+        fair = _at_fair_batch_sizes(rows, quantity, found.get("throughput"), where)
+        chosen = timed(fair, quantity, specs, where, shared, provenance)
+        if chosen is None:
+            found[quantity] = KnownValues(quantity, {}, where)
+        else:
+            shared |= chosen.setting
+            found[quantity] = KnownValues(quantity, known_of(chosen), where, chosen.setting)
+    return found
+
+
+def _at_fair_batch_sizes(
+    rows: pd.DataFrame, quantity: str, throughput: KnownValues | None, device: str
+) -> pd.DataFrame:
+    sizes = pd.to_numeric(rows["batch_size"])
+    if quantity == "throughput":
+        return rows
+    if quantity != "memory_peak":
+        return rows[~(sizes > 1)]
+    if throughput is not None:
+        best = {spec: known.batch_size for spec, known in throughput.known.items()}
+        return rows[sizes == pd.to_numeric(rows["spec"].map(best))]
+    here = rows[(rows["quantity"] == quantity) & (rows["device"] == device)]
+    models = here.groupby(sizes)["spec"].nunique()
+    return rows[sizes == models.idxmax()] if len(models) else rows
+
+
+def _timed_on(
+    rows: pd.DataFrame, specs: Sequence[str], quantities: Sequence[str], device: str | None
+) -> tuple[str | None, Provenance]:
+    """The device that times are of, ``None`` for the unknown one, and of which provenance they are."""
+    measured, declared = (
+        [name for quantity in quantities for name in timed_devices(rows, quantity, specs, provenance)]
+        for provenance in PROVENANCES
+    )
+    known = list(dict.fromkeys([*measured, *declared]))
+    if not known or (device or "").lower() == UNKNOWN_DEVICE:
+        return None, "published"
+    where = known[0] if device is None else find_device(device, known)
+    return where, "measured" if where in measured else "published"
+
+
+def fitting_memory(rows: pd.DataFrame, limit: float) -> pd.DataFrame:
+    """Rows without throughput at batch sizes that need more bytes than the limit.
+
+    Where no batch size of a model in a setting fits, the one that needs least is kept.
+    """
+    keys = [
+        (row["spec"], row["device"], row["provenance"], *map(row["conditions"].get, SETTING))
+        for row in rows[["spec", "device", "provenance", "conditions"]].to_dict("records")
+    ]
+    cells = rows[["quantity", "value", "batch_size"]].to_numpy(dtype=object)
+    memory: dict[Any, dict[Any, float]] = {}
+    for key, (quantity, value, size) in zip(keys, cells, strict=True):
+        if quantity == "memory_peak":
+            memory.setdefault(key, {})[size] = value
+    allowed = {
+        key: [size for size, value in of.items() if value <= limit] or [min(of, key=of.__getitem__)]
+        for key, of in memory.items()
+    }
+    kept = [
+        quantity != "throughput" or key not in allowed or size in allowed[key]
+        for key, (quantity, _, size) in zip(keys, cells, strict=True)
+    ]
+    return rows[np.array(kept, bool)]

@@ -1,0 +1,150 @@
+"""``effbench pareto`` and ``effbench recommend``, from what ships and from a store."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import effbench
+from effbench.results.declared import declared
+from effbench.results.store import Store
+
+
+def test_a_front_comes_from_what_ships_alone(effbench, tmp_path):
+    done = effbench("pareto", "--metrics", "psds1,macs,throughput", "--format", "json")
+    found = json.loads(done.stdout)
+    assert not list(tmp_path.iterdir())
+    assert {"BEATs", "fmn04"} <= set(found["front"])
+    assert found["metrics"]["throughput"]["device"].startswith("NVIDIA H100")
+    assert found["knee"]
+    assert 0 < found["hypervolume"] < 1
+    assert len(found["models"]) == 46
+    assert all((row["probability"] > 0) or not row["front"] for row in found["models"])
+
+
+def test_a_front_can_be_read(effbench):
+    done = effbench("pareto", "--model", "fmn10+*", "--metrics", "psds1,parameters")
+    assert done.stdout.startswith("Pareto front of psds1 high and parameters low: ")
+    assert "knee" in done.stdout
+    assert "parameters: counted by effbench" in done.stdout
+    assert "beaten by" not in done.stdout
+    every = effbench("pareto", "--model", "fmn10+*", "--metrics", "psds1,parameters", "--all").stdout
+    assert "beaten by" in every
+    rows = list(csv.DictReader(io.StringIO(effbench("pareto", "--format", "csv").stdout)))
+    assert {row["psds1_origin"] for row in rows} == {"published"}
+
+
+def test_the_hypervolume_begins_where_it_is_said(effbench):
+    def volume(*references):
+        options = [word for reference in references for word in ("--reference", reference)]
+        metrics = ("--metrics", "psds1,parameters", "--model", "fmn10", "--model", "fmn20")
+        return json.loads(effbench("pareto", *metrics, *options, "--format", "json").stdout)["volume"]
+
+    fmn10, fmn20 = 3_830_798, 13_359_254
+    union = (43.86 - 40) * (2e7 - fmn20) + (42.28 - 40) * (fmn20 - fmn10)
+    assert volume("psds1=40", "parameters=20M") == pytest.approx(union)
+    assert volume() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["pareto", "--metrics", "psds1"], "at least two metrics"),
+        (["pareto", "--metrics", "psds1,speed"], "unknown quantity 'speed'"),
+        (["pareto", "--reference", "throughput=5"], "none of the metrics"),
+        (["pareto", "--device", "A100", "--metrics", "psds1,throughput"], "no timings on 'A100'"),
+        (["recommend", "--max-latency", "5"], "not clear without its unit: s, ms"),
+        (["recommend", "--max-memory", "5 mb"], "its units are bytes, kB, MB"),
+        (["recommend", "--max-memory", "much"], "not a number: 'much'"),
+        (["recommend", "--min-psds1", "0.4"], "not clear without its unit"),
+        (["recommend", "--min-psds1", "40", "--score", "psds2"], "--min-score"),
+        (["recommend", "--max-params", "0"], "a limit is above 0"),
+        (["recommend", "--score", "parameters"], "ranked by a score"),
+        (["recommend", "--percentile", "95"], "50, 90 and 99, not 95"),
+        (["recommend", "--condition", "precision"], "--condition takes KEY=VALUE"),
+        (["recommend", "--model", "fmn1O"], "did you mean 'fmn10'"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(effbench, arguments, says):
+    done = effbench(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not done.stdout
+
+
+def test_the_best_model_within_limits_is_recommended_with_reasons(effbench):
+    done = effbench("recommend", "--max-params", "5M", "--max-macs", "2G")
+    assert done.stdout.startswith("Best psds1 with parameters ≤ 5 M and macs_exact ≤ 2 G: fmn10+hybrid-128\n")
+    assert "best psds1 within the limits" in done.stdout
+    assert "−0.70 psds1 for 0.95 × parameters, 0.96 × MACs" in done.stdout
+    assert "Without parameters ≤ 5 M: nearest fmn10+tf-256 (+0.41 psds1" in done.stdout
+    assert "effbench detect AUDIO --model fmn10+hybrid-128 --checkpoint strong" in done.stderr
+    assert "advanced-kd" not in done.stdout.split("Without")[1]
+
+
+def test_better_weights_of_another_training_are_told(effbench):
+    done = effbench("recommend", "--max-params", "6M")
+    assert "After the training advanced-kd, fmn10+tf-256 is published with psds1 45.25 %." in done.stdout
+
+
+def test_where_nothing_is_within_limits_it_says_what_would_be(effbench):
+    limits = ("--max-params", "1M", "--max-latency", "8ms", "--min-psds1", "43")
+    done = effbench("recommend", *limits)
+    assert done.returncode == 0
+    asked = "parameters ≤ 1 M, psds1 ≥ 43 % and latency_p99 ≤ 8 ms on NVIDIA H100 80GB HBM3, fp32"
+    assert done.stdout.splitlines()[0] == f"No model of 46 has {asked}."
+    way_out = "Without parameters ≤ 1 M: nearest fmn10+attn-256 (psds1 43.43 %; parameters 3.976 M)"
+    assert way_out in done.stdout
+    found = json.loads(effbench("recommend", *limits, "--format", "json").stdout)
+    assert found["best"] is None
+    assert found["beyond"][0]["without"] == ["parameters ≤ 1 M"]
+
+
+def test_live_streams_are_a_limit_on_the_latency_of_a_clip(effbench):
+    done = effbench("recommend", "--real-time", "20", "--hop", "0.2", "--format", "json")
+    found = json.loads(done.stdout)
+    (limit,) = found["limits"]
+    assert limit["quantity"] == "latency_p99"
+    assert limit["bound"] == pytest.approx(0.01)
+    ranked = [row for row in found["models"] if row["rank"]]
+    assert ranked
+    assert all(row["latency_p99"] <= 0.01 for row in ranked)
+
+
+def test_memory_that_is_known_for_large_batches_alone_is_told(effbench):
+    done = effbench("recommend", "--max-memory", "1MiB")
+    assert (
+        "46 models may fit in smaller batches: their memory is known for 128 clips and more." in done.stdout
+    )
+
+
+def test_models_of_ones_own_take_part(effbench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Store(create=True) as store:
+        store.add(
+            [
+                declared("mynet", quantity, value, source="us")
+                for quantity, value in (("psds1", 44.9), ("parameters", 4e6), ("macs_exact", 1e9))
+            ]
+        )
+    done = effbench("recommend", "--max-params", "5M")
+    assert done.stdout.splitlines()[0].endswith(": mynet")
+    assert "declared by the user (1)" in done.stdout
+    assert "mynet" in json.loads(effbench("pareto", "--format", "json").stdout)["front"]
+
+
+def test_the_same_in_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = effbench.recommend(max_params=5e6, max_macs=2e9)
+    assert found.best == "fmn10+hybrid-128"
+    assert repr(found).startswith("<Recommendation of fmn10+hybrid-128 (")
+    assert found.to_frame()["rank"].notna().sum() == len(found.ranked)
+    front = effbench.pareto(metrics=("psds1", "throughput"), precision="fp16", draws=100)
+    again = effbench.pareto(metrics=("psds1", "throughput"), precision="fp16", draws=100)
+    assert front.probability == again.probability
+    assert "ATST-F" in front.front
+    assert str(front) == f"psds1, throughput: {len(front.front)} of 46 models"
+    assert "<table" in front._repr_html_()
