@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.grid import CLIP_SECONDS
 from effbench.machine.description import Environment
 from effbench.measure.macs import MacReport, count_macs
+from effbench.measure.macs.copies import generators_kept, untouched
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
 from effbench.measure.macs.report import bounded
 from effbench.models import zoo
@@ -247,6 +249,7 @@ def measure_complexity(
             inputs, frontend = _clip(module, clip_seconds, strict)
         elif inputs is None:
             raise UsageError(f"{name} is not a detector: give the inputs of one call")
+        module = _initialised(module, inputs)
         args, kwargs = ((), inputs) if isinstance(inputs, Mapping) else (inputs, None)
         report = count_macs(module, args, kwargs, strict=strict, training=training)
     return Complexity(
@@ -271,6 +274,19 @@ def _calling(name: str, inputs: Inputs | None, *, own: bool) -> Iterator[None]:
             raise
         on = "audio" if inputs is None else told_of(inputs)
         raise UsageError(f"{name} can't be called on these inputs, {on}: {describe(error)}") from error
+
+
+def _initialised(module: nn.Module, inputs: Inputs) -> nn.Module:
+    """A module whose parameters have shapes: a copy of a lazy one, which gets them by a call."""
+    if not any(map(is_lazy, [*module.parameters(), *module.buffers()])):
+        return module
+    copied, given = untouched(module, inputs)
+    with torch.no_grad(), generators_kept():
+        if isinstance(given, Mapping):
+            copied(**given)
+        else:
+            copied(*((given,) if isinstance(given, Tensor) else given))
+    return copied
 
 
 def count_parameters(module: nn.Module) -> Parameters:

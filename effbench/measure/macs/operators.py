@@ -50,8 +50,7 @@ _REDUCTIONS = """sum mean var std var_mean std_mean amax amin max min argmax arg
     segment_reduce _segment_reduce _index_put_impl _unsafe_index_put _unsafe_masked_index_put_accumulate
     _cummax_helper _cummin_helper _sparse_sum _sparse_csr_sum _sparse_csr_prod _nested_sum_backward
     embedding_dense_backward unfold_backward slice_backward select_backward diagonal_backward
-    _nested_select_backward masked_scatter_backward _embedding_bag_per_sample_weights_backward
-    _embedding_bag_dense_backward"""
+    _nested_select_backward masked_scatter_backward _embedding_bag_dense_backward"""
 _RESAMPLING = """upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_nearest1d
     upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d
     _upsample_nearest_exact3d upsample_trilinear3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa
@@ -113,7 +112,7 @@ _OPEN = """_cholesky_solve_helper _linalg_det _linalg_eigh _linalg_eigvals _lina
     _sparse_semi_structured_addmm _sparse_semi_structured_apply _sparse_semi_structured_apply_dense
     _sparse_semi_structured_linear _sparse_semi_structured_mm _lstm_mps lstm_mps_backward _cdist_backward
     _pdist_backward affine_grid_generator_backward cudnn_affine_grid_generator
-    cudnn_affine_grid_generator_backward _embedding_bag_backward matmul_backward _cudnn_attention_forward
+    cudnn_affine_grid_generator_backward matmul_backward _cudnn_attention_forward
     _cudnn_attention_backward _slow_conv2d_backward mps_convolution_backward
     mps_convolution_transpose_backward convolution_backward_overrideable mkldnn_linear_backward
     mkldnn_linear_backward_input mkldnn_linear_backward_weights"""

@@ -150,6 +150,16 @@ def _weighted_bag(_: object, weight: Tensor, indices: Tensor, *arguments: Any) -
     return indices.numel() * weight.shape[-1] if weighted else 0
 
 
+def _weighted_bag_backward(_: object, grad: Tensor, indices: Tensor, *arguments: Any) -> int:
+    """For the gradient of what is looked up: as ``_weighted_bag``."""
+    return indices.numel() * grad.shape[-1] if arguments[8] is not None else 0
+
+
+def _bag_weights_backward(_: object, grad: Tensor, __: Tensor, indices: Tensor, *___: object) -> int:
+    """A dot product for the gradient of each weight."""
+    return indices.numel() * grad.shape[-1]
+
+
 def _attention(out: Any, q: Tensor, k: Tensor, v: Tensor, *_: object) -> int:
     """Every query-key pair once per channel of q (QK'), and once per channel of v (AV); no mask saves any."""
     first = out if isinstance(out, Tensor) else out[0]
@@ -286,6 +296,8 @@ OPERATORS: Mapping[object, Rule] = {
             "triangular_solve": lambda out, _, triangular, *__: _substitution(out[0], triangular),
             "affine_grid_generator": _affine_grid,
             "_embedding_bag _embedding_bag_forward_only": _weighted_bag,
+            "_embedding_bag_backward": _weighted_bag_backward,
+            "_embedding_bag_per_sample_weights_backward": _bag_weights_backward,
         },
     ),
     **_table("distance", {"_cdist_forward _euclidean_dist": _distances, "_pdist_forward": _own_distances}),

@@ -234,6 +234,13 @@ def test_a_lazy_module_stays_lazy():
     assert lazy[0].has_uninitialized_params()
 
 
+def test_a_lazy_module_has_parameters_in_its_profile_and_stays_lazy():
+    lazy, budget = nn.Sequential(nn.LazyLinear(4)), Budget(0.0, 2, 2, 1.0, 0.0, 0.0)
+    profile = effbench.profile(lazy, inputs=torch.zeros(2, 3), threads=1, budget=budget)
+    assert (profile.complexity.parameters.total, profile.complexity.macs.exact) == (16, 24)
+    assert lazy[0].has_uninitialized_params()
+
+
 def test_a_count_is_as_good_as_one_of_a_copy():
     keeper = Keeper()
     twin = copy.deepcopy(keeper.linear)

@@ -195,6 +195,14 @@ def test_backward_of_attention_and_of_what_can_be_trained():
     assert count_macs(on_cpu, q, training=True, strict=True).training == report.training
 
 
+def test_backward_of_weighted_bags():
+    indices, weights = zeros(2, 3, dtype=torch.long), zeros(2, 3, requires_grad=True)
+    bag = nn.EmbeddingBag(10, 7, mode="sum")
+    report = count_macs(lambda i, w: bag(i, per_sample_weights=w), (indices, weights), training=True)
+    assert (report.complete, report.exact, report.training) == (True, 42, 3 * 42)
+    assert count_macs(bag, indices, training=True, strict=True).training == 0
+
+
 def test_traffic_counts_what_operators_read_and_write():
     report = count_macs(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), zeros(2, 3))
     assert report.traffic.floats == {"linear": 6 + 12 + 4 + 8, "element-wise": 8 + 8}
