@@ -41,11 +41,19 @@ def plot(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Add the published points as hollow markers.")
     ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the figure's YAML, to copy and change, instead of drawing.")
+    ] = False,
 ) -> None:
     """Draw a trade-off figure as PNG, SVG and PDF, and print the files' paths.
 
     Example: effbench plot paper-1 --overlay --format svg
     """
+    if show:
+        from effbench.plots.figures import figure_text
+
+        print(figure_text(figure), end="")
+        return
     from effbench.plots.api import plot as draw
 
     drawn = draw(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -72,6 +72,10 @@ def run(
     fresh: Annotated[
         bool, typer.Option(help="Repeat measurements and scores that the store holds; trainings stay.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only list what would run, with what it demands and took before."),
+    ] = False,
 ) -> None:
     """Run what is missing of a study; an interrupted run is resumed.
 
@@ -90,6 +94,9 @@ def run(
     with Store(place.store, create=True) as results:
         import_shipped(results)
     todo = jobs if fresh else pending(jobs, place.measured())
+    if dry_run:
+        _list(todo, place.seconds())
+        return
     note(f"{study}: {number_of(len(jobs), 'job')}, {len(jobs) - len(todo)} of them done before")
     try:
         with running_status(len(todo)) as progress:
@@ -104,6 +111,25 @@ def run(
     failed = [f"{key}: {error.splitlines()[0]}" for key, error in errors.items() if error is not None]
     if failed:
         raise EffbenchError("\n".join([f"{len(failed)} of {len(todo)} jobs failed", *failed]))
+
+
+def _list(todo: list[Job], seconds: Mapping[str, float]) -> None:
+    """The jobs that would run, in order; how long they will take by how long they took before."""
+    rows = [
+        {
+            "job": job.key,
+            "needs": ", ".join(job.needs),
+            "processors": "all" if job.demand.alone and not job.demand.gpus else job.demand.cpus,
+            "GPUs": job.demand.gpus,
+            "alone": job.demand.alone,
+            "took (s)": f"{seconds[job.key]:,.0f}" if job.key in seconds else None,
+        }
+        for job in todo
+    ]
+    write(rows, Format.table)
+    known = [seconds[job.key] for job in todo if job.key in seconds]
+    text = f", {sum(known) / 3600:.2g} h one after the other for those that ran before" if known else ""
+    note(f"{number_of(len(todo), 'job')} to run{text}; {len(todo) - len(known)} never ran here")
 
 
 @contextmanager

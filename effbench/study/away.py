@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +24,14 @@ class Outcome:
         error: why it failed, if it did.
         stopped: it was interrupted, and can be resumed.
         lines: what it had to say, where nobody followed it.
+        seconds: how long it took.
     """
 
     rows: Sequence[Row] = ()
     error: str | None = None
     stopped: bool = False
     lines: tuple[str, ...] = ()
+    seconds: float | None = None
 
     @property
     def measurements(self) -> list[Measurement]:
@@ -54,7 +57,7 @@ def run_away(job: Job, folder: Path, follower: Follower | None = None) -> Outcom
     from effbench.results.store import Store
 
     os.chdir(folder)
-    listener = Listener()
+    listener, began = Listener(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="effbench-") as temporary:
         store = Path(temporary) / "rows.sqlite"
         error, stopped = None, False
@@ -68,4 +71,4 @@ def run_away(job: Job, folder: Path, follower: Follower | None = None) -> Outcom
         if store.exists() and error is None:
             with Store(store) as results:
                 rows = results.rows()
-    return Outcome(rows, error, stopped, tuple(listener.lines))
+    return Outcome(rows, error, stopped, tuple(listener.lines), time.monotonic() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -57,22 +58,30 @@ class Workplace:
 
     def failures(self) -> dict[str, str]:
         """Why jobs failed when they ran last, by their keys."""
+        return {key: str(reason) for key, reason in self._noted("failures").items()}
+
+    def seconds(self) -> dict[str, float]:
+        """How long jobs took when they were done last, by their keys."""
+        return {key: float(str(seconds)) for key, seconds in self._noted("seconds").items()}
+
+    def note(self, key: str, failure: str | None, seconds: float | None = None) -> None:
+        """Note why a job failed, or that it did not, and how long it took."""
+        self._note("failures", key, failure)
+        if failure is None and seconds is not None:
+            self._note("seconds", key, round(seconds, 3))
+
+    def _noted(self, what: str) -> dict[str, object]:
         from effbench.data.tables import read_json
 
-        noted = read_json(self._failures) if self._failures.exists() else {}
-        return {key: str(reason) for key, reason in noted.items()}
+        path = self.folder / f"{what}.json"
+        return dict(read_json(path)) if path.exists() else {}
 
-    def note_failure(self, key: str, reason: str | None) -> None:
-        """Note why a job failed, or that it did not."""
-        before = self.failures()
-        now = {name: text for name, text in {**before, key: reason}.items() if text is not None}
+    def _note(self, what: str, key: str, value: object) -> None:
+        before = self._noted(what)
+        now = {name: noted for name, noted in {**before, key: value}.items() if noted is not None}
         if now != before:
-            with replacing(self._failures, make_folder=True) as temporary:
+            with replacing(self.folder / f"{what}.json", make_folder=True) as temporary:
                 temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
-
-    @property
-    def _failures(self) -> Path:
-        return self.folder / "failures.json"
 
 
 @dataclass(frozen=True)
@@ -168,7 +177,7 @@ def run_in_order(jobs: Iterable[Job], follower: Follower) -> dict[str, str | Non
     errors: dict[str, str | None] = {}
     for job in jobs:
         follower.start(job.key)
-        error = None
+        error, began = None, time.monotonic()
         if failed := next((key for key in job.needs if errors.get(key)), None):
             error = f"skipped: it needs '{failed}', which failed"
             follower.line(error)
@@ -180,6 +189,6 @@ def run_in_order(jobs: Iterable[Job], follower: Follower) -> dict[str, str | Non
             except EffbenchError as reason:
                 error = str(reason)
                 follower.line(f"failed: {error}")
-        job.place.note_failure(job.key, error)
+        job.place.note(job.key, error, time.monotonic() - began)
         errors[job.key] = error
     return errors

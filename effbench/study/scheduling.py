@@ -63,7 +63,7 @@ def _skip(waiting: dict[str, Job], errors: dict[str, str | None], follower: Foll
             errors[job.key] = f"skipped: it needs '{failed}', which failed"
             follower.start(job.key)
             follower.line(str(errors[job.key]))
-            job.place.note_failure(job.key, errors[job.key])
+            job.place.note(job.key, errors[job.key])
             del waiting[job.key]
 
 
@@ -78,4 +78,4 @@ def _keep(job: Job, outcome: Outcome, errors: dict[str, str | None], follower: F
     else:
         follower.line(f"{job.key}: failed: {outcome.error}")
     errors[job.key] = outcome.error
-    job.place.note_failure(job.key, outcome.error)
+    job.place.note(job.key, outcome.error, outcome.seconds)

@@ -64,6 +64,14 @@ def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path
     assert "NVIDIA Test" in (tmp_path / "page" / "paper.html").read_text()
 
 
+def test_a_figure_shows_its_yaml_to_copy(effbench: Command, tmp_path: Path) -> None:
+    shown = effbench("plot", "paper-1", "--show")
+    assert shown.returncode == 0, shown.stderr
+    (tmp_path / "mine.yaml").write_text(shown.stdout)
+    assert effbench("plot", "mine.yaml", "--show").stdout == shown.stdout
+    assert not (tmp_path / "results" / "figures").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -40,6 +40,24 @@ def study(place):
     return jobs(Study.model_validate(content), place)
 
 
+def test_how_long_jobs_took_is_noted_and_listed_before_they_run(effbench, tmp_path):
+    tasks = "tasks: {complexity: {}, throughput: {device: cpu}}"
+    (tmp_path / "s.yaml").write_text(f"title: x\nmodels: [fmn01, fmn02]\n{tasks}\n")
+    first = effbench("study", "run", "s.yaml", "--dry-run")
+    assert [line.split()[:2] for line in first.stdout.splitlines() if "fmn0" in line] == [
+        ["fmn01", "complexity"],
+        ["fmn02", "complexity"],
+        ["fmn01", "throughput"],
+        ["fmn02", "throughput"],
+    ]
+    assert "4 jobs to run; 4 never ran here" in first.stderr
+    (tmp_path / "c.yaml").write_text("title: x\nmodels: [fmn01]\ntasks: {complexity: {}}\n")
+    assert effbench("study", "run", "c.yaml").returncode == 0
+    again = effbench("study", "run", "c.yaml", "--fresh", "--dry-run")
+    assert "1 job to run, " in again.stderr
+    assert "h one after the other for those that ran before; 0 never ran here" in again.stderr
+
+
 def test_a_failed_job_does_not_stop_the_others_but_those_that_need_it(place, study):
     told = Told()
     outcomes = run_in_order(study, told)
