@@ -281,6 +281,8 @@ def _list(copier: Copier, value: Any) -> Any:
 _CONTAINERS: dict[type, Callable[[Copier, Any], Any]] = {
     dict: _mapping,
     OrderedDict: _mapping,
+    weakref.WeakKeyDictionary: _mapping,
+    weakref.WeakValueDictionary: _mapping,
     defaultdict: _default,
     list: _list,
     tuple: lambda copier, value: tuple(copier(item) for item in value),

@@ -31,7 +31,7 @@ def dropped(made: Sequence[weakref.ref[Tensor]]) -> None:
         warnings.warn(
             f"the call replaced {', '.join(names)} by a tensor without values: set it anew before it is used",
             EffbenchWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -52,10 +52,12 @@ def _take_out(value: Any) -> None:
 
 def _names(tensor: Tensor) -> list[str]:
     """Variables and attributes that a tensor is the value of."""
-    spaces = [holder for holder in gc.get_referrers(tensor) if isinstance(holder, dict)]
+    holders = gc.get_referrers(tensor)
+    spaces = [holder if isinstance(holder, dict) else getattr(holder, "__dict__", {}) for holder in holders]
     return [str(key) for space in spaces for key, item in space.items() if item is tensor]
 
 
 def _is_namespace(holder: dict[Any, Any]) -> bool:
     """Whether it has the variables of a module, or the attributes of a class or an object."""
-    return "__module__" in holder or "__builtins__" in holder or "_parameters" in holder
+    owners = gc.get_referrers(holder)
+    return "__module__" in holder or any(getattr(owner, "__dict__", None) is holder for owner in owners)

@@ -361,9 +361,38 @@ def test_caches_outside_of_a_module_keep_nothing_without_values(call):
     assert call(torch.ones(2, 3)).device.type == "cpu"
 
 
-def test_a_variable_that_a_call_leaves_without_values_is_named():
-    with pytest.warns(EffbenchWarning, match="replaced variable by a tensor without values"):
-        count_macs(Sets(), torch.ones(2, 3))
+class Unique:
+    """Can't be copied."""
+
+    def __init__(self):
+        self.variable = None
+
+    def __reduce__(self):
+        raise TypeError
+
+    def __call__(self, x):
+        self.variable = torch.ones(3)
+        return x @ self.variable
+
+
+@pytest.mark.parametrize("call", [Sets(), Unique()])
+def test_a_variable_that_a_call_leaves_without_values_is_named(call):
+    with pytest.warns(EffbenchWarning, match="replaced variable by a tensor without values") as warned:
+        count_macs(call, torch.ones(2, 3))
+    assert warned[0].filename == __file__
+
+
+def test_weak_dictionaries_lead_to_the_copies():
+    linear = normalised()
+    net = Call(lambda s, x: s.by_name["a"](x) * s.scales[s.linear], linear=linear)
+    net.scales, net.by_name = weakref.WeakKeyDictionary(), weakref.WeakValueDictionary(a=linear)
+    net.scales[linear] = 2
+    assert count_macs(net, torch.ones(2, 3), strict=True).by_module == {
+        "": 18,
+        "linear": 18,
+        "linear.0": 18,
+        "linear.1": 0,
+    }
 
 
 def test_deeply_nested_modules_count():
