@@ -78,6 +78,17 @@ for file in effbench.detect("tour/data/audio/eval", model="fmn01", checkpoint=tr
     print(file.name, len(file.events), "events")
 
 # %% [markdown]
+# ## Which model?
+# From what ships with effbench, or from your own store: the best model within limits, and the models that no
+# other one beats in all metrics.
+
+# %%
+choice = effbench.recommend(max_params=5e6, max_macs=1.2e9)
+print(choice, choice.reason(choice.ranked[1]))
+front = effbench.pareto(metrics=("psds1", "macs"))
+print(front, front.knee)
+
+# %% [markdown]
 # ## Rows and figures
 # Everything that was measured lies in a store, with its unit, conditions and source.
 

@@ -35,6 +35,8 @@ cd "$work/empty"
 effbench="$work/venv/bin/effbench"
 "$effbench" models list >models.txt
 grep -q 'fmn10+hybrid-512' models.txt
+"$effbench" recommend --max-params 5M --max-macs 1.2G >choice.txt
+grep -q ': fmn10+hybrid-128$' choice.txt
 "$effbench" profile --model fmn04 --no-throughput --format json >profile.json
 "$work/venv/bin/python" - <<'PY'
 import json

@@ -97,5 +97,5 @@ def recommend(
         write_sections(found.told(every=every), form)
     if found.best_checkpoint is not None:
         note(f"to use it: effbench detect AUDIO --model {found.best} --checkpoint {found.best_checkpoint}")
-    elif found.best is not None:
+    elif found.best is not None and found.score.known[found.best].origin == "published":
         note(f"no weights of {found.best} are published; --with-weights leaves such models out")

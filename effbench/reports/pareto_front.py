@@ -14,7 +14,7 @@ from effbench.reports.metric_cells import (
     reading_cells,
     stored_cells,
 )
-from effbench.reports.words import listed
+from effbench.reports.words import listed, some
 from effbench.shown import Row, Shown, Table, number_of
 
 #: Models less often on the front than this, and not on it as measured, are left out of a short table.
@@ -75,7 +75,9 @@ class ParetoFront(Shown):
         ]
         count = f"{len(self.front)} of {number_of(len(self.models), 'model')}"
         title = f"Pareto front of {listed(aims)}: {count}"
-        return [Table([self._line(spec) for spec in shown], title), *self._remarks(len(shown))]
+        lines = [self._line(spec) for spec in shown]
+        minor = [name for name in lines[0] if name == "batch" or name.endswith("95 %")]
+        return [Table(lines, title, minor=minor), *self._remarks(len(shown))]
 
     def _line(self, spec: str) -> Row:
         row: dict[str, object] = {"model": spec}
@@ -83,8 +85,8 @@ class ParetoFront(Shown):
             row |= reading_cells(metric, spec)
         if self._uncertain:
             row["on the front"] = self.probability[spec]
-        remark = f"beaten by {self.beaten_by[spec]}" if spec in self.beaten_by else ""
-        return row | {"": "knee" if spec in self.knee else remark}
+        remark = f"beaten by {self.beaten_by[spec]}" if spec in self.beaten_by else None
+        return row | {"remark": "knee" if spec in self.knee else remark}
 
     @property
     def _uncertain(self) -> bool:
@@ -108,7 +110,7 @@ class ParetoFront(Shown):
             )
         for names in dict.fromkeys(self.missing.values()):
             specs = [spec for spec, lacking in self.missing.items() if lacking == names]
-            yield f"Left out, {listed(names)} not known: {', '.join(specs)}."
+            yield f"Left out, {listed(names)} not known: {some(specs)}."
 
     def rows(self) -> list[Row]:
         """One row for each compared model, in the units of the store."""

@@ -11,7 +11,7 @@ from effbench.reports.known_values import KnownValues
 from effbench.reports.limits import Limit, Values, nearest_miss, relaxations
 from effbench.reports.metric_cells import described, provenance_in_words, read, reading_cells, stored_cells
 from effbench.reports.pareto import dominates
-from effbench.reports.words import listed
+from effbench.reports.words import listed, some
 from effbench.shown import Row, Shown, Table, number_of, significant
 
 #: Costs that every answer weighs.
@@ -20,6 +20,9 @@ WEIGHED_COUNTS = ("parameters", "macs_exact")
 _COST_NAMES = {"macs_exact": "MACs", "memory_peak": "memory"} | dict.fromkeys(
     ("latency_p50", "latency_p90", "latency_p99"), "latency"
 )
+
+#: The cost that a table's reasons tell; its columns have the others.
+_SHORT = ("macs_exact",)
 
 #: So many ways out are told.
 _MOST = 4
@@ -53,7 +56,9 @@ class Recommendation(Shown):
     @property
     def best_checkpoint(self) -> str | None:
         """The published weights of the recommended model that its score is of, if there are any."""
-        return "strong" if "strong" in ((self.best and published_weights(self.best)) or "").split() else None
+        if self.best is None or self.score.known[self.best].origin != "published":
+            return None
+        return "strong" if "strong" in (published_weights(self.best) or "").split() else None
 
     @cached_property
     def worthwhile(self) -> tuple[str, ...]:
@@ -90,28 +95,27 @@ class Recommendation(Shown):
         }
         return relaxations(better)
 
-    def reason(self, spec: str) -> str:
-        """Why a model within the limits is where it is."""
+    def reason(self, spec: str, costs: Iterable[str] | None = None) -> str:
+        """Why a model within the limits is where it is; by default with all costs that are weighed."""
         if spec == self.best:
             within = " within the limits" if self.limits else ""
             return f"best {self.score.quantity}{within}"
         if spec not in self.worthwhile:
             return "another is at least as good in everything"
-        assert self.best is not None
-        return self._against(spec, self.best)
+        return self._against_best(spec, self.metrics if costs is None else costs)
 
-    def _against(self, spec: str, other: str) -> str:
-        """What a model gains and costs against another one: ``+0.30 psds1 for 1.40 × MACs``."""
-        mine, theirs = self.values[spec], self.values[other]
+    def _against_best(self, spec: str, costs: Iterable[str]) -> str:
+        """What a model gains and costs against the best one: ``+0.30 psds1 for 1.40 × MACs``."""
+        mine, theirs = self.values[spec], self.values[self.ranked[0]]
         name = self.score.quantity
         difference = (mine[name] or 0.0) - (theirs[name] or 0.0)
         ratios = [
             f"{_ratio(a / b)} × {_COST_NAMES.get(cost, cost)}"
-            for cost in self.metrics
+            for cost in costs
             if cost != name and (a := mine[cost]) is not None and (b := theirs[cost])
         ]
         gained = f"{difference:+.2f}".replace("-", "−") if round(difference, 2) else "equal"
-        return f"{gained} {name} for {', '.join(ratios)}"
+        return f"{gained} {name}{' for ' if ratios else ''}{', '.join(ratios)}"
 
     def __str__(self) -> str:
         asked = listed(map(str, self.limits)) or "no limits"
@@ -129,7 +133,7 @@ class Recommendation(Shown):
             return [head, *self._beyond(), *self._remarks(0)]
         title = f"Best {self.score.quantity}{f' with {asked}' if self.limits else ''}: {self.best}"
         rows: list[Row] = [self._line(spec) for spec in shown]
-        return [Table(rows, title, minor=("weights",)), *self._beyond(), *self._remarks(len(shown))]
+        return [Table(rows, title, minor=("batch",)), *self._beyond(), *self._remarks(len(shown))]
 
     def _asked(self) -> str:
         """The limits in words; those on times and memory come last, with the device."""
@@ -144,7 +148,7 @@ class Recommendation(Shown):
             for m in self.metrics.values()
             for name, cell in reading_cells(m, spec, intervals=False).items()
         }
-        return {"model": spec, **cells, "weights": published_weights(spec), "why": self.reason(spec)}
+        return {"model": spec, **cells, "weights": published_weights(spec), "why": self.reason(spec, _SHORT)}
 
     def _beyond(self) -> Iterator[str]:
         """What dropping limits would allow."""
@@ -162,7 +166,7 @@ class Recommendation(Shown):
         told = [
             _known_or_not(name, self.values[spec][name])
             if self.best is None
-            else self._against(spec, self.best)
+            else self._against_best(spec, self.metrics)
         ]
         limited = dict.fromkeys(limit.quantity for limit in sorted(limits, key=str))
         told += [_known_or_not(other, self.values[spec][other]) for other in limited if other != name]
@@ -179,7 +183,7 @@ class Recommendation(Shown):
                 left_out = number_of(len(lacking), "model")
                 yield f"Left out, {limit.quantity} not known: {left_out}."
         if self.unscored:
-            yield f"Within the limits, but without {self.score.quantity}: {', '.join(self.unscored)}."
+            yield f"Within the limits, but without {self.score.quantity}: {some(self.unscored)}."
         yield from self._unsure(self.worthwhile[:shown])
         yield from _other_trainings(self.ranked, self.score)
         yield from self._large_batches()
@@ -196,7 +200,7 @@ class Recommendation(Shown):
                 s for s, pair in ends.items() if any(e is not None and not limit.allows(e) for e in pair)
             ]
             if unsure:
-                yield f"Not sure to have {limit}, by the 95 % interval: {', '.join(unsure)}."
+                yield f"Not sure to have {limit}, by the 95 % interval: {some(unsure)}."
 
     def _large_batches(self) -> Iterator[str]:
         """Which models need too much memory at the smallest batch size of which it is known."""

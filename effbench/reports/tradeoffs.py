@@ -150,10 +150,10 @@ def _probabilities(
 ) -> dict[str, float]:
     """For each model the share of draws in which it is on the front."""
     generator = np.random.default_rng(seed)
-    samples = np.empty((len(specs), draws, len(metrics)))
+    samples = np.empty((len(specs), len(metrics), draws))
     for column, metric in enumerate(metrics.values()):
         for row, spec in enumerate(specs):
-            samples[row, :, column] = metric.gain(1.0) * _drawn(metric.known[spec].value, generator, draws)
+            samples[row, column] = metric.gain(1.0) * _drawn(metric.known[spec].value, generator, draws)
     found = probability_on_front(samples)
     return dict(zip(specs, found.tolist(), strict=True))
 

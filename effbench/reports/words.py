@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from effbench.plots.values import Value
 
@@ -51,6 +51,12 @@ def listed(names: Iterable[str]) -> str:
     """``a, b and c``."""
     *most, last = list(names) or [""]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def some(names: Sequence[str], most: int = 6) -> str:
+    """``a, b, c and 4 more``."""
+    more = len(names) - most
+    return f"{', '.join(names[:most])} and {more} more" if more > 0 else listed(names)
 
 
 def code(name: str) -> str:

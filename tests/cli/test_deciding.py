@@ -10,6 +10,7 @@ import pytest
 
 import effbench
 from effbench.results.declared import declared
+from effbench.results.measurement import Measurement
 from effbench.results.store import Store
 
 
@@ -79,7 +80,7 @@ def test_the_best_model_within_limits_is_recommended_with_reasons(effbench):
     done = effbench("recommend", "--max-params", "5M", "--max-macs", "2G")
     assert done.stdout.startswith("Best psds1 with parameters ≤ 5 M and macs_exact ≤ 2 G: fmn10+hybrid-128\n")
     assert "best psds1 within the limits" in done.stdout
-    assert "−0.70 psds1 for 0.95 × parameters, 0.96 × MACs" in done.stdout
+    assert " −0.70 psds1 for 0.96 × MACs " in done.stdout
     assert "Without parameters ≤ 5 M: nearest fmn10+tf-256 (+0.41 psds1" in done.stdout
     assert "effbench detect AUDIO --model fmn10+hybrid-128 --checkpoint strong" in done.stderr
     assert "advanced-kd" not in done.stdout.split("Without")[1]
@@ -134,6 +135,24 @@ def test_models_of_ones_own_take_part(effbench, tmp_path, monkeypatch):
     assert done.stdout.splitlines()[0].endswith(": mynet")
     assert "declared by the user (1)" in done.stdout
     assert "mynet" in json.loads(effbench("pareto", "--format", "json").stdout)["front"]
+
+
+def test_scores_of_ones_own_data_are_compared_alone(effbench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scored = {"data": "street", "fingerprint": "aa", "protocol": "paper", "classes": 12}
+    with Store(create=True) as store:
+        for spec, values in {"fmn04": (60, 62, 61), "fmn10": (64, 65, 66)}.items():
+            store.add(
+                Measurement.here(spec, "psds1", value, conditions={**scored, "seed": seed})
+                for seed, value in enumerate(values)
+            )
+    done = effbench("recommend", "--scores", "measured")
+    assert done.stdout.splitlines()[0] == "Best psds1: fmn10"
+    assert "psds1: measured, mean of 3 seeds" in done.stdout
+    assert " and 38 more.\n" in done.stdout
+    assert "checkpoint" not in done.stderr
+    assert "fmn10" in effbench("pareto", "--condition", "data=street", "--format", "csv").stdout
+    assert effbench("pareto", "--condition", "data=road").returncode == 1
 
 
 def test_the_same_in_python(tmp_path, monkeypatch):

@@ -88,4 +88,4 @@ def test_probabilities_are_shares_of_fronts(points, seed):
     draws = np.random.default_rng(seed).choice([-np.inf, 0.0, 1.0, 2.0], (len(points), 6, len(points[0])))
     fronts = [undominated(dict(enumerate(draws[:, draw].tolist()))) for draw in range(6)]
     shares = [sum(number in front for front in fronts) / 6 for number in range(len(points))]
-    assert probability_on_front(draws) == pytest.approx(shares)
+    assert probability_on_front(draws.transpose(0, 2, 1)) == pytest.approx(shares)
