@@ -14,8 +14,9 @@ from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.grid import CLIP_SECONDS
 from effbench.machine.description import Environment
 from effbench.measure.macs import MacReport, count_macs
-from effbench.measure.macs.copies import generators_kept, untouched
+from effbench.measure.macs.copies import untouched
 from effbench.measure.macs.crosscheck import COUNTERS, CrossCheck, cross_check
+from effbench.measure.macs.random_state import generators_kept
 from effbench.measure.macs.report import bounded
 from effbench.models import zoo
 from effbench.models.build import build_model

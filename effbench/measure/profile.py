@@ -18,7 +18,8 @@ from effbench.machine.environment import environment
 from effbench.measure.complexity import measure_complexity
 from effbench.measure.conditions import PARTS, TORCH_KERNELS, Conditions
 from effbench.measure.logit_error import measure_logit_error, measure_output_error
-from effbench.measure.macs.copies import generators_kept, untouched
+from effbench.measure.macs.copies import untouched
+from effbench.measure.macs.random_state import generators_kept
 from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput

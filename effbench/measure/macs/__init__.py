@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from effbench.measure.macs.counter import OwnRule as OwnRule
+from effbench.measure.macs.counted_call import OwnRule as OwnRule
 from effbench.measure.macs.counter import count_macs as count_macs
 from effbench.measure.macs.report import MacReport as MacReport

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import copyreg
 import functools
-import random
 import types
 import weakref
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.nn.utils.rnn import PackedSequence
+
+from effbench.measure.macs.containers import CONTAINERS
 
 _SHARED = (
     type(None), bool, int, float, complex, str, bytes, type, range, slice, types.ModuleType,
@@ -52,10 +50,11 @@ class Copier:
         if id(value) in self.memo:
             return self.memo[id(value)]
         copied = self._copy(value)
-        self._keep(value, copied)
+        self.keep(value, copied)
         return copied
 
-    def _keep(self, value: Any, copied: Any) -> Any:
+    def keep(self, value: Any, copied: Any) -> Any:
+        """Note the copy of a value, before what is in it is copied: it may hold itself."""
         self.memo[id(value)] = copied
         self.originals.append(value)  # so that no other object gets its id
         return copied
@@ -69,8 +68,8 @@ class Copier:
             return self._module(value)
         if isinstance(value, torch.Generator):
             return value.clone_state()
-        if type(value) in _CONTAINERS:
-            return _CONTAINERS[type(value)](self, value)
+        if type(value) in CONTAINERS:
+            return CONTAINERS[type(value)](self, value)
         if isinstance(value, PackedSequence):
             data, sizes, *orders = value
             return PackedSequence(self(data), sizes.clone(), *(self(order) for order in orders))
@@ -95,7 +94,7 @@ class Copier:
             # Its parts live in C++, where only torch can copy them.
             script = module.__deepcopy__(self.memo)
             return script.to("meta") if self.meta else script
-        copied = self._keep(module, object.__new__(type(module)))
+        copied = self.keep(module, object.__new__(type(module)))
         for name, value in module.__dict__.items():
             # Compiled again, it would be for the copy's sake.
             copied.__dict__[name] = None if name == "_compiled_call_impl" else self(value)
@@ -122,7 +121,7 @@ class Copier:
             copied = copied.as_subclass(type(tensor))
         elif isinstance(tensor, nn.Parameter) and not isinstance(copied, nn.Parameter):
             copied = nn.Parameter(copied, requires_grad=False)
-        self._keep(tensor, copied)
+        self.keep(tensor, copied)
         if tensor.requires_grad:
             copied.requires_grad_()
         if plain:
@@ -141,7 +140,7 @@ class Copier:
 
     def _function(self, function: types.FunctionType) -> types.FunctionType:
         """The function itself, unless it holds something that was copied."""
-        self._keep(function, function)  # it may hold itself
+        self.keep(function, function)  # it may hold itself
         cells = function.__closure__ or ()
         filled = [cell for cell in cells if _is_filled(cell)]
         contents = [self(cell.cell_contents) for cell in filled]
@@ -153,7 +152,7 @@ class Copier:
 
     def _dictionary(self, value: dict[Any, Any]) -> Any:
         """Of a class of its own, whose attributes may be its items."""
-        copied = self._keep(value, dict.__new__(type(value)))
+        copied = self.keep(value, dict.__new__(type(value)))
         if hasattr(value, "__dict__"):
             copied.__dict__.update(self(value.__dict__))
         dict.update(copied, {self(key): self(item) for key, item in value.items()})
@@ -176,7 +175,7 @@ class Copier:
         self, value: Any, make: Callable[..., Any], arguments: Any, state: Any = None,
         items: Any = None, pairs: Any = None, set_state: Any = None,
     ) -> Any:  # fmt: skip
-        copied = self._keep(value, make(*(self(argument) for argument in arguments)))
+        copied = self.keep(value, make(*(self(argument) for argument in arguments)))
         if state is not None:
             state = self(state)
             if set_state is not None:
@@ -213,18 +212,6 @@ def untouched(module: nn.Module, inputs: Any) -> tuple[nn.Module, Any]:
     return copier(module), copier(inputs)
 
 
-@contextmanager
-def generators_kept(devices: Iterable[torch.device] = ()) -> Iterator[None]:
-    """Leaves the random generators of Python, NumPy and torch, on the CPU and these devices, as they were."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[device for device in devices if device.type == "cuda"]):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-
-
 def _is_kept(target: object, memo: dict[int, Any]) -> bool:
     """Whether a weak reference leads to something that the copy has, too."""
     return id(target) in memo or (isinstance(target, nn.Module) and type(target) not in weakref.ProxyTypes)
@@ -258,35 +245,3 @@ def with_copied_modules(function: types.FunctionType, copier: Copier) -> types.F
         return function
     scope = {**function.__globals__, **{name: copier(module) for name, module in found.items()}}
     return _rebuilt(function, scope, function.__closure__)
-
-
-def _mapping(copier: Copier, value: Any) -> Any:
-    copied = copier._keep(value, type(value)())
-    copied.update((copier(key), copier(item)) for key, item in value.items())
-    return copied
-
-
-def _default(copier: Copier, value: Any) -> Any:
-    copied = copier._keep(value, defaultdict(copier(value.default_factory)))
-    copied.update((copier(key), copier(item)) for key, item in value.items())
-    return copied
-
-
-def _list(copier: Copier, value: Any) -> Any:
-    copied = copier._keep(value, [])
-    copied.extend(copier(item) for item in value)
-    return copied
-
-
-_CONTAINERS: dict[type, Callable[[Copier, Any], Any]] = {
-    dict: _mapping,
-    OrderedDict: _mapping,
-    weakref.WeakKeyDictionary: _mapping,
-    weakref.WeakValueDictionary: _mapping,
-    defaultdict: _default,
-    list: _list,
-    tuple: lambda copier, value: tuple(copier(item) for item in value),
-    set: lambda copier, value: {copier(item) for item in value},
-    frozenset: lambda copier, value: frozenset(copier(item) for item in value),
-    deque: lambda copier, value: deque((copier(item) for item in value), value.maxlen),
-}

@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from effbench.measure.macs.attention_rules import (
+    attention,
+    attention_backward,
+    frames_first,
+    native_attention,
+    native_encoder_layer,
+)
 from effbench.models.sequence.mamba import FusedStateSpaceScan
 from effbench.models.sequence.scans import GatedScan, StateSpaceScan
 
@@ -160,50 +167,6 @@ def _bag_weights_backward(_: object, grad: Tensor, __: Tensor, indices: Tensor, 
     return indices.numel() * grad.shape[-1]
 
 
-def _attention(out: Any, q: Tensor, k: Tensor, v: Tensor, *_: object) -> int:
-    """Every query-key pair once per channel of q (QK'), and once per channel of v (AV); no mask saves any."""
-    first = out if isinstance(out, Tensor) else out[0]
-    return math.prod(first.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
-
-
-def _attention_backward(out: object, _: Tensor, q: Tensor, k: Tensor, v: Tensor, *__: object) -> int:
-    """Four products, where forward has two; computing the weights again is not counted."""
-    return 2 * math.prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
-
-
-def _pairs(q: Tensor, k: Tensor, starts_q: Tensor | None, starts_k: Tensor | None) -> int | None:
-    """Query-key pairs of (batch, frames, heads, channels), or of (frames, heads, channels) cut at starts."""
-    heads = q.shape[-2]
-    if starts_q is None or starts_k is None:
-        return math.prod(q.shape[:-3]) * q.shape[-3] * k.shape[-3] * heads
-    if starts_q.is_meta or starts_k.is_meta:
-        return None
-    return heads * int((starts_q.diff().long() * starts_k.diff().long()).sum())
-
-
-def _frames_first(starts_at: int, products: int = 1, first: int = 0) -> Callable[..., int | None]:
-    """Attention over (batch, frames, heads, channels); clips start at what that argument and the next say."""
-
-    def macs(_: object, *arguments: Any) -> int | None:
-        q, k, v = arguments[first : first + 3]
-        pairs = _pairs(q, k, *arguments[starts_at : starts_at + 2])
-        return None if pairs is None else products * pairs * (q.shape[-1] + v.shape[-1])
-
-    return macs
-
-
-def _native_attention(_: object, q: Tensor, k: Tensor, v: Tensor, dim: int, *__: object) -> int:
-    """Three projections, the attention and its output's projection, of (batch, frames, dim)."""
-    batch, n, m = math.prod(q.shape[:-2]), q.shape[-2], k.shape[-2]
-    return batch * (2 * n * dim * dim + 2 * m * dim * dim + 2 * n * m * dim)
-
-
-def _native_encoder_layer(_: object, x: Tensor, dim: int, *arguments: Any) -> int:
-    """A whole layer of torch's transformer: attention, and a feed-forward network of two matrices."""
-    feed_forward = arguments[12].numel() + arguments[14].numel()
-    return _native_attention(None, x, x, x, dim) + math.prod(x.shape[:-1]) * feed_forward
-
-
 def _recurrent_net(out: object, x: Tensor, *arguments: object) -> int:
     """Steps x elements of every weight matrix; padded (3-D) and packed (2-D) inputs alike."""
     weights = [t for group in arguments if isinstance(group, (list, tuple)) for t in group]
@@ -238,7 +201,7 @@ def _fft(out: Tensor, x: Tensor, axes: Sequence[int], *_: object) -> int:
 #: Counted as a whole where a network calls them, whatever a device makes of them inside.
 FUNCTIONS: Mapping[object, Rule] = {
     F.linear: Rule("linear", _linear),
-    F.scaled_dot_product_attention: Rule("attention", _attention),
+    F.scaled_dot_product_attention: Rule("attention", attention),
     **{f: Rule("recurrent", _recurrent_net) for f in (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)},
     **{
         f: Rule("recurrent", _recurrent_cell)
@@ -307,18 +270,18 @@ OPERATORS: Mapping[object, Rule] = {
             """_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention
             _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention
             _scaled_dot_product_fused_attention_overrideable _scaled_dot_product_attention_math_for_mps
-            _triton_scaled_dot_attention""": _attention,
+            _triton_scaled_dot_attention""": attention,
             """_scaled_dot_product_flash_attention_for_cpu_backward
             _scaled_dot_product_flash_attention_backward
             _scaled_dot_product_efficient_attention_backward _scaled_dot_product_cudnn_attention_backward
-            _scaled_dot_product_fused_attention_overrideable_backward""": _attention_backward,
-            "_flash_attention_forward": _frames_first(3),
-            "_flash_attention_forward_no_dropout_inplace": _frames_first(4, first=1),
-            "_efficient_attention_forward": _frames_first(4),
-            "_flash_attention_backward": _frames_first(6, products=2, first=1),
-            "_efficient_attention_backward": _frames_first(6, products=2, first=1),
-            "_native_multi_head_attention _triton_multi_head_attention": _native_attention,
-            "_transformer_encoder_layer_fwd": _native_encoder_layer,
+            _scaled_dot_product_fused_attention_overrideable_backward""": attention_backward,
+            "_flash_attention_forward": frames_first(3),
+            "_flash_attention_forward_no_dropout_inplace": frames_first(4, first=1),
+            "_efficient_attention_forward": frames_first(4),
+            "_flash_attention_backward": frames_first(6, products=2, first=1),
+            "_efficient_attention_backward": frames_first(6, products=2, first=1),
+            "_native_multi_head_attention _triton_multi_head_attention": native_attention,
+            "_transformer_encoder_layer_fwd": native_encoder_layer,
         },
     ),
     **_table(
