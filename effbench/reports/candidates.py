@@ -17,10 +17,10 @@ import pandas as pd
 from effbench.errors import UsageError
 from effbench.models import zoo
 from effbench.plots.scored import SCORED_ON, IncomparableScores, require_comparable, with_measured
-from effbench.plots.select import TIMED, timed_devices
+from effbench.plots.select import timed_devices
 from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, Value, untimed
 from effbench.reports.fair_times import fair_times
-from effbench.reports.known_values import Known, KnownValues, known_of, origin_of
+from effbench.reports.known_values import ON_A_DEVICE, Known, KnownValues, known_of, origin_of
 from effbench.results.declared import check_condition, check_quantity, depends_on
 from effbench.results.intervals import CONFIDENCE
 from effbench.results.measurement import UNITS
@@ -32,7 +32,7 @@ _ON_CARDS = ("parameters", "macs_exact")
 #: Conditions that tell which data published scores are of; the publications' scores have none.
 _DATA = ("data", "split", "fingerprint", "protocol")
 
-#: In these alone do scores of several seeds differ.
+#: In these, and in the seed in the name of its run, do scores of several seeds differ.
 _OF_A_RUN = ("seed", "run", "checkpoint", "epoch")
 
 
@@ -88,7 +88,7 @@ class Candidates:
         wanted = list(dict.fromkeys([*quantities, *also]))
         for quantity in wanted:
             check_quantity(quantity)
-        of_device = [quantity for quantity in wanted if quantity in TIMED]
+        of_device = [quantity for quantity in wanted if quantity in ON_A_DEVICE]
         timings = fair_times(self.rows, self.specs, of_device, self._device, self._timing)
         found = {quantity: timings.get(quantity) or self._score_or_count(quantity) for quantity in wanted}
         for metric in found.values():
@@ -97,7 +97,7 @@ class Candidates:
         return {name: metric for name, metric in found.items() if metric.known}
 
     def _nothing_known(self, metric: KnownValues) -> str:
-        of_timings = metric.quantity in TIMED
+        of_timings = metric.quantity in ON_A_DEVICE
         conditions = self._timing if of_timings else self._scoring
         under = ", ".join(f"{name} {value}" for name, value in conditions.items())
         device = metric.device or "the device of published times"
@@ -192,4 +192,6 @@ def _by_seed(rows: pd.DataFrame, conditions: Mapping[str, object]) -> list[float
 
 
 def _without_run(conditions: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in conditions.items() if name not in _OF_A_RUN}
+    """Conditions but for the seed, also in the run's name: runs of one name are trained alike."""
+    kept = {name: value for name, value in conditions.items() if name not in _OF_A_RUN}
+    return kept | {"run": str(conditions.get("run")).replace(f"seed{conditions.get('seed')}", "seed")}

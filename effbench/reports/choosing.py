@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -66,30 +67,25 @@ def recommend(
     check_quantity(score)
     if UNITS[score] not in SCORE_UNITS:
         raise UsageError(f"models are ranked by a score, such as psds1; {score} is none")
-    if percentile not in (50, 90, 99):
-        raise UsageError(f"latency is known at percentiles 50, 90 and 99, not {percentile}")
-    if not 0 < hop <= CLIP_SECONDS:
-        raise UsageError(
-            f"a stream brings a clip every {hop:g} s? That is above 0, and {CLIP_SECONDS:g} at most"
-        )
     latency = f"latency_p{percentile}"
-    asked = [
-        ("parameters", max_params),
-        ("macs_exact", max_macs),
-        ("throughput", min_throughput),
-        (latency, max_latency),
-        ("memory_peak", max_memory),
-        (score, None if min_score is None else in_stored_unit(score, min_score)),
-        (latency, hop / real_time if real_time else real_time),
+    if latency not in UNITS:
+        raise UsageError(f"latency is known at percentiles 50, 90 and 99, not {percentile}")
+    limits = [
+        Limit(name, float(bound))
+        for name, bound in (
+            ("parameters", max_params),
+            ("macs_exact", max_macs),
+            ("throughput", min_throughput),
+            (latency, max_latency),
+            ("memory_peak", max_memory),
+            (score, None if min_score is None else in_stored_unit(score, min_score)),
+        )
+        if bound is not None
     ]
-    if odd := next(
-        (f"{name}: {bound}" for name, bound in asked if bound is not None and not bound > 0), None
-    ):
-        raise UsageError(f"a limit is above 0, not {odd}")
-    limits = [Limit(name, float(bound)) for name, bound in asked if bound is not None]
-    if real_time:
-        every = f"{number_of(round(real_time), 'live stream')}, a clip every {hop:g} s each"
-        limits[-1] = Limit(latency, limits[-1].bound, every)
+    if real_time is not None:
+        limits.append(_of_streams(latency, real_time, hop))
+    if odd := next((limit for limit in limits if not 0 < limit.bound < math.inf), None):
+        raise UsageError(f"a limit is above 0, and finite: {odd} can't be")
     rows = known_rows(store)
     if max_memory is not None:
         rows = fitting_memory(rows, max_memory)
@@ -100,6 +96,16 @@ def recommend(
     also = ["throughput"] if max_memory is not None or device is not None or precision is not None else []
     specs = [spec for spec in candidates.specs if not with_weights or published_weights(spec)]
     return choose(specs, candidates.metrics(weighed, also), limits, score)
+
+
+def _of_streams(latency: str, streams: float, hop: float) -> Limit:
+    """The time that one clip may take, where so many streams bring one every ``hop`` seconds."""
+    if not 0 < hop <= CLIP_SECONDS:
+        raise UsageError(f"clips of a stream start from 0 to {CLIP_SECONDS:g} s apart, not {hop:g} s")
+    if not 1 <= streams < math.inf:
+        raise UsageError(f"at least 1 live stream, not {streams:g}")
+    every = f"{number_of(round(streams), 'live stream')}, a clip every {hop:g} s each"
+    return Limit(latency, hop / streams, every)
 
 
 def choose(

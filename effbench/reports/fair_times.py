@@ -8,9 +8,9 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from effbench.plots.select import SETTING, TIMED, find_device, timed, timed_devices
+from effbench.plots.select import SETTING, find_device, timed, timed_devices
 from effbench.plots.values import untimed
-from effbench.reports.known_values import KnownValues, known_of
+from effbench.reports.known_values import ON_A_DEVICE, KnownValues, known_of
 from effbench.results.measurement import Provenance
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
@@ -26,7 +26,7 @@ def fair_times(
     device: str | None,
     conditions: Mapping[str, object],
 ) -> dict[str, KnownValues]:
-    """Some of ``TIMED`` of the models, from one device, in the setting that most models have.
+    """Some of ``ON_A_DEVICE`` of the models, from one device, in the setting that most models have.
 
     Latency is that of one clip; memory is that at the batch size of the throughput or, without throughput,
     at the one that most models have. What somebody declared for a device counts where nothing was measured
@@ -50,7 +50,7 @@ def fair_times(
         return {name: KnownValues(name, published.get(name, {})) for name in quantities}
     found: dict[str, KnownValues] = {}
     shared = dict(conditions)
-    for quantity in sorted(quantities, key=TIMED.index):
+    for quantity in sorted(quantities, key=ON_A_DEVICE.index):
         fair = _at_fair_batch_sizes(rows, quantity, found.get("throughput"), where)
         chosen = timed(fair, quantity, specs, where, shared, provenance)
         if chosen is None:

@@ -16,6 +16,9 @@ from effbench.results.measurement import more_is_better
 #: or published.
 Origin = Literal["measured", "counted", "declared", "published"]
 
+#: Quantities of one device in one setting.
+ON_A_DEVICE = (*TIMED, "logit_error")
+
 
 @dataclass(frozen=True)
 class Known:
@@ -48,7 +51,7 @@ class KnownValues:
     @property
     def where(self) -> str:
         """Device and setting of timings in words; empty for all else."""
-        if self.quantity not in TIMED:
+        if self.quantity not in ON_A_DEVICE:
             return ""
         if self.device is None:
             return "the unknown device of published times"

@@ -90,6 +90,8 @@ def front_of(
         raise MissingResults(f"no model has {listed(metrics)}, all of them: compare fewer metrics")
     if odd := next((name for name in reference if name not in metrics), None):
         raise UsageError(f"a reference for '{odd}', which is none of the metrics: {', '.join(metrics)}")
+    if not all(map(math.isfinite, reference.values())):
+        raise UsageError("a hypervolume begins at a reference of finite numbers")
     gains = {
         spec: tuple(metric.gain(metric.known[spec].value.value) for metric in metrics.values())
         for spec in compared

@@ -60,13 +60,25 @@ def test_scores_of_two_data_sets_are_refused_with_the_condition_that_chooses_one
 
 
 def test_several_seeds_are_their_mean_with_its_interval():
-    seeds = [score("mynet", value, seed=n, run=f"r{n}") for n, value in enumerate([40.0, 41.0, 42.0])]
+    seeds = [
+        score("mynet", value, seed=n, run=f"street_seed{n}") for n, value in enumerate([40.0, 41.0, 42.0])
+    ]
     known = metric(frame(seeds), "psds1", ["mynet"]).known["mynet"]
     assert known.seeds == 3
     # Mean 41, standard deviation 1; the quantile of Student's t with 2 degrees of freedom is 4.3027.
     assert known.value.value == 41
     assert known.value.high - 41 == pytest.approx(4.30265 / 3**0.5, abs=1e-4)
     assert mean_of_seeds([2.0, 2.0]).low == 2
+
+
+def test_seeds_of_runs_that_were_named_apart_have_no_mean():
+    long, short = (
+        score("mynet", 50.0, seed=0, run="long_seed0"),
+        score("mynet", 40.0, seed=1, run="short_seed1"),
+    )
+    known = metric(frame([long, short]), "psds1", ["mynet"]).known["mynet"]
+    assert known.seeds == 1
+    assert known.value.value == 40
 
 
 def test_times_are_of_one_device_and_one_setting():
