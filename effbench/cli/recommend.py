@@ -95,6 +95,9 @@ def recommend(
         write_result(found, form)
     else:
         write_sections(found.told(every=every), form)
+    timed_on = next((metric.device for metric in found.metrics.values() if metric.device), None)
+    if device is None and timed_on is not None:
+        note(f"no --device, so times are of {timed_on}; 'effbench profile' measures those of this machine")
     if found.best_checkpoint is not None:
         note(f"to use it: effbench detect AUDIO --model {found.best} --checkpoint {found.best_checkpoint}")
     elif found.best is not None and found.score.known[found.best].origin == "published":

@@ -11,9 +11,10 @@ from effbench.grid import CLIP_SECONDS
 from effbench.plots.values import SCORE_UNITS
 from effbench.reports.candidates import Candidates
 from effbench.reports.fair_times import fitting_memory
-from effbench.reports.known_values import KnownValues
+from effbench.reports.known_values import KnownValues, values_of
 from effbench.reports.limits import Limit, Values, broken
-from effbench.reports.recommendation import WEIGHED_COUNTS, Recommendation, published_weights, values_of
+from effbench.reports.published_trainings import published_weights
+from effbench.reports.recommendation import WEIGHED_COUNTS, Recommendation
 from effbench.results.declared import check_quantity, in_stored_unit
 from effbench.results.measurement import UNITS
 from effbench.results.shipped import known_rows

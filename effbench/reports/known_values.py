@@ -64,6 +64,14 @@ class KnownValues:
         return tuple(sorted(dict.fromkeys(found), key=lambda origin: -found.count(origin)))
 
 
+def values_of(metrics: Mapping[str, KnownValues], spec: str) -> dict[str, float | None]:
+    """What is known of a model, by quantity; ``None`` where nothing is."""
+    return {
+        name: metric.known[spec].value.value if spec in metric.known else None
+        for name, metric in metrics.items()
+    }
+
+
 def known_of(chosen: Chosen) -> dict[str, Known]:
     """The values that were chosen, with their origins."""
     rows = chosen.rows.to_dict("records")

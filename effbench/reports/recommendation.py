@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from effbench.models import zoo
-from effbench.reports.known_values import KnownValues
+from effbench.reports.known_values import KnownValues, values_of
 from effbench.reports.limits import Limit, Values, nearest_miss, relaxations
 from effbench.reports.metric_cells import described, provenance_in_words, read, reading_cells, stored_cells
 from effbench.reports.pareto import dominates
+from effbench.reports.published_trainings import better_trainings, published_weights
 from effbench.reports.words import listed, some
 from effbench.shown import Row, Shown, Table, number_of, significant
 
@@ -162,14 +162,10 @@ class Recommendation(Shown):
 
     def _facts(self, spec: str, limits: Iterable[Limit]) -> str:
         """Score of a model, against the best one's if there is one, and what it has of limited quantities."""
-        name = self.score.quantity
-        told = [
-            _known_or_not(name, self.values[spec][name])
-            if self.best is None
-            else self._against_best(spec, self.metrics)
-        ]
-        limited = dict.fromkeys(limit.quantity for limit in sorted(limits, key=str))
-        told += [_known_or_not(other, self.values[spec][other]) for other in limited if other != name]
+        limited = [limit.quantity for limit in sorted(limits, key=str)]
+        told = [self._against_best(spec, self.metrics)] if self.best is not None else []
+        names = dict.fromkeys([*([] if told else [self.score.quantity]), *limited])
+        told += [f"{name} {read(name, self.metrics[name].known[spec].value.value)}" for name in names]
         return "; ".join(told)
 
     def _remarks(self, shown: int) -> Iterator[str]:
@@ -185,7 +181,7 @@ class Recommendation(Shown):
         if self.unscored:
             yield f"Within the limits, but without {self.score.quantity}: {some(self.unscored)}."
         yield from self._unsure(self.worthwhile[:shown])
-        yield from _other_trainings(self.ranked, self.score)
+        yield from better_trainings(self.ranked, self.score)
         yield from self._large_batches()
         yield provenance_in_words(self.metrics)
         if any(metric.setting.get("part") == "network" for metric in self.metrics.values()):
@@ -253,35 +249,6 @@ class Recommendation(Shown):
         }
 
 
-def values_of(metrics: Mapping[str, KnownValues], spec: str) -> Values:
-    """What is known of a model, by quantity."""
-    return {
-        name: metric.known[spec].value.value if spec in metric.known else None
-        for name, metric in metrics.items()
-    }
-
-
 def _ratio(number: float) -> str:
     """Two decimals, or two digits where those would say less: ``1.44``, ``0.019``."""
     return f"{number:,.2f}" if number >= 0.1 else significant(number, 2)
-
-
-def _known_or_not(quantity: str, value: float | None) -> str:
-    return f"{quantity} not known" if value is None else f"{quantity} {read(quantity, value)}"
-
-
-def published_weights(spec: str) -> str | None:
-    """The trainings of which a model's weights are published: ``strong weak``."""
-    found = {str(known): card["checkpoints"] for known, card in zoo.summaries().items()}.get(spec)
-    return None if found is None else str(found)
-
-
-def _other_trainings(specs: Sequence[str], score: KnownValues) -> Iterator[str]:
-    """Models within the limits that score better than the best one after another published training."""
-    if not specs or score.quantity != "psds1":
-        return
-    best = score.known[specs[0]].value.value
-    for spec, model in zoo.models().items():
-        for training, published in model.card.published.items() if str(spec) in specs else ():
-            if training != "strong" and published.psds1 > best:
-                yield f"After the training {training}, {spec} is published with psds1 {published.psds1:g} %."

@@ -88,6 +88,18 @@ def test_the_best_model_within_limits_is_recommended_with_reasons(effbench):
     assert "advanced-kd" not in done.stdout.split("Without")[1]
 
 
+def test_models_without_published_weights_can_be_left_out(effbench):
+    limits = ("--max-params", "5M", "--max-latency", "10ms")
+    done = effbench("recommend", *limits)
+    assert done.stdout.splitlines()[0].endswith(" ms on NVIDIA H100 80GB HBM3, fp32: fmn10+attn-256")
+    assert "no weights of fmn10+attn-256 are published" in done.stderr
+    assert "no --device, so times are of NVIDIA H100" in done.stderr
+    done = effbench("recommend", *limits, "--with-weights", "--device", "h100")
+    assert done.stdout.splitlines()[0].endswith(": fmn10+gru-128")
+    assert "attn" not in done.stdout
+    assert "no --device" not in done.stderr
+
+
 def test_better_weights_of_another_training_are_told(effbench):
     done = effbench("recommend", "--max-params", "6M")
     assert "After the training advanced-kd, fmn10+tf-256 is published with psds1 45.25 %." in done.stdout
