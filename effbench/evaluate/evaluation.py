@@ -26,7 +26,7 @@ class Evaluation(Shown):
         results: metric -> its result in full, PSD-ROC curves and all.
         conditions: what the values depend on.
         notes: what a reader of the values should know.
-        followed: what the protocol says.
+        followed: what the protocol says, with what was given instead.
         clip_names: the clips that were scored.
         origin: what was scored, as far as it is known: model, checkpoint, data, split.
     """

@@ -71,6 +71,16 @@ class EvaluationOptions:
         """Keys of ``METRICS``."""
         return self.plan.metrics.asked if self.metrics is None else tuple(self.metrics)
 
+    @property
+    def followed(self) -> dict[str, object]:
+        """What the protocol says, with what was given instead."""
+        content = self.plan.content(self.metric_names)
+        if self.median_window is not None:
+            content["median_window"] = self.median_window
+        if self.threshold is not None:
+            content |= {"threshold": self.threshold, "threshold_of": "scores"}
+        return content
+
     def windows(self, classes: Sequence[str]) -> tuple[MedianWindow, ...]:
         """Length of the median filter of each class."""
         if self.median_window is None:
@@ -189,7 +199,7 @@ def evaluate_scores(
             *([str(missing)] if missing.names else []),
         ),
         clip_names=inputs.clips,
-        followed=options.plan.content(options.metric_names),
+        followed=options.followed,
     )
 
 

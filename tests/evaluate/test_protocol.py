@@ -209,6 +209,8 @@ def test_threshold_and_window_may_be_given():
     low = job.score(evaluate_scores, metrics=["event_f1"], threshold=-1.0, median_window=1)
     assert low.conditions["threshold"] == -1.0
     assert low.conditions["median_window"] == 1
+    given = {"median_window": 1, "threshold": -1.0, "threshold_of": "scores"}
+    assert {name: low.followed[name] for name in given} == given
     assert low.values != job.score(evaluate_scores, metrics=["event_f1"]).values
 
 
