@@ -112,7 +112,7 @@ def test_perfect_scores_are_perfect(effbench, dataset, truth, tmp_path):
         (["--model", "fmn04", "--data", "DATA"], 2, "several splits"),
         (["--model", "fmn04", "--data", "DATA", "--split", "evl"], 2, "'eval'"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "papr"], 2, "'paper'"),
-        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "no.yaml"], 1, "no.yaml"),
+        (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--protocol", "no.yaml"], 2, "no.yaml"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--metric", "psds3"], 2, "'psds"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--median-window", "5000"], 2, "1,001"),
         (["--model", "fmn04", "--data", "DATA", "--split", "eval", "--median-window", "9 m"], 2, "360ms"),
