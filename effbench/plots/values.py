@@ -15,6 +15,9 @@ from effbench.results.measurement import UNITS
 #: Units of what is scored, not counted or timed.
 SCORE_UNITS = ("%", "errors/segment", "errors/event")
 
+#: What a score names that was made on some data.
+_DATA = ("data", "fingerprint", "split", "protocol")
+
 _SHOWN = 6
 
 
@@ -107,8 +110,10 @@ def untimed(
     Of several that differ in precision alone from the newest, it is the one in fp32.
     """
     found = rows_of(rows, quantity, specs, provenance, conditions)
-    if provenance == "published":  # times that are declared for some device share no axis with others
-        found = found[found["device"].isna()]
+    if provenance == "published":
+        # What is declared for some device, or of scores on some data, shares no axis with others.
+        own = [_is_of_other_data(row, conditions or {}) for row in found["conditions"]]
+        found = found[found["device"].isna() & ~np.array(own, bool)]
     found = found.assign(_here=found["figure"] == figure, _single=found["precision"] == "fp32")
     found = found.sort_values(["_here", "created"], kind="stable")
     rest = [{**row, "precision": None} for row in found["conditions"]]
@@ -116,6 +121,11 @@ def untimed(
     alike = [newest[spec] == others for spec, others in zip(found["spec"], rest, strict=True)]
     found = found[np.array(alike, bool)].sort_values(["_here", "_single", "created"], kind="stable")
     return Chosen.of(quantity, found.drop_duplicates("spec", keep="last"), provenance, setting=conditions)
+
+
+def _is_of_other_data(row: Mapping[str, object], asked: Mapping[str, object]) -> bool:
+    """Whether a published score names data that nobody asked for."""
+    return any(name not in asked and row.get(name) not in (None, "paper") for name in _DATA)
 
 
 def require(specs: Sequence[str], needed: Iterable[Chosen], study: str | None = None) -> None:

@@ -29,9 +29,6 @@ from effbench.results.selection import matching_names
 #: What cards know, and under which name rows have it.
 _ON_CARDS = ("parameters", "macs_exact")
 
-#: Conditions that tell which data published scores are of; the publications' scores have none.
-_DATA = ("data", "split", "fingerprint", "protocol")
-
 #: In these, and in the seed in the name of its run, do scores of several seeds differ.
 _OF_A_RUN = ("seed", "run", "checkpoint", "epoch")
 
@@ -112,7 +109,7 @@ class Candidates:
         return self._score(quantity) if UNITS[quantity] in SCORE_UNITS else self._count(quantity)
 
     def _score(self, quantity: str) -> KnownValues:
-        chosen = self._published(quantity)
+        chosen = untimed(self.rows, quantity, self.specs, "published", conditions=self._scoring)
         if self._scores != "published" and (self._scores == "measured" or not chosen.values):
             chosen = untimed(self.rows, quantity, self.specs, "measured", conditions=self._scoring)
         elif self._scores is None:
@@ -123,15 +120,6 @@ class Candidates:
             wanted = ", ".join(f"{name}={value}" for name, value in error.choice.items())
             raise MissingResults(f"{error}\nChoose one by its conditions: {wanted}") from None
         return KnownValues(quantity, dict(self._over_seeds(chosen)))
-
-    def _published(self, quantity: str) -> Chosen:
-        """Published scores; those that name their data are of others, unless they were asked for."""
-        others = [
-            any(name not in self._scoring and row.get(name) not in (None, "paper") for name in _DATA)
-            for row in self.rows["conditions"]
-        ]
-        rows = self.rows[~pd.Series(others, index=self.rows.index, dtype=bool)]
-        return untimed(rows, quantity, self.specs, "published", conditions=self._scoring)
 
     def _over_seeds(self, chosen: Chosen) -> Iterator[tuple[str, Known]]:
         """Each model's value or, of measured ones with several seeds, their mean with its 95 % interval."""

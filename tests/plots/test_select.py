@@ -11,7 +11,7 @@ from effbench.plots.caption import caption, setting
 from effbench.plots.choices import Convention
 from effbench.plots.figures import FigureDefinition, Panel, Series, figure_names, load_figure
 from effbench.plots.select import FigureData, PanelData, UndrawableValue, select
-from effbench.plots.values import Chosen, MissingResults
+from effbench.plots.values import Chosen, MissingResults, untimed
 from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
 from effbench.study.definition import load_study
@@ -359,3 +359,18 @@ def test_a_cost_of_nothing_is_refused() -> None:
         UndrawableValue, match=r"parameters of fmn\S+ is 0: the axis of a cost is logarithmic"
     ):
         select(frame(nothing), FIRST)
+
+
+def test_a_declared_score_on_other_data_is_no_published_one() -> None:
+    rows = frame(
+        complexity(),
+        [
+            declared("fmn10", "psds1", 99.0, source="us", conditions={"data": "ours"}),
+            declared("mynet", "psds1", 44.0, source="us", conditions={"protocol": "paper"}),
+        ],
+    )
+    found = untimed(rows, "psds1", ["fmn10", "mynet"], "published", 1)
+    assert found.values["fmn10"].value < 50
+    assert found.values["mynet"].value == 44.0
+    asked = untimed(rows, "psds1", ["fmn10"], "published", conditions={"data": "ours"})
+    assert asked.values["fmn10"].value == 99.0
