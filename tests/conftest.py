@@ -15,3 +15,8 @@ def effbench(tmp_path, monkeypatch, capfd):
         return run_here(arguments, cwd, capfd.readouterr)
 
     return run
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests begin first: none is left alone at the end, when the other workers are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -20,6 +20,7 @@ from effbench.study.local_processes import LocalProcesses
 from effbench.study.scheduling import run_jobs
 from tests.study.test_job import Told
 
+pytestmark = pytest.mark.slow
 CONTENT = {
     "title": "x",
     "models": ["ATST-F", "fmn01"],
