@@ -111,12 +111,8 @@ def _own_model(folder: Path) -> None:
     """The first file of the page about models of one's own, and the cards that the page shows."""
     page = blocks(ROOT / "docs" / "own-models.md")
     (folder / "mynet.py").write_text(next(block.text for block in page if block.language == "python"))
-    (folder / "parts.py").write_text(
-        "from torch import nn\n\n"
-        "class Conv(nn.Conv1d):\n"
-        "    def forward(self, x):\n        return super().forward(x.mT).mT\n\n"
-        "def conv(in_dim, dim):\n    return Conv(in_dim, dim, 3, padding=1)\n"
-    )
+    parts = next(block.text for block in page if block.text.startswith("# parts.py"))
+    (folder / "parts.py").write_text(parts)
     (folder / "cards").mkdir()
     card = next(block.text for block in page if block.language == "yaml" and "backbones" in block.text)
     (folder / "cards" / "mine.yaml").write_text(card)
