@@ -54,6 +54,11 @@ def _made(tmp_path_factory):
         if name.startswith("strong_head") and tensor.ndim > 1:
             tensor.mul_(-1)
     torch.save(weights, Identity.made / "1.pt")
+    # An interrupt in the middle of an import leaves half a module behind, which one of a process can't.
+    machine = Identity()
+    for command in (machine.detect, machine.evaluate, machine.study, machine.pseudo_labels):
+        command(None)
+    machine.teardown()
 
 
 @contextlib.contextmanager
