@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from effbench.errors import Stopped
+from effbench.errors import EffbenchError, Stopped
 from effbench.study.away import Outcome
 from effbench.study.job import Follower, Job
 
@@ -14,7 +14,7 @@ class Executor(Protocol):
     """Where jobs run."""
 
     def fits(self, job: Job) -> bool:
-        """Whether a job can begin now, beside those that run."""
+        """Whether a job can begin now, beside those that run; ``EffbenchError`` if it never can."""
 
     def begin(self, job: Job) -> None:
         """Begin a job."""
@@ -41,7 +41,13 @@ def run_jobs(jobs: Iterable[Job], follower: Follower, executor: Executor) -> dic
         while waiting or running:
             _skip(waiting, errors, follower)
             for job in [job for job in waiting.values() if not set(job.needs) & (waiting.keys() | running)]:
-                if executor.fits(job):
+                try:
+                    begins = executor.fits(job)
+                except EffbenchError as error:
+                    follower.start(job.key)
+                    _keep(waiting.pop(job.key), Outcome(error=str(error)), errors, follower)
+                    continue
+                if begins:
                     follower.start(job.key)
                     executor.begin(waiting.pop(job.key))
                     running.add(job.key)

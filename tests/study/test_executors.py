@@ -117,6 +117,24 @@ def test_a_worker_of_a_cluster_that_is_killed_is_replaced(cluster, tmp_path):
 
 
 @dataclass(frozen=True)
+class Elsewhere(Fragile):
+    """Demands what no machine here has."""
+
+    task = "elsewhere"
+
+    @property
+    def demand(self):
+        return Demand(hardware="H100")
+
+
+def test_a_job_that_no_machine_of_a_cluster_can_take_stops_no_other(cluster, tmp_path):
+    place = Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+    outcomes = run_jobs([Elsewhere(place, None), Fragile(place, None, deaths=0)], Told(), cluster)
+    assert "no machine of the cluster has what 'elsewhere' demands: 1 CPU, 1 H100" in outcomes["elsewhere"]
+    assert outcomes["fragile"] is None
+
+
+@dataclass(frozen=True)
 class Timed(Job):
     """Notes when it runs."""
 
