@@ -15,6 +15,7 @@ wanted = {
     "protocols/paper.yaml",
     "plots/paper-1.yaml",
     "plots/effbench.mplstyle",
+    "plots/statistical/samples.yaml",
     "benchmarks/studies/paper.yaml",
     "benchmarks/measurements/published.csv",
     "benchmarks/baselines/regress.json",

@@ -1,4 +1,4 @@
-"""``effbench plot``: trade-off figures from the results store."""
+"""``effbench plot``: figures from the results store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,30 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
-from effbench.plots.choices import Convention, ImageFormat
+from effbench.plots.choices import Convention, ImageFormat, Theme
 
 
 def plot(
     figure: Annotated[
         str,
-        typer.Argument(metavar="FIGURE", help="paper-1, paper-2, cnn-vs-transformers, … or a YAML file."),
+        typer.Argument(metavar="FIGURE", help="paper-1, paper-2, …; samples, per-class, seeds; or a file."),
     ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model of samples, per-class or seeds: a spec, a name or a glob. Repeatable."),
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="What samples, per-class or seeds show: latency_p50, psds2, …")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Classes that per-class shows, at most; 30 by default.")
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Only values of samples, per-class or seeds under this. Repeatable."
+        ),
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,31 +57,44 @@ def plot(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Add the published points as hollow markers.")
     ] = False,
+    theme: Annotated[
+        Theme, typer.Option(help="Draw samples, per-class or seeds for a light or a dark page.")
+    ] = Theme.light,
     show: Annotated[
         bool, typer.Option("--show", help="Print the figure's YAML, to copy and change, instead of drawing.")
     ] = False,
 ) -> None:
-    """Draw a trade-off figure as PNG, SVG and PDF, and print the files' paths.
+    """Draw a figure as PNG, SVG and PDF, and print the files' paths.
 
     Example: effbench plot paper-1 --overlay --format svg
     """
     if show:
-        from effbench.plots.figures import figure_text
+        from effbench.plots.statistical.kinds import definition_text
 
-        print(figure_text(figure), end="")
+        print(definition_text(figure), end="")
         return
     from effbench.plots.api import plot as draw
+    from effbench.plots.statistical.shared_axis import DifferingRows
+    from effbench.yaml_files import parse
 
-    drawn = draw(
-        figure,
-        also=also or (),
-        store=store,
-        out=out,
-        formats=format or list(ImageFormat),
-        macs=macs,
-        device=device,
-        precision=precision,
-        overlay=overlay,
-    )
+    try:
+        drawn = draw(
+            figure,
+            models=model or (),
+            quantity=quantity,
+            classes=classes,
+            conditions={key: parse(value) for key, value in options.pairs(condition or (), "--condition")},
+            also=also or (),
+            store=store,
+            out=out,
+            formats=format or list(ImageFormat),
+            macs=macs,
+            device=device,
+            precision=precision,
+            overlay=overlay,
+            theme=theme,
+        )
+    except DifferingRows as error:
+        raise DifferingRows(f"{error}\nOptions: --model, --device, --condition KEY=VALUE.") from None
     for path in drawn.paths:
         print(path)

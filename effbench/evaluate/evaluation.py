@@ -9,7 +9,7 @@ from typing import Any
 
 from effbench.evaluate.scoring import MetricResult
 from effbench.results.intervals import Estimate
-from effbench.results.measurement import UNITS, Measurement, in_unit
+from effbench.results.measurement import PER_CLASS, UNITS, Measurement, in_unit
 from effbench.shown import Row, Shown, Table, cell, number_of
 
 
@@ -123,14 +123,20 @@ class Evaluation(Shown):
         """The values that are defined as rows of the results store; fractions as percentages.
 
         ``conditions`` are what the values depend on besides the protocol: data set, checkpoint, …
+        The row of a metric's own quantity also keeps the value of every class.
         """
+        by_class = self.by_class.to_dict()
         return [
             Measurement.here(
                 spec,
                 quantity,
                 in_unit(quantity, estimate),
                 conditions={**self.conditions, **(conditions or {})},
-                environment={**(environment or {}), "protocol": dict(self.followed)},
+                environment={
+                    **(environment or {}),
+                    "protocol": dict(self.followed),
+                    **({PER_CLASS: by_class[quantity]} if quantity in by_class else {}),
+                },
             )
             for quantity, estimate in self.values.items()
             if not math.isnan(estimate.value)

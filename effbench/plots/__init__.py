@@ -1,1 +1,1 @@
-"""Trade-off figures, drawn from stored measurements."""
+"""Figures, drawn from stored measurements."""

@@ -1,52 +1,41 @@
-"""``effbench.plot``: a trade-off figure from the results store."""
+"""``effbench.plot``: a figure from the results store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from matplotlib.figure import Figure
 
-from effbench.errors import UsageError, nearest
+from effbench.errors import UsageError
 from effbench.files import require_folder
 from effbench.plots.caption import caption
-from effbench.plots.choices import Convention, ImageFormat
+from effbench.plots.choices import Convention, ImageFormat, Theme
 from effbench.plots.draw import draw
-from effbench.plots.figures import load_figure
-from effbench.plots.save import render, save_formats
+from effbench.plots.drawn import DrawnFigure, chosen
+from effbench.plots.figures import FigureDefinition
+from effbench.plots.save import save_formats
 from effbench.plots.select import FigureData, PanelData, select
+from effbench.plots.statistical.api import StatisticalFigure, draw_statistics, statistics
+from effbench.plots.statistical.kinds import STATISTICAL_KINDS, load_definition
 from effbench.results.shipped import newest_rows
-from effbench.shown import Row, Shown, Table, number_of
-
-Choice = TypeVar("Choice", bound=StrEnum)
+from effbench.shown import Row, Table, number_of
 
 
 @dataclass(frozen=True, repr=False)
-class TradeoffFigure(Shown):
-    """A drawn trade-off figure; a notebook shows it.
+class TradeoffFigure(DrawnFigure):
+    """A drawn trade-off figure.
 
     Attributes:
-        name: of the shipped figure, or of its YAML file without the suffix.
         data: the values that it shows.
-        figure: the drawing, to change as you like.
-        paths: the files that were written.
     """
 
-    name: str
     data: FigureData
-    figure: Figure
-    paths: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
         return f"'{self.name}', {number_of(len(self.data.scores.values), 'model')}{files}"
-
-    def image(self, form: str = "svg") -> bytes:
-        """The figure as a file: ``png``, ``svg`` or ``pdf``."""
-        return render(self.figure, _choice(ImageFormat, form))
 
     def sections(self) -> Iterator[Table | str]:
         """The values of each panel, then where they come from."""
@@ -59,9 +48,9 @@ class TradeoffFigure(Shown):
         return [row for panel in self.data.panels for row in self._points(panel)]
 
     def _points(self, panel: PanelData) -> Iterator[Row]:
-        chosen, scores = panel.chosen, self.data.scores
+        costs, scores = panel.chosen, self.data.scores
         for quantity, provenance, device, values in (
-            (chosen.quantity, chosen.provenance, chosen.device, chosen.values),
+            (costs.quantity, costs.provenance, costs.device, costs.values),
             (panel.panel.published_quantity, "published", None, panel.overlay),
         ):
             for spec, value in values.items():
@@ -84,14 +73,14 @@ class TradeoffFigure(Shown):
             "paths": [str(path) for path in self.paths],
         }
 
-    def _repr_html_(self) -> str:
-        image = self.image("svg").decode()
-        return image[image.index("<svg") :]
-
 
 def plot(
     figure: str | Path,
     *,
+    models: Iterable[str] = (),
+    quantity: str | None = None,
+    classes: int | None = None,
+    conditions: Mapping[str, object] | None = None,
     also: Iterable[str] = (),
     store: str | Path | None = None,
     out: str | Path | None = None,
@@ -100,40 +89,72 @@ def plot(
     precision: str | None = None,
     macs: str = Convention.exact,
     overlay: bool = False,
-) -> TradeoffFigure:
-    """Draw a trade-off figure from a results store, and write it into a folder if one is given.
+    theme: str = Theme.light,
+) -> TradeoffFigure | StatisticalFigure:
+    """Draw a figure from a results store, and write it into a folder if one is given.
 
     Timings come from one device and one setting; by default from those that cover most models.
 
     Args:
-        figure: name of a shipped figure (``paper-1``), or a YAML file.
-        also: models to draw as well, each a series: specs, or names of models of one's own.
+        figure: name of a shipped figure (``paper-1``, ``samples``), or a YAML file.
+        models: of a statistical figure: specs, names of models of one's own, or globs.
+        quantity: of a statistical figure.
+        classes: that a heat map of classes shows, at most.
+        conditions: only rows under these, in a statistical figure.
+        also: models to draw as well, each a series of a trade-off figure: specs, or names of one's own.
         store: the results store; ``results/effbench.sqlite`` by default.
         out: folder of the image files, made if missing; none are written by default.
         formats: of the files: ``png``, ``svg``, ``pdf``.
         device: draw timings of this device only; a part of its name that no other has is enough.
-        precision: draw timings in this precision only, e.g. ``fp16``.
-        macs: convention of the MACs: ``exact``, or ``paper`` as in the published figures.
-        overlay: add the published points as hollow markers.
+        precision: draw values in this precision only, e.g. ``fp16``.
+        macs: convention of a trade-off figure's MACs: ``exact``, or ``paper`` as in the published figures.
+        overlay: add the published points to a trade-off figure as hollow markers.
+        theme: of a statistical figure: ``light`` or ``dark``.
 
     Raises:
-        UsageError: no such figure, device, format or convention, or a definition with problems.
+        UsageError: no such figure, device, format or convention, an option that is not the figure's, or a
+            definition with problems.
         MissingResults: the store lacks values that the figure needs.
         EffbenchError: the store can't be read, or the files can't be written.
     """
-    wanted = [_choice(ImageFormat, form) for form in formats]
+    wanted, look, convention = (
+        [chosen(ImageFormat, form) for form in formats], chosen(Theme, theme), chosen(Convention, macs)
+    )  # fmt: skip
     if out is not None:
         require_folder(Path(out))
-    definition, convention = load_figure(str(figure)).with_models(also), _choice(Convention, macs)
-    data = select(
-        newest_rows(store), definition, macs=convention, device=device, precision=precision, overlay=overlay
+    definition, name = load_definition(str(figure)), Path(figure).stem
+    under = {**(conditions or {}), **({} if precision is None else {"precision": precision})}
+    own = {"models": tuple(models), "quantity": quantity, "classes": classes, "conditions": conditions}
+    added = tuple(also)
+    if isinstance(definition, FigureDefinition):
+        _refuse(name, {**own, "theme": look is Theme.dark}, f"of the kinds {', '.join(STATISTICAL_KINDS)}")
+        data = select(
+            newest_rows(store),
+            definition.with_models(added),
+            macs=convention,
+            device=device,
+            precision=precision,
+            overlay=overlay,
+        )
+        drawn = draw(data)
+        return TradeoffFigure(name, drawn, _written(drawn, out, name, wanted), data)
+    _refuse(
+        name, {"also": added, "macs": convention is Convention.paper, "overlay": overlay}, "of trade-offs"
     )
-    name, drawn = Path(figure).stem, draw(data)
-    paths = [] if out is None else save_formats(drawn, Path(out), name, wanted)
-    return TradeoffFigure(name, data, drawn, tuple(paths))
+    given = {key: value for key, value in {**own, "conditions": under, "device": device}.items() if value}
+    shown = statistics(newest_rows(store), definition.changed(name, given))
+    picture = draw_statistics(shown, look)
+    return StatisticalFigure(name, picture, _written(picture, out, name, wanted), shown)
 
 
-def _choice(kind: type[Choice], name: str) -> Choice:
-    if name not in list(kind):
-        raise UsageError(f"there is no '{name}'{nearest(name, kind)}\nChoices: {', '.join(kind)}")
-    return kind(name)
+def _refuse(name: str, options: Mapping[str, object], whose: str) -> None:
+    """A ``UsageError`` where options are given that only other figures have."""
+    given = [option for option, value in options.items() if value]
+    if given:
+        raise UsageError(f"'{name}' takes no {' and no '.join(given)}: only figures {whose} do")
+
+
+def _written(
+    figure: Figure, out: str | Path | None, name: str, formats: Iterable[ImageFormat]
+) -> tuple[Path, ...]:
+    return () if out is None else tuple(save_formats(figure, Path(out), name, formats))

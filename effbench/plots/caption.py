@@ -50,8 +50,8 @@ def setting(conditions: Mapping[str, object]) -> list[str]:
 def caption(data: FigureData) -> str:
     """Provenance of everything in the figure, in a few sentences."""
     score = data.definition.score
-    where, sources = _scored_on(data.scores), _sources(data.scores.rows)
-    sentences = [f"{_short(score.label)}: {score.provenance}{where}, {sources}.", *_computed(data)]
+    where, origin = scored_on(data.scores), sources(data.scores.rows)
+    sentences = [f"{_short(score.label)}: {score.provenance}{where}, {origin}.", *_computed(data)]
     sentences[1:1] = _own_scores(data.scores)
     if data.checkpoints:
         several = ", ".join(f"{spec} ({count})" for spec, count in data.checkpoints.items())
@@ -76,11 +76,11 @@ def _own_scores(scores: Chosen) -> list[str]:
     rows = scores.measured.rows
     for spec, number in zip(rows["spec"], range(len(rows)), strict=True):
         one = replace(scores, provenance="measured", rows=rows.iloc[[number]])
-        said.append(f"Measured, not published: {spec}{_scored_on(one)}.")
+        said.append(f"Measured, not published: {spec}{scored_on(one)}.")
     return said
 
 
-def _scored_on(scores: Chosen) -> str:
+def scored_on(scores: Chosen) -> str:
     """Data set and protocol of measured scores, which all of them share."""
     if scores.provenance != "measured" or scores.rows.empty:
         return ""
@@ -102,7 +102,7 @@ def _computed(data: FigureData) -> list[str]:
     for panel in data.panels:
         if panel.chosen.quantity not in TIMED:
             convention = f" ({CONVENTIONS[data.macs]})" if panel.panel.quantity == MACS else ""
-            by_source.setdefault(_sources(panel.chosen.rows), []).append(
+            by_source.setdefault(sources(panel.chosen.rows), []).append(
                 _short(panel.panel.label) + convention
             )
     return [f"{' and '.join(names)}: computed, {source}." for source, names in by_source.items()]
@@ -138,7 +138,7 @@ def short_commit(commit: str) -> str:
     return revision[:9] + plus + changes
 
 
-def _sources(rows: pd.DataFrame) -> str:
+def sources(rows: pd.DataFrame) -> str:
     """Sources of rows with their commits, each once."""
     commits = [f" ({short_commit(str(commit))})" if commit else "" for commit in rows["commit"]]
     names = (f"{source}{commit}" for source, commit in zip(rows["source"], commits, strict=True))

@@ -18,3 +18,10 @@ class ImageFormat(StrEnum):
     png = "png"
     svg = "svg"
     pdf = "pdf"
+
+
+class Theme(StrEnum):
+    """What a figure is drawn on."""
+
+    light = "light"
+    dark = "dark"

@@ -203,12 +203,6 @@ def load_figure(name: str) -> FigureDefinition:
     return load(find(name, _FOLDER, "figure"), FigureDefinition, "figure", UsageError)
 
 
-def figure_text(name: str) -> str:
-    """The YAML of a figure, as it is written; raises as ``load_figure``."""
-    load_figure(name)
-    return find(name, _FOLDER, "figure").read_text(encoding="utf-8")
-
-
 def _refuse_repeats(what: str, names: Iterable[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:

@@ -16,11 +16,14 @@ from matplotlib.text import Text
 
 from effbench.errors import UsageError
 from effbench.files import replacing
-from effbench.plots.choices import ImageFormat
+from effbench.plots.choices import ImageFormat, Theme
 from effbench.plots.lettering import make_legible
 from effbench.resources import share
 
 STYLE = "plots/effbench.mplstyle"
+
+#: What a theme changes in it.
+_THEMES = {Theme.dark: "plots/dark.mplstyle"}
 
 # Dates, and the name and version of the drawing program, would make equal figures differ.
 METADATA: dict[ImageFormat, dict[str, None]] = {
@@ -31,9 +34,11 @@ METADATA: dict[ImageFormat, dict[str, None]] = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def style(theme: Theme = Theme.light) -> Iterator[None]:
     """Effbench's own matplotlib settings, whatever the user's are; used to draw and to save alike."""
     settings = mpl.rc_params_from_file(share(STYLE), use_default_template=True)
+    if theme in _THEMES:
+        settings |= mpl.rc_params_from_file(share(_THEMES[theme]), use_default_template=False)
     fonts = logging.getLogger("matplotlib.font_manager")
     level = fonts.level
     fonts.setLevel(logging.ERROR)  # a fallback font without bold is drawn as it is, without a word

@@ -38,6 +38,10 @@ UNITS: Mapping[str, str] = {
 }
 
 
+#: Detail in the ``environment`` of a score: its value for every class, in its unit; ``None`` where undefined.
+PER_CLASS = "per_class"
+
+
 def more_is_better(quantity: str) -> bool:
     """Whether high values are good ones: those of scores and throughput, not those of costs and errors."""
     return UNITS[quantity] in ("%", "clips/s")

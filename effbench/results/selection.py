@@ -35,8 +35,8 @@ class Selection(TypedDict, total=False):
     origin: str | None
 
 
-def matching_names(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
-    """The names of models in rows that specs, names and globs choose, without repetition.
+def matching_names(patterns: Iterable[str], names: Iterable[str], what: str = "rows") -> list[str]:
+    """The names of models in rows (``what`` they are of) that specs, names and globs choose, each once.
 
     Raises:
         UsageError: one of them chooses nothing; names the nearest.
@@ -47,7 +47,7 @@ def matching_names(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
         wanted = row_name(pattern) if is_spec(pattern) else pattern.strip()
         matches = [name for name in known if fnmatchcase(name.lower(), wanted.lower())]
         if not matches:
-            raise UsageError(f"the store holds no rows of '{pattern}'{nearest(pattern, known)}")
+            raise UsageError(f"the store holds no {what} of '{pattern}'{nearest(pattern, known)}")
         found |= dict.fromkeys(matches)
     return list(found)
 

@@ -1,0 +1,1 @@
+"""Statistical figures: how timing samples, classes and seeds are distributed."""
