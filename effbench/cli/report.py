@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
+from effbench.cli.output import note
 
 
 def report(
@@ -27,7 +28,7 @@ def report(
     ] = Path("results/report"),
     device: options.DrawnDevice = None,
 ) -> None:
-    """Write a report as one Markdown and one self-contained HTML page, and print the files' paths.
+    """Write a report as one Markdown and one self-contained HTML page with an explorer, and print their paths.
 
     Example: effbench report paper --out report
     """
@@ -44,5 +45,7 @@ def report(
         specs += [name for name in map(row_name, also or ()) if name not in specs]
         name = f"{study}-models" if study in pages.REPORTS else Path(study).stem
         paths = pages.report_models(name, definition.title, specs, store=store, out=out, device=device)
-    for path in paths:
+    page, *others = paths
+    for path in (*others, page):
         print(path)
+    note(f"open it in any browser: {page.resolve().as_uri()}")

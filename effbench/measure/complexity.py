@@ -139,6 +139,7 @@ class Complexity(Shown):
     def measurements(self, environment: Environment) -> list[Measurement]:
         """Rows for the results store; counts depend only on the software of the environment.
 
+        With the exact MACs are kept those of the network's blocks, which add up to them.
         MACs of which some are missing, because an operator has no rule, are not stored.
         """
         software = {"software": asdict(environment.software)}
@@ -158,10 +159,22 @@ class Complexity(Shown):
             complete = name in self.counters or not self.macs.unknown
             if macs is not None and complete:
                 quantity = f"macs_{name}"
+                about = {**software, "blocks": self._blocks()} if name == "exact" else software
                 rows.append(
-                    Measurement.here(self.spec, quantity, macs, conditions=conditions, environment=software)
+                    Measurement.here(self.spec, quantity, macs, conditions=conditions, environment=about)
                 )
         return rows + [self._of_clip(*pair, software) for pair in self._extra()]
+
+    def _blocks(self) -> list[Row]:
+        return [
+            {
+                "name": block.name or "(itself)",
+                "kind": block.kind,
+                "parameters": block.parameters,
+                "macs": block.exact,
+            }
+            for block in self.macs.blocks()
+        ]
 
     def _extra(self) -> Iterator[tuple[str, int]]:
         if self.macs.complete:

@@ -182,7 +182,7 @@ def timed(
         "; ".join(f"{row.get(name, PREFERRED.get(name))}" for name in SETTING) for row in found["conditions"]
     ]
     found = found.assign(_setting=settings)
-    best = max(sorted(set(settings)), key=lambda setting: _fitness(found[found["_setting"] == setting]))
+    best = max(sorted(set(settings)), key=lambda setting: fitness(found[found["_setting"] == setting]))
     found = found[found["_setting"] == best].sort_values("created", kind="stable")
     found = found.drop_duplicates(["spec", "batch_size"], keep="last")
     found = found.sort_values("value", ascending=quantity == "throughput", kind="stable")
@@ -217,7 +217,8 @@ def find_device(name: str, devices: Sequence[str]) -> str:
     raise UsageError(f"{what}\nDevices: {', '.join(matching or devices)}.")
 
 
-def _fitness(group: pd.DataFrame) -> tuple[int, int, str]:
+def fitness(group: pd.DataFrame) -> tuple[int, int, str]:
+    """How well timings of one setting serve, the best last: by models, by what is preferred, by age."""
     conditions = group["conditions"].iloc[0]
     preferred = sum(conditions.get(name, value) == value for name, value in PREFERRED.items())
     return group["spec"].nunique(), preferred, group["created"].max()

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from effbench.models import zoo
 from effbench.plots.caption import setting
 from effbench.plots.figures import LOOKS, FigureDefinition, Series
 from effbench.plots.select import FigureData, find_device, select, timed, timed_devices
 from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
 from effbench.reports.content import Content
+from effbench.reports.families import families
 from effbench.reports.pareto import Cost, Tradeoff, pareto_front
 from effbench.reports.provenance import environments, origins
-from effbench.spec import ModelSpec, is_spec
 
 SCORE = "psds1"
 
@@ -109,7 +108,7 @@ def content(
         "environments": environments(used),
     }
     figures = {name: _figure(title, drawable, scores, rows, device)} if len(drawable) > 1 else {}
-    return Content(title, figures, values)
+    return Content(title, specs, figures, values)
 
 
 def _of(spec: str, chosen: Mapping[str, Chosen]) -> dict[str, Value]:
@@ -185,22 +184,6 @@ def _figure(
 
 
 def _series(specs: Sequence[str]) -> Iterator[Series]:
-    """Models of a family, or with the same sequence model on one family, together; the rest in the last."""
-    groups: dict[str, list[str]] = {}
-    for spec in specs:
-        groups.setdefault(_family(spec), []).append(spec)
-    labels = list(groups)[: len(LOOKS) - 1]
-    if rest := [spec for label in list(groups)[len(labels) :] for spec in groups[label]]:
-        groups["others"] = rest
-        labels.append("others")
-    for label, (colour, marker) in zip(labels, LOOKS, strict=False):
-        yield Series(label=label, colour=colour, marker=marker, specs=tuple(groups[label]))
-
-
-def _family(name: str) -> str:
-    if not is_spec(name):
-        return name
-    spec = ModelSpec.parse(name)
-    if spec.sequence is None:
-        return spec.family
-    return f"{spec.family} + {zoo.sequence_cards()[spec.sequence].label}"
+    groups = families(specs, len(LOOKS))
+    for (label, names), (colour, marker) in zip(groups.items(), LOOKS, strict=False):
+        yield Series(label=label, colour=colour, marker=marker, specs=names)

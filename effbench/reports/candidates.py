@@ -20,7 +20,7 @@ from effbench.plots.scored import SCORED_ON, IncomparableScores, require_compara
 from effbench.plots.select import timed_devices
 from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, Value, untimed
 from effbench.reports.fair_times import fair_times
-from effbench.reports.known_values import ON_A_DEVICE, Known, KnownValues, known_of, origin_of
+from effbench.reports.known_values import ON_A_DEVICE, Known, KnownValues, known_of, origin_of, source_of
 from effbench.results.declared import check_condition, check_quantity, depends_on
 from effbench.results.intervals import CONFIDENCE
 from effbench.results.measurement import UNITS
@@ -133,7 +133,7 @@ class Candidates:
             if row["provenance"] == "measured" and "seed" in row["conditions"]:
                 values = _by_seed(by_spec[spec], row["conditions"])
                 value, seeds = (mean_of_seeds(values) if len(values) > 1 else value), len(values)
-            yield spec, Known(value, origin_of(row), seeds=seeds)
+            yield spec, Known(value, origin_of(row), seeds=seeds, source=source_of(row))
 
     def _count(self, quantity: str) -> KnownValues:
         """Counts: those of rows, else those of cards, else published or declared ones."""
@@ -147,7 +147,7 @@ class Candidates:
         cards = zoo.summaries().items() if quantity in _ON_CARDS else ()
         counts = {str(spec): card[quantity] for spec, card in cards}
         return {
-            spec: Known(Value(float(count)), "counted")
+            spec: Known(Value(float(count)), "counted", source="the model's card")
             for spec, count in counts.items()
             if isinstance(count, int)
         }

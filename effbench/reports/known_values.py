@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from effbench.plots.caption import setting as setting_in_words
+from effbench.plots.caption import short_commit
 from effbench.plots.select import TIMED
 from effbench.plots.values import Chosen, Value
 from effbench.results.declared import DECLARED
@@ -22,12 +24,16 @@ ON_A_DEVICE = (*TIMED, "logit_error")
 
 @dataclass(frozen=True)
 class Known:
-    """A value of a model with its origin, and of how many seeds it is the mean; timings have a batch size."""
+    """A value of a model with its origin, and of how many seeds it is the mean; timings have a batch size.
+
+    ``source`` is the publication, or the program with its version, commit and day.
+    """
 
     value: Value
     origin: Origin
     batch_size: int | None = None
     seeds: int = 1
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,14 @@ def values_of(metrics: Mapping[str, KnownValues], spec: str) -> dict[str, float 
 
 def known_of(chosen: Chosen) -> dict[str, Known]:
     """The values that were chosen, with their origins."""
-    rows = chosen.rows.to_dict("records")
-    return {
-        str(row["spec"]): Known(chosen.values[row["spec"]], origin_of(row), row["batch_size"]) for row in rows
-    }
+    return {str(row["spec"]): known_from(row) for row in chosen.rows.to_dict("records")}
+
+
+def known_from(row: Mapping[Any, Any]) -> Known:
+    """What a row says."""
+    low, high = (None if row[end] is None or math.isnan(row[end]) else row[end] for end in ("low", "high"))
+    value = Value(row["value"], low, high)
+    return Known(value, origin_of(row), row["batch_size"], source=source_of(row))
 
 
 def origin_of(row: Mapping[Any, Any]) -> Origin:
@@ -85,3 +95,11 @@ def origin_of(row: Mapping[Any, Any]) -> Origin:
     if row["provenance"] == "measured":
         return "measured"
     return "declared" if row["conditions"].items() >= DECLARED.items() else "published"
+
+
+def source_of(row: Mapping[Any, Any]) -> str:
+    """The publication that a row is from, or the program with its version, commit and day."""
+    if row["provenance"] != "measured":
+        return str(row["source"])
+    commit = f" ({short_commit(str(row['commit']))})" if row["commit"] else ""
+    return f"{row['source']}{commit}, {row['created'][:10]}"

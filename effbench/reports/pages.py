@@ -18,6 +18,7 @@ from effbench.plots.draw import draw
 from effbench.plots.save import render
 from effbench.reports import any_models, paper
 from effbench.reports.content import Content
+from effbench.reports.explorer.inlay import Inlay, inlay
 from effbench.reports.words import FILTERS
 from effbench.resources import share
 from effbench.results.shipped import newest_rows
@@ -29,6 +30,9 @@ REPORTS: Mapping[str, Callable[[pd.DataFrame, str | None], Content]] = {"paper":
 TEMPLATES = "reports"
 _MODELS = "models"
 _PAGE = "report.html.j2"
+
+#: Where in a Markdown page the explorer stands in the HTML page.
+_EXPLORER = "<!-- explorer -->"
 
 
 def report(
@@ -60,8 +64,9 @@ def report_models(
         MissingResults: nothing is known of any of the models.
     """
     require_folder(Path(out))
-    content = any_models.content(name, title, models, newest_rows(store), device)
-    return _write(name, _MODELS, content, Path(out))
+    rows = newest_rows(store)
+    content = any_models.content(name, title, models, rows, device)
+    return _write(name, _MODELS, content, rows, Path(out))
 
 
 def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None) -> list[Path]:
@@ -79,17 +84,18 @@ def build(name: str, rows: pd.DataFrame, out: Path, *, device: str | None = None
         EffbenchError: the folder can't be made or written.
     """
     _require(name)
-    return _write(name, name, REPORTS[name](rows, device), out)
+    return _write(name, name, REPORTS[name](rows, device), rows, out)
 
 
-def _write(name: str, template: str, content: Content, out: Path) -> list[Path]:
+def _write(name: str, template: str, content: Content, rows: pd.DataFrame, out: Path) -> list[Path]:
     images = {
         f"{figure}.svg": render(draw(data), ImageFormat.svg) for figure, data in content.figures.items()
     }
     captions = {figure: caption(data) for figure, data in content.figures.items()}
     text = _templates().get_template(f"{template}.md.j2")
     page = text.render(title=content.title, captions=captions, **content.values)
-    files = {f"{name}.html": _html(content, page, images).encode(), f"{name}.md": page.encode(), **images}
+    html = _html(content, page, images, inlay(rows, content.models))
+    files = {f"{name}.html": html.encode(), f"{name}.md": page.encode(), **images}
     for file, data in files.items():
         with replacing(out / file, make_folder=True) as temporary:
             temporary.write_bytes(data)
@@ -101,8 +107,8 @@ def _require(name: str) -> None:
         raise UsageError(f"unknown report '{name}'{nearest(name, REPORTS)}\nReports: {', '.join(REPORTS)}.")
 
 
-def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
-    """The Markdown page as HTML, with its figures inside."""
+def _html(content: Content, page: str, images: Mapping[str, bytes], explorer: Inlay) -> str:
+    """The Markdown page as HTML, with its figures inside, and the explorer in its place."""
     converter = markdown.Markdown(extensions=["tables", "toc", "md_in_html", "sane_lists"])
     body = converter.convert(page)
     body = body.replace("<table>", '<div class="table" tabindex="0"><table>')
@@ -110,8 +116,10 @@ def _html(content: Content, page: str, images: Mapping[str, bytes]) -> str:
     for file, image in images.items():
         data = base64.b64encode(image).decode()
         body = body.replace(f'src="{file}"', f'src="data:image/svg+xml;base64,{data}"')
+    before, after = body.split(_EXPLORER)
     sections = [token for top in converter.toc_tokens for token in top["children"]]  # type: ignore[attr-defined]
-    return _templates().get_template(_PAGE).render(title=content.title, body=body, sections=sections)
+    template = _templates().get_template(_PAGE)
+    return template.render(title=content.title, before=before, after=after, sections=sections, inlay=explorer)
 
 
 def _templates() -> jinja2.Environment:

@@ -59,8 +59,9 @@ def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path
     done = effbench("report", "paper", "--out", "page")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"page/{name}" for name in ("paper.html", "paper.md", "paper-1.svg", "paper-2.svg")
+        f"page/{name}" for name in ("paper.md", "paper-1.svg", "paper-2.svg", "paper.html")
     ]
+    assert done.stderr == f"open it in any browser: {(tmp_path / 'page/paper.html').as_uri()}\n"
     assert "NVIDIA Test" in (tmp_path / "page" / "paper.html").read_text()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from effbench.shown import Row, Shown, Table
@@ -107,6 +107,34 @@ class MacReport(Shown):
             for m in self.modules
         )
         return tuple(module for module in own if module.exact or module.parameters or module.unknown)
+
+    def blocks(self, share: float = 0.2) -> tuple[ModuleCount, ...]:
+        """Parts whose MACs add up to the network's: what has more than a share of them is given in parts.
+
+        What such a module does itself, outside its children, is an entry under its own name. Empty where
+        modules run outside the one that holds them, so that no such parts add up.
+        """
+        parts = tuple(self._parts_of(self.modules[0], share * self.exact)) if self.modules else ()
+        return parts if sum(part.exact for part in parts) == self.exact else ()
+
+    def _parts_of(self, module: ModuleCount, most: float) -> Iterator[ModuleCount]:
+        start = f"{module.name}." if module.name else ""
+        children = [
+            child
+            for child in self.modules
+            if child.name.startswith(start) and child.name.count(".") == start.count(".")
+            if child.name and (child.exact or child.parameters)
+        ]
+        if not children or module.exact <= most:
+            yield module
+            return
+        own = replace(
+            module, exact=module.own_exact, paper=module.own_paper, parameters=module.own_parameters
+        )
+        if own.exact or own.parameters:
+            yield own
+        for child in children:
+            yield from self._parts_of(child, most)
 
     def unknown_in(self, name: str) -> Counter[str]:
         """Unknown operators of the module of that path, its children's included."""

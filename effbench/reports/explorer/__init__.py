@@ -1,0 +1,1 @@
+"""The explorer of a report: its values, its chart, its controls, and the details of every model."""
