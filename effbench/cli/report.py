@@ -28,7 +28,7 @@ def report(
     ] = Path("results/report"),
     device: options.DrawnDevice = None,
 ) -> None:
-    """Write a report as one Markdown and one self-contained HTML page with an explorer, and print their paths.
+    """Write a report as one Markdown and one self-contained HTML page, and print their paths.
 
     Example: effbench report paper --out report
     """
