@@ -12,6 +12,7 @@ from effbench.plots.figures import LOOKS, FigureDefinition, Series
 from effbench.plots.select import FigureData, find_device, select, timed, timed_devices
 from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
 from effbench.reports.content import Content
+from effbench.reports.distributions import distributions
 from effbench.reports.families import families
 from effbench.reports.pareto import Cost, Tradeoff, pareto_front
 from effbench.reports.provenance import environments, origins
@@ -92,6 +93,8 @@ def content(
         line.spec for line in lines if line.score and {"parameters", "macs_exact"} <= line.counts.keys()
     ]
     used = rows[rows["spec"].isin(specs)]
+    distributed = distributions(specs, rows, main, scores.setting)
+    statistics = {f"{name}-{kind}": shown for kind, shown in distributed.items()}
     values = {
         "lines": sorted(lines, key=lambda line: (line.score is None, -(line.score or Value(0)).value)),
         "scored": [line for line in lines if line.score],
@@ -103,12 +106,13 @@ def content(
         "costs": costs,
         "drawn": len(drawable),
         "left_out": [spec for spec in specs if spec not in drawable],
+        "distributions": list(statistics),
         "figure": name if len(drawable) > 1 else None,
         "origins": origins(used),
         "environments": environments(used),
     }
     figures = {name: _figure(title, drawable, scores, rows, device)} if len(drawable) > 1 else {}
-    return Content(title, specs, figures, values)
+    return Content(title, specs, figures, values, statistics)
 
 
 def _of(spec: str, chosen: Mapping[str, Chosen]) -> dict[str, Value]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from effbench.plots.select import FigureData
+from effbench.plots.statistical.sheet import Statistics
 
 
 @dataclass(frozen=True)
 class Content:
-    """A report's title, its models, its figures by name, and everything else that its template uses."""
+    """A report's title, its models, its figures by name, and everything else that its template uses.
+
+    ``statistics`` are further figures, by name.
+    """
 
     title: str
     models: Sequence[str]
     figures: Mapping[str, FigureData]
     values: Mapping[str, object]
+    statistics: Mapping[str, Statistics] = field(default_factory=dict)

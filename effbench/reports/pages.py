@@ -16,6 +16,7 @@ from effbench.plots.caption import caption
 from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import draw
 from effbench.plots.save import render
+from effbench.plots.statistical.api import draw_statistics
 from effbench.reports import any_models, paper
 from effbench.reports.content import Content
 from effbench.reports.explorer.inlay import Inlay, inlay
@@ -92,6 +93,9 @@ def _write(name: str, template: str, content: Content, rows: pd.DataFrame, out: 
         f"{figure}.svg": render(draw(data), ImageFormat.svg) for figure, data in content.figures.items()
     }
     captions = {figure: caption(data) for figure, data in content.figures.items()}
+    for figure, shown in content.statistics.items():
+        images[f"{figure}.svg"] = render(draw_statistics(shown), ImageFormat.svg)
+        captions[figure] = f"{shown.title}. {shown.caption}"
     text = _templates().get_template(f"{template}.md.j2")
     page = text.render(title=content.title, captions=captions, **content.values)
     html = _html(content, page, images, inlay(rows, content.models))

@@ -206,5 +206,7 @@ def test_options_of_other_figures_are_refused(store: Path) -> None:
         plot("paper-1", store=store, models=["fmn04"])
     with pytest.raises(UsageError, match="no timing samples of 'mynte'; did you mean 'mynet'"):
         plot("samples", store=store, models=["mynte"])
+    with pytest.raises(EffbenchError, match="holds no pauroc by class; 'effbench evaluate' keeps it"):
+        plot("per-class", store=store, quantity="pauroc")
     with pytest.raises(EffbenchError, match="holds no psds2 of trainings; 'effbench train' keeps it"):
         plot("seeds", store=store, quantity="psds2")

@@ -52,7 +52,8 @@ class ClassScores(Statistics):
             UsageError: a model that has none.
         """
         found = rows_of(rows, definition.quantity, rows["spec"].unique(), "measured")
-        found = found[[bool((record or {}).get(PER_CLASS)) for record in found["environment"]]]
+        kept = [bool((record or {}).get(PER_CLASS)) for record in found["environment"]]
+        found = found[np.array(kept, bool)]
         found = under(found, definition.conditions)
         what = f"{definition.quantity} by class"
         if found.empty:
