@@ -4,27 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-train test bench lint types regress wheel check clean
+.PHONY: demo test bench lint types regress wheel check clean
 
-DEMO := results/synthetic
-TRAINED := results/trained
+QUICK := results/studies/quick
 
-demo: $(STAMP)  ## count and time models, draw both figures, write the report; then detect (untrained: ten events of noise) and score
-	$(BIN)/effbench study run paper
-	$(BIN)/effbench plot paper-1
-	$(BIN)/effbench plot paper-2
-	$(BIN)/effbench report paper
-	$(BIN)/effbench data synth $(DEMO) --clips 20 --eval-clips 20
-	$(BIN)/effbench detect '$(DEMO)/audio/eval/*000[0-9].flac' --model fmn04 --top 1
-	$(BIN)/effbench evaluate --model fmn04 --data $(DEMO) --split eval
-
-demo-train: $(STAMP)  ## train three small models from nothing, score and draw them; detect events with one
-	$(BIN)/effbench study run quick --work $(TRAINED)
-	$(BIN)/effbench evaluate --model fmn04 --data $(TRAINED)/data/synthetic --split eval \
-		--work $(TRAINED)/untrained --no-store
+demo: $(STAMP)  ## count, time, train and score three small models from nothing; detect events, draw, report
+	$(BIN)/effbench study run quick
+	$(BIN)/effbench detect $(QUICK)/data/synthetic/audio/eval --model fmn04 \
+		--checkpoint $(QUICK)/runs/synthetic-cpu_fmn04_seed0 --out $(QUICK)/events
 	$(BIN)/effbench plot synthetic-cpu
-	$(BIN)/effbench detect $(TRAINED)/data/synthetic/audio/eval --model fmn04 \
-		--checkpoint $(TRAINED)/runs/synthetic-cpu_fmn04_seed0 --out $(TRAINED)/events
+	$(BIN)/effbench report quick
 
 test: $(STAMP)  ## all tests: most of them one process a core, then those that time code
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not alone" --numprocesses=logical --maxprocesses=8 --dist=worksteal

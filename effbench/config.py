@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler
+from pydantic_core import InitErrorDetails
 
 from effbench.errors import EffbenchError, nearest
 from effbench.shown import number_of
@@ -22,6 +23,22 @@ class Strict(BaseModel):
     """A section of a file: unknown keys are errors, and nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def one_or_more(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Validator of a tuple that may be written as its one item, whose problems have no index then."""
+    if value is None or isinstance(value, list | tuple):
+        return validate(value or ())
+    try:
+        return validate((value,))
+    except ValidationError as error:
+        problems = [
+            InitErrorDetails(
+                type=found["type"], loc=found["loc"][1:], input=found["input"], ctx=found.get("ctx", {})
+            )
+            for found in error.errors()
+        ]
+        raise ValidationError.from_exception_data(error.title, problems) from None
 
 
 def check(content: object, model: type[T], what: str, error: type[EffbenchError] = EffbenchError) -> T:

@@ -72,7 +72,7 @@ class Status(Follower):
         share = done / self.total
         seconds = time.monotonic() - self.began
         if share > 0 and seconds > 2:
-            text += f", about {_duration(seconds * (1 - share) / share)} left"
+            text += f", about {roughly(seconds * (1 - share) / share)} left"
         self.bar.update(self.task, completed=done, description=f"{_brief(self.name)} {text}")
         if self.bar.disable and time.monotonic() - self.printed > LINE_EVERY:
             self.printed = time.monotonic()
@@ -104,7 +104,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _duration(seconds: float) -> str:
+def roughly(seconds: float) -> str:
     """Roughly, as people say it: ``40 s``, ``3 min``, ``2.5 h``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
@@ -138,7 +138,7 @@ def counting(unit: str, *, resumable: bool = False) -> Iterator[Callable[[int, i
             now = time.monotonic()
             if bar.disable and now - printed >= LINE_EVERY and done > first:
                 printed = now
-                left = _duration((now - began) * (total - done) / (done - first))
+                left = roughly((now - began) * (total - done) / (done - first))
                 note(f"{done:,} of {total:,} {unit}, about {left} left")
 
         yield progress

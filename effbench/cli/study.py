@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write, write_stored
+from effbench.cli.output import Format, note, write_stored
 from effbench.cli.progress import status as running_status
 from effbench.errors import EffbenchError, Stopped, UsageError
 from effbench.shown import number_of
 
 if TYPE_CHECKING:
+    from effbench.study.definition import Study
     from effbench.study.job import Job, Workplace
     from effbench.study.scheduling import Executor
 
@@ -35,8 +37,8 @@ WorkOption = Annotated[
 ]
 
 
-def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workplace, list[Job]]:
-    """Where a study works, and its jobs."""
+def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Study, Workplace, list[Job]]:
+    """A study, where it works, and its jobs."""
     from effbench.results.database import default_store
     from effbench.study.definition import load_study
     from effbench.study.graph import jobs
@@ -45,7 +47,7 @@ def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Workpla
     definition = load_study(study)
     folder = work or Path("results/studies") / Path(study).stem
     place = Workplace(folder.absolute(), store or default_store())
-    return place, jobs(definition, place)
+    return definition, place, jobs(definition, place)
 
 
 class Where(StrEnum):
@@ -72,69 +74,85 @@ def run(
     fresh: Annotated[
         bool, typer.Option(help="Repeat measurements and scores that the store holds; trainings stay.")
     ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Begin no more jobs after 90s, 30m or 2h; the study's own by default."
+        ),
+    ] = None,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only list what would run, with what it demands and took before."),
+        bool, typer.Option("--dry-run", help="Only list what would run, and how long it will take.")
     ] = False,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRICE",
+            help="Of an hour of a machine, e.g. '2.5 EUR'; --dry-run says what jobs will cost.",
+        ),
+    ] = None,
+    form: options.OutputFormat = Format.table,
 ) -> None:
     """Run what is missing of a study; an interrupted run is resumed.
 
-    Example: effbench study run paper
+    Example: effbench study run quick
     """
     from effbench.results.shipped import import_shipped
     from effbench.results.store import Store
-    from effbench.study.job import pending, run_in_order
+    from effbench.study.job import pending
     from effbench.study.scheduling import run_jobs
 
     if executor is Where.ray and workers > 1:
         raise UsageError("--workers is of this machine; Ray runs as many jobs as the cluster has room for")
     if address is not None and executor is not Where.ray:
         raise UsageError("--address is of a Ray cluster: give --executor ray")
-    place, jobs = _planned(study, store, work)
+    if (price is not None or form is not Format.table) and not dry_run:
+        raise UsageError("--price and --format are for --dry-run, which lists what would run")
+    definition, place, jobs = _planned(study, store, work)
+    seconds = definition.budget if budget is None else _seconds(budget)
+    measured = place.measured()
+    todo = jobs if fresh else pending(jobs, measured)
+    if dry_run:
+        from effbench.cli.study_tables import write_plan
+        from effbench.study.spending import Price
+
+        cost = definition.price if price is None else Price.parse(price)
+        write_plan(
+            todo, measured, form, workers=workers, ray=executor is Where.ray, price=cost, budget=seconds
+        )
+        return
     with Store(place.store, create=True) as results:
         import_shipped(results)
-    todo = jobs if fresh else pending(jobs, place.measured())
-    if dry_run:
-        _list(todo, place.seconds())
-        return
     note(f"{study}: {number_of(len(jobs), 'job')}, {len(jobs) - len(todo)} of them done before")
     try:
-        with running_status(len(todo)) as progress:
-            if executor is Where.local and workers == 1:
-                errors = run_in_order(todo, progress)
-            else:
-                with _executor(workers, address, ray=executor is Where.ray) as elsewhere:
-                    errors = run_jobs(todo, progress, elsewhere)
+        with (
+            running_status(len(todo)) as progress,
+            _executor(workers, address, ray=executor is Where.ray) as elsewhere,
+        ):
+            errors = run_jobs(todo, progress, elsewhere, seconds=seconds)
     except (Stopped, KeyboardInterrupt) as error:
         raise Stopped(f"{str(error) or 'interrupted'}\nThe same command resumes it.") from None
     note(f"kept in {place.store}")
+    if left := len(todo) - len(errors):
+        note(f"the budget is spent: {number_of(left, 'job')} not begun; the same command goes on with them")
     failed = [f"{key}: {error.splitlines()[0]}" for key, error in errors.items() if error is not None]
     if failed:
         raise EffbenchError("\n".join([f"{len(failed)} of {len(todo)} jobs failed", *failed]))
 
 
-def _list(todo: list[Job], seconds: Mapping[str, float]) -> None:
-    """The jobs that would run, in order; how long they will take by how long they took before."""
-    rows = [
-        {
-            "job": job.key,
-            "needs": ", ".join(job.needs),
-            "processors": "all" if job.demand.alone and not job.demand.gpus else job.demand.cpus,
-            "GPUs": job.demand.gpus,
-            "alone": job.demand.alone,
-            "took (s)": f"{seconds[job.key]:,.0f}" if job.key in seconds else None,
-        }
-        for job in todo
-    ]
-    write(rows, Format.table)
-    known = [seconds[job.key] for job in todo if job.key in seconds]
-    text = f", {sum(known) / 3600:.2g} h one after the other for those that ran before" if known else ""
-    note(f"{number_of(len(todo), 'job')} to run{text}; {len(todo) - len(known)} never ran here")
+def _seconds(budget: str) -> float:
+    from effbench.study.spending import duration
+
+    try:
+        return duration(budget)
+    except ValueError as error:
+        raise UsageError(f"--budget {error}") from None
 
 
 @contextmanager
-def _executor(workers: int, address: str | None, *, ray: bool) -> Iterator[Executor]:
-    if ray:
+def _executor(workers: int, address: str | None, *, ray: bool) -> Iterator[Executor | None]:
+    if not ray and workers == 1:
+        yield None
+    elif ray:
         from effbench.study.ray_cluster import RayCluster
 
         cluster = RayCluster(address)
@@ -155,39 +173,23 @@ def status(
     study: StudyArgument,
     store: options.Store = None,
     work: WorkOption = None,
+    watch: Annotated[bool, typer.Option(help="Show it again every second, while it runs.")] = False,
     form: options.OutputFormat = Format.table,
 ) -> None:
-    """Which jobs of a study are done.
+    """Which jobs of a study are done, run, failed or wait.
 
-    Example: effbench study status paper
+    Example: effbench study status quick --watch
     """
+    from effbench.cli.study_tables import watched, write_status
     from effbench.results.store import Store
-    from effbench.study.job import pending
 
-    place, jobs = _planned(study, store, work)
-    with Store(place.store) as results:
-        missing = {job.key for job in pending(jobs, results.read(provenance="measured", imported=False))}
-    failures = place.failures()
-    rows: list[dict[str, object]] = [
-        {
-            "model": None if job.spec is None else str(job.spec),
-            "task": job.task,
-            "precision": job.variant.get("precision"),
-            "seed": job.variant.get("seed"),
-            "set": job.variant.get("set"),
-            "done": job.key not in missing,
-            "failed": failures[job.key].splitlines()[0] if job.key in missing & failures.keys() else None,
-        }
-        for job in jobs
-    ]
-    write([{name: row[name] for name in _columns(rows)} for row in rows], form)
-    note(f"{len(rows) - len(missing)} of {len(rows)} jobs done")
-
-
-def _columns(rows: list[dict[str, object]]) -> list[str]:
-    """Those of every study, and those that this one has a value for."""
-    always = ("model", "task", "precision", "done")
-    return [name for name in rows[0] if name in always or any(row[name] is not None for row in rows)]
+    _, place, jobs = _planned(study, store, work)
+    with Store(place.store):  # that there is none is said
+        pass
+    if watch and form is Format.table and sys.stdout.isatty():
+        watched(place, jobs)
+    else:
+        write_status(place, jobs, form)
 
 
 @app.command()

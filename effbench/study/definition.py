@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    WrapValidator,
+    model_validator,
+)
 
-from effbench.config import Strict, load
+from effbench.config import Strict, load, one_or_more
 from effbench.data.synth.write import SynthOptions, make_options
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
-from effbench.models import zoo
 from effbench.spec import ModelSpec
+from effbench.study.products import Models, Product, specs_of
+from effbench.study.spending import Price, duration
 from effbench.yaml_files import PROTOCOLS, beside, find, shipped
 
 _FOLDER = "benchmarks/studies"
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
-
-
-def _known(models: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        names = [str(spec) for spec in zoo.resolve(models)]
-    except EffbenchError as error:
-        raise ValueError(str(error).splitlines()[0]) from error
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise ValueError(f"two models are called {twice[0]}: give each a name, as NAME=./file.py:factory")
-    return models
-
-
-#: Specs, globs over the model cards, and references to models of one's own.
-Models = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
 
 
 def _protocol(name: str) -> str:
@@ -48,8 +45,12 @@ ProtocolName = Annotated[str, AfterValidator(_protocol)]
 
 
 class Task(Strict):
-    """What is done with each of ``models``; with the study's, where a task names none."""
+    """What is done with each of ``models``; with the study's, where a task names none.
 
+    ``name`` tells it from others of its kind.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
     models: Models | None = None
 
 
@@ -131,13 +132,27 @@ class EvaluateTask(Task):
     batch_size: PositiveInt | None = None
 
 
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def _named_apart(tasks: tuple[AnyTask, ...]) -> tuple[AnyTask, ...]:
+    names = [task.name for task in tasks]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{len(tasks)} tasks of one kind need a name each, as in {{name: half, …}}")
+    return tasks
+
+
+#: One task, or a list of them, each with a name of its own; nothing is none.
+Several = Annotated[tuple[AnyTask, ...], WrapValidator(one_or_more), AfterValidator(_named_apart)]
+
+
 class Tasks(Strict):
     """What is done with each model."""
 
-    complexity: ComplexityTask | None = None
-    throughput: ThroughputTask | None = None
-    train: TrainTask | None = None
-    evaluate: EvaluateTask | None = None
+    complexity: Several[ComplexityTask] = ()
+    throughput: Several[ThroughputTask] = ()
+    train: Several[TrainTask] = ()
+    evaluate: Several[EvaluateTask] = ()
 
 
 class SyntheticSet(Strict):
@@ -166,21 +181,24 @@ class SyntheticSet(Strict):
 
 
 class Study(Strict):
-    """A grid of models and tasks; ``data`` are sets that are made when a task needs them, by their names."""
+    """A grid of models and tasks.
+
+    Attributes:
+        data: sets that are made when a task needs them, by their names.
+        budget: seconds after which a run begins no more jobs; in files as ``90s``, ``30m`` or ``2h``.
+        price: of an hour of a machine, for estimates.
+    """
 
     title: str
     models: Models
     tasks: Tasks
+    budget: Annotated[float, BeforeValidator(duration)] | None = None
+    price: Price | None = None
     data: dict[str, SyntheticSet] = Field(default_factory=lambda: {"synthetic": SyntheticSet()})
 
-    def specs(self, models: Iterable[str] | None = None) -> list[ModelSpec]:
+    def specs(self, models: Iterable[str | Product] | None = None) -> list[ModelSpec]:
         """The study's models, or those of a task, each once."""
-        return zoo.resolve(self.models if models is None else models)
-
-
-def study_names() -> list[str]:
-    """Names of the studies that ship with effbench."""
-    return shipped(_FOLDER)
+        return specs_of(self.models if models is None else models)
 
 
 def load_study(name: str) -> Study:
@@ -190,12 +208,17 @@ def load_study(name: str) -> Study:
     """
     path = find(name, _FOLDER, "study")
     study = load(path, Study, "study")
-    scoring = study.tasks.evaluate
-    if scoring is None or scoring.protocol in shipped(PROTOCOLS):
-        return study
+    scorings = tuple(_with_protocol(task, path) for task in study.tasks.evaluate)
+    tasks = study.tasks.model_copy(update={"evaluate": scorings})
+    return study.model_copy(update={"tasks": tasks})
+
+
+def _with_protocol(task: EvaluateTask, path: Path) -> EvaluateTask:
+    """The task with the path of its protocol, where that is not one that ships."""
+    if task.protocol in shipped(PROTOCOLS):
+        return task
     from effbench.evaluate.protocol_files import load_protocol  # loads SciPy
 
-    own = beside(scoring.protocol, path)
+    own = beside(task.protocol, path)
     load_protocol(own)
-    tasks = study.tasks.model_copy(update={"evaluate": scoring.model_copy(update={"protocol": own})})
-    return study.model_copy(update={"tasks": tasks})
+    return task.model_copy(update={"protocol": own})

@@ -20,14 +20,15 @@ def jobs(study: Study, place: Workplace) -> list[Job]:
     Raises ``EffbenchError`` where a recipe is missing, has problems or refuses a change.
     """
     tasks = study.tasks
-    found: list[Job] = []
-    if tasks.complexity is not None:
-        specs = study.specs(tasks.complexity.models)
-        found += [ComplexityJob(place, spec, tasks.complexity) for spec in specs]
-    if tasks.throughput is not None:
-        specs = study.specs(tasks.throughput.models)
-        precisions = tasks.throughput.precisions
-        found += [ThroughputJob(place, spec, tasks.throughput, how) for spec in specs for how in precisions]
+    found: list[Job] = [
+        ComplexityJob(place, spec, task) for task in tasks.complexity for spec in study.specs(task.models)
+    ]
+    found += [
+        ThroughputJob(place, spec, task, how)
+        for task in tasks.throughput
+        for spec in study.specs(task.models)
+        for how in task.precisions
+    ]
     data = DataSets(study, place)
     learning = _learning(study, place, data)
     return [*found, *data.needed_by(learning), *learning]
@@ -35,18 +36,25 @@ def jobs(study: Study, place: Workplace) -> list[Job]:
 
 def _learning(study: Study, place: Workplace, data: DataSets) -> list[Job]:
     """Trainings and scores, model by model."""
-    training, scoring = study.tasks.train, study.tasks.evaluate
-    trained = [] if training is None else study.specs(training.models)
-    scored = [] if scoring is None else study.specs(scoring.models)
+    tasks = study.tasks
+    trained = [(task, study.specs(task.models)) for task in tasks.train]
+    scored = [(task, study.specs(task.models)) for task in tasks.evaluate]
     found: list[Job] = []
-    for spec in dict.fromkeys([*trained, *scored]):
-        runs: list[TrainJob] = []
-        if training is not None and spec in trained:
-            runs = [_training(training, spec, seed, place, data) for seed in training.seeds]
+    for spec in dict.fromkeys(spec for _, specs in (*trained, *scored) for spec in specs):
+        runs = [
+            _training(task, spec, seed, place, data)
+            for task, specs in trained
+            if spec in specs
+            for seed in task.seeds
+        ]
+        weights: Sequence[TrainJob | None] = runs or [None]
         found += runs
-        if scoring is not None and spec in scored:
-            weights: Sequence[TrainJob | None] = runs or [None]
-            found += [_evaluation(scoring, spec, run, place, data) for run in weights]
+        found += [
+            _evaluation(task, spec, run, place, data)
+            for task, specs in scored
+            if spec in specs
+            for run in weights
+        ]
     return found
 
 
@@ -78,7 +86,7 @@ def _training(task: TrainTask, spec: ModelSpec, seed: int, place: Workplace, dat
     sources = Sources(**paths, layout=task.layout)
     plan = Plan(spec.reference, task.recipe, recipe, sources)
     hardware = Hardware(device=task.device, workers=task.workers, threads=task.threads)
-    return TrainJob(place, spec, plan, hardware, needs=data.keys(task.data, task.weak_data))
+    return TrainJob(place, spec, plan, hardware, task.name, needs=data.keys(task.data, task.weak_data))
 
 
 def _evaluation(

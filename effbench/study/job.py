@@ -1,24 +1,20 @@
-"""The jobs that a study consists of: plain data with stable keys; their workplace, follower and order."""
+"""The jobs that a study consists of: plain data with stable keys; their workplace and follower."""
 
 from __future__ import annotations
 
-import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from effbench.errors import EffbenchError, Stopped
-from effbench.files import replacing
 from effbench.spec import ModelSpec
+from effbench.study.job_record import Ended, note, noted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from effbench.results.measurement import Measurement
-    from effbench.results.store import Store
 
 
 class Follower:
@@ -42,46 +38,33 @@ class Workplace:
     store: Path
 
     def measured(self) -> pd.DataFrame:
-        """The measurements in the store but for those of other machines; a missing store is made."""
-        with self._results() as store:
+        """The measurements in the store but for those of other machines; none where there is no store yet."""
+        from effbench.results.exchange import to_frame
+        from effbench.results.store import Store  # heavy, and every command imports this module
+
+        if not self.store.exists():
+            return to_frame(())
+        with Store(self.store) as store:
             return store.read(provenance="measured", imported=False)
 
     def keep(self, measurements: Iterable[Measurement]) -> None:
         """Add measurements to the store, all or none."""
-        with self._results() as store:
+        from effbench.results.store import Store
+
+        with Store(self.store, create=True) as store:
             store.add(measurements)
 
-    def _results(self) -> Store:
-        from effbench.results.store import Store  # heavy, and every command imports this module
-
-        return Store(self.store, create=True)
+    def ended(self) -> dict[str, Ended]:
+        """How jobs ended when they ran last, by their keys."""
+        return noted(self.folder)
 
     def failures(self) -> dict[str, str]:
         """Why jobs failed when they ran last, by their keys."""
-        return {key: str(reason) for key, reason in self._noted("failures").items()}
+        return {key: ended.error for key, ended in self.ended().items() if ended.error is not None}
 
-    def seconds(self) -> dict[str, float]:
-        """How long jobs took when they were done last, by their keys."""
-        return {key: float(str(seconds)) for key, seconds in self._noted("seconds").items()}
-
-    def note(self, key: str, failure: str | None, seconds: float | None = None) -> None:
-        """Note why a job failed, or that it did not, and how long it took."""
-        self._note("failures", key, failure)
-        if failure is None and seconds is not None:
-            self._note("seconds", key, round(seconds, 3))
-
-    def _noted(self, what: str) -> dict[str, object]:
-        from effbench.data.tables import read_json
-
-        path = self.folder / f"{what}.json"
-        return dict(read_json(path)) if path.exists() else {}
-
-    def _note(self, what: str, key: str, value: object) -> None:
-        before = self._noted(what)
-        now = {name: noted for name, noted in {**before, key: value}.items() if noted is not None}
-        if now != before:
-            with replacing(self.folder / f"{what}.json", make_folder=True) as temporary:
-                temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    def note(self, key: str, ended: Ended) -> None:
+        """Note how a job ended."""
+        note(self.folder, key, ended)
 
 
 @dataclass(frozen=True)
@@ -136,6 +119,21 @@ class Job(ABC):
         """What it takes of a machine."""
         return Demand()
 
+    @property
+    def likeness(self) -> dict[str, object]:
+        """What, beside its model and device, decides how long it takes."""
+        return {}
+
+    @property
+    def device(self) -> str:
+        """The device that it wants: ``cpu``, ``cuda``, ``auto``."""
+        return "cpu"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether an interrupted run has done a part of it, so that the rest takes less than the whole."""
+        return False
+
     def at(self, place: Workplace) -> Self:
         """The same job in another workplace."""
         return replace(self, place=place)
@@ -166,29 +164,3 @@ def pending(jobs: Iterable[Job], measured: pd.DataFrame) -> list[Job]:
             todo[job.key] = job
     needed = {key for job in todo.values() for key in job.needs}
     return [job for job in todo.values() if not job.auxiliary or job.key in needed]
-
-
-def run_in_order(jobs: Iterable[Job], follower: Follower) -> dict[str, str | None]:
-    """Run jobs on this machine, one after the other; one that fails stops only those that need it.
-
-    Each job comes after those that it needs. Returns why it failed or was skipped, by its key; ``None`` where
-    it is done. Raises ``Stopped`` where a job was interrupted and can be resumed.
-    """
-    errors: dict[str, str | None] = {}
-    for job in jobs:
-        follower.start(job.key)
-        error, began = None, time.monotonic()
-        if failed := next((key for key in job.needs if errors.get(key)), None):
-            error = f"skipped: it needs '{failed}', which failed"
-            follower.line(error)
-        else:
-            try:
-                job.run(follower)
-            except Stopped:
-                raise
-            except EffbenchError as reason:
-                error = str(reason)
-                follower.line(f"failed: {error}")
-        job.place.note(job.key, error, time.monotonic() - began)
-        errors[job.key] = error
-    return errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.spec import ModelSpec
 from effbench.study.definition import EvaluateTask, SyntheticSet
 from effbench.study.job import Demand, Follower, Job
-from effbench.study.measuring import rows_of
+from effbench.study.measuring import conditions_of, named, rows_of
 from effbench.train.plan import Hardware, Plan
 from effbench.train.progress import Progress
 from effbench.train.runs import Run
@@ -41,6 +41,14 @@ class DataJob(Job):
     def variant(self) -> dict[str, str | int]:
         return {"set": self.folder.name}
 
+    @property
+    def likeness(self) -> dict[str, object]:
+        return self.options.model_dump(mode="json")
+
+    @property
+    def is_begun(self) -> bool:
+        return self.folder.exists()
+
     def is_done(self, measured: pd.DataFrame) -> bool:
         from effbench.data.synth.write import is_complete
 
@@ -61,22 +69,36 @@ class DataJob(Job):
 
 @dataclass(frozen=True)
 class TrainJob(Job):
-    """A training of one model with one seed."""
+    """A training of one model with one seed; ``name`` is the task's."""
 
     spec: ModelSpec
     plan: Plan
     hardware: Hardware
+    name: str | None = None
 
     task = "train"
 
     @property
     def variant(self) -> dict[str, str | int]:
-        return {"seed": self.plan.recipe.seed}
+        return {"seed": self.plan.recipe.seed, **({} if self.name is None else {"name": self.name})}
 
     @property
     def folder(self) -> Path:
         """Folder of the run."""
-        return self.place.folder / "runs" / self.plan.name
+        return self.place.folder / "runs" / "_".join(filter(None, (self.plan.name, self.name)))
+
+    @property
+    def likeness(self) -> dict[str, object]:
+        recipe = self.plan.recipe.model_dump(mode="json", exclude={"seed", "optimizer"})
+        return {"recipe": recipe, "data": self.plan.sources.data, "hardware": asdict(self.hardware)}
+
+    @property
+    def device(self) -> str:
+        return self.hardware.device
+
+    @property
+    def is_begun(self) -> bool:
+        return self.folder.exists()
 
     @property
     def weights(self) -> Path:
@@ -101,7 +123,7 @@ class TrainJob(Job):
     def run(self, follower: Follower) -> None:
         from effbench.train.api import follow_plan
 
-        begun = self.folder.exists()
+        begun = self.is_begun
         if begun and Run.open(self.folder).plan != self.plan:
             raise UsageError(f"{self.folder} is of another recipe, or of other data: move or delete it")
         follow_plan(
@@ -128,7 +150,7 @@ class _Followed(Progress):
         self.follower.line("stopping after this step; interrupt once more to end at once")
 
     def step(self, position: Position, loss: float, clips_per_second: float, total: int) -> None:
-        text = f"steps, loss {loss:.4f}, {clips_per_second:,.1f} clips/s"
+        text = f"steps, epoch {position.epoch + 1}, loss {loss:.4f}, {clips_per_second:,.1f} clips/s"
         self.follower.part(position.step, total, text)
 
     def validated(self, position: Position, scored: Scored, *, best: bool) -> None:
@@ -149,7 +171,22 @@ class EvaluateJob(Job):
 
     @property
     def variant(self) -> dict[str, str | int]:
-        return {} if self.training is None else self.training.variant
+        trained = {} if self.training is None else self.training.variant
+        if "name" in trained:
+            trained["training"] = trained.pop("name")
+        return {**trained, **named(self.options)}
+
+    @property
+    def likeness(self) -> dict[str, object]:
+        return {**conditions_of(self.options), "data": str(self.data)}
+
+    @property
+    def device(self) -> str:
+        return self.options.device
+
+    @property
+    def is_begun(self) -> bool:
+        return self._frame_scores().exists()
 
     @property
     def demand(self) -> Demand:
@@ -191,11 +228,11 @@ class EvaluateJob(Job):
 
     def _newest(self, measured: pd.DataFrame) -> dict[str, Mapping[str, object]]:
         """Conditions of the last score of every quantity, which tables and figures show."""
-        place = {"data": self.data.name, "protocol": self.protocol}
+        place = {"data": self.data.name, "protocol": self.protocol, "precision": self.options.precision}
         if self.options.split is not None:
             place["split"] = self.options.split
         rows = rows_of(measured, self.spec)
-        run = None if self.training is None else self.training.plan.name
+        run = None if self.training is None else self.training.folder.name
         return {
             quantity: conditions
             for quantity, conditions in zip(rows["quantity"], rows["conditions"], strict=True)
@@ -221,8 +258,8 @@ class EvaluateJob(Job):
             name: value for name, value in evaluation.origin.items() if name not in ("model", "scores")
         }
         if self.training is not None:
-            plan = self.training.plan
-            conditions |= {"run": plan.name, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
+            plan, run = self.training.plan, self.training.folder.name
+            conditions |= {"run": run, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
         here = environment().to_dict()
         rows = evaluation.measurements(str(self.spec), conditions=conditions, environment=here)
         self.place.keep(rows)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -27,10 +28,8 @@ class LocalProcesses:
         self.running: dict[Connection, tuple[Job, multiprocessing.process.BaseProcess, int | None]] = {}
 
     def fits(self, job: Job) -> bool:
-        if not self.running:
-            return True
-        alone = job.demand.alone or any(other.demand.alone for other, *_ in self.running.values())
-        return len(self.running) < self.workers and not alone and bool(self.free or not job.demand.gpus)
+        others = [other for other, *_ in self.running.values()]
+        return fits_beside(job, others, self.workers, len(self.free))
 
     def begin(self, job: Job) -> None:
         gpu = self.free.pop(0) if job.demand.gpus and self.free else None
@@ -85,6 +84,14 @@ class LocalProcesses:
                 process.kill()
             raise
         return ended
+
+
+def fits_beside(job: Job, others: Sequence[Job], workers: int, gpus: int) -> bool:
+    """Whether a job can begin on this machine beside those that run, with so many GPUs free."""
+    if not others:
+        return True
+    alone = job.demand.alone or any(other.demand.alone for other in others)
+    return len(others) < workers and not alone and (gpus > 0 or not job.demand.gpus)
 
 
 class _Reporter(Follower):

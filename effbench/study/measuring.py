@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from effbench.models import zoo
 from effbench.spec import ModelSpec
-from effbench.study.definition import ComplexityTask, Precision, ThroughputTask
+from effbench.study.definition import ComplexityTask, Precision, Task, ThroughputTask
 from effbench.study.job import Demand, Follower, Job
 from effbench.version import source
 
@@ -23,6 +23,14 @@ class ComplexityJob(Job):
     options: ComplexityTask
 
     task = "complexity"
+
+    @property
+    def variant(self) -> dict[str, str | int]:
+        return named(self.options)
+
+    @property
+    def likeness(self) -> dict[str, object]:
+        return conditions_of(self.options)
 
     def is_done(self, measured: pd.DataFrame) -> bool:
         rows = rows_of(measured, self.spec)
@@ -50,7 +58,15 @@ class ThroughputJob(Job):
 
     @property
     def variant(self) -> dict[str, str | int]:
-        return {"precision": self.precision}
+        return {"precision": self.precision, **named(self.options)}
+
+    @property
+    def likeness(self) -> dict[str, object]:
+        return {**conditions_of(self.options), "precisions": self.precision}
+
+    @property
+    def device(self) -> str:
+        return self.options.device
 
     @property
     def demand(self) -> Demand:
@@ -114,6 +130,16 @@ class ThroughputJob(Job):
             progress=follower.line,
         )
         self.place.keep(profiled.timings())
+
+
+def named(task: Task) -> dict[str, str | int]:
+    """The task's name, where it has one, as a part of a job's variant."""
+    return {} if task.name is None else {"name": task.name}
+
+
+def conditions_of(task: Task) -> dict[str, object]:
+    """What a task says of the work itself."""
+    return task.model_dump(mode="json", exclude={"name", "models"})
 
 
 def rows_of(measured: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

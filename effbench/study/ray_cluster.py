@@ -13,6 +13,8 @@ from effbench.study.away import Outcome, run_away
 from effbench.study.job import Follower, Job
 
 _RETRIES = 3
+#: Seconds that jobs have to stop in.
+_PATIENCE = 60.0
 
 
 class RayCluster:
@@ -87,6 +89,8 @@ class RayCluster:
     def _outcome(self, handle: Any) -> Outcome:
         try:
             outcome: Outcome = self.ray.get(handle)
+        except self.ray.exceptions.TaskCancelledError:
+            return Outcome(error="interrupted", stopped=True)
         except self.ray.exceptions.RayTaskError:
             raise  # an error that is no EffbenchError is a bug, here as elsewhere
         except self.ray.exceptions.RayError as error:
@@ -94,9 +98,14 @@ class RayCluster:
         return outcome
 
     def stop(self) -> list[tuple[Job, Outcome]]:
+        if not self.running:
+            return []
         for handle in self.running:
             self.ray.cancel(handle)
-        ended = [(job, Outcome(error="interrupted", stopped=True)) for job in self.running.values()]
+        # One that is just finishing, or saves its state, gets to its end.
+        handles = list(self.running)
+        ready, _ = self.ray.wait(handles, num_returns=len(handles), timeout=_PATIENCE)
+        ended = [(self.running[handle], self._outcome(handle)) for handle in ready]
         self.running.clear()
         return ended
 

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from effbench.results.row_files import read_rows
 from effbench.results.store import Store
+from effbench.study.job_record import Running
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before" / "store.csv"
 
@@ -40,18 +43,18 @@ def test_a_study_runs_what_it_can_and_says_what_failed(effbench, study, tmp_path
     assert lines[-3] == "error: 2 of 3 jobs failed"
     assert lines[-2].startswith("       ATST-F complexity: ")
     assert lines[-1].startswith("       fmn01 evaluate: ")
-    assert (tmp_path / "results" / "studies" / "mine" / "failures.json").is_file()
+    assert (tmp_path / "results" / "studies" / "mine" / "jobs.json").is_file()
 
     status = effbench("study", "status", study, "--format", "json")
     rows = json.loads(status.stdout)
-    assert [(row["model"], row["task"], row["done"]) for row in rows] == [
-        ("fmn01", "complexity", True),
-        ("ATST-F", "complexity", False),
-        ("fmn01", "evaluate", False),
+    assert [(row["model"], row["task"], row["state"]) for row in rows] == [
+        ("fmn01", "complexity", "done"),
+        ("ATST-F", "complexity", "failed"),
+        ("fmn01", "evaluate", "failed"),
     ]
     assert rows[0]["failed"] is None
     assert "10 s" in rows[1]["failed"]
-    assert status.stderr == "1 of 3 jobs done\n"
+    assert status.stderr == "1 of 3 jobs done, 2 failed\n"
 
     again = effbench("study", "run", study)
     assert "mine.yaml: 3 jobs, 1 of them done before" in again.stderr
@@ -61,10 +64,70 @@ def test_what_a_study_makes_lies_where_it_is_told_to(effbench, study, tmp_path):
     (tmp_path / "one").mkdir()
     done = effbench("study", "run", study, "--work", "two", "--store", "one/store.sqlite")
     assert "kept in one/store.sqlite" in done.stderr
-    assert (tmp_path / "two" / "failures.json").is_file()
+    assert (tmp_path / "two" / "jobs.json").is_file()
     assert not (tmp_path / "results").exists()
     shown = effbench("study", "show", study, "--store", "one/store.sqlite", "--format", "json")
     assert {"macs_exact", "parameters"} <= {row["quantity"] for row in json.loads(shown.stdout)}
+
+
+COUNTED = "title: x\nmodels: [fmn01, fmn02]\ntasks: {complexity: {}}\n"
+
+
+def test_a_plan_leaves_nothing_behind_and_invents_no_time(effbench, tmp_path):
+    (tmp_path / "s.yaml").write_text(COUNTED)
+    plan = ("study", "run", "s.yaml", "--dry-run")
+    first = effbench(*plan, "--price", "2.5")
+    assert "2 jobs to run, 2 of them unknown in time\n" in first.stderr
+    assert "EUR" not in first.stdout
+    assert not (tmp_path / "results").exists()
+    assert effbench("study", "run", "s.yaml").returncode == 0
+    again = effbench(*plan, "--fresh", "--workers", "2", "--price", "3600 EUR", "--format", "json")
+    rows = json.loads(again.stdout)
+    assert {row["estimated from"] for row in rows} == {"the last time"}
+    for row in rows:
+        assert float(row["cost"].removesuffix(" EUR")) == pytest.approx(row["estimate (s)"], abs=0.06)
+    assert "one after the other" in again.stderr
+    assert "with 2 at a time" in again.stderr
+    assert "one machine at 3,600.00 EUR an hour" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [("--budget", "soon"), ("--price", "cheap", "--dry-run"), ("--price", "2")]
+)
+def test_budgets_and_prices_that_are_none_are_refused(effbench, tmp_path, options):
+    (tmp_path / "s.yaml").write_text(COUNTED)
+    assert effbench("study", "run", "s.yaml", *options).returncode == 2
+
+
+def test_a_budget_begins_no_more_jobs_when_it_is_spent_and_the_same_command_goes_on(effbench, tmp_path):
+    (tmp_path / "s.yaml").write_text(COUNTED + "budget: 2h\n")
+    spent = effbench("study", "run", "s.yaml", "--budget", "0.001s")
+    assert spent.returncode == 0
+    assert "the budget is spent: 1 job not begun; the same command goes on with them" in spent.stderr
+    assert "2 jobs, 1 of them done before" in effbench("study", "run", "s.yaml").stderr
+
+
+def test_what_runs_is_shown_while_its_process_does(effbench, tmp_path):
+    (tmp_path / "s.yaml").write_text(COUNTED)
+    effbench("study", "run", "s.yaml", "--budget", "0.001s")
+    work = tmp_path / "results" / "studies" / "s"
+    running = Running.here("fmn02 complexity")
+    replace(running, since=running.since - 60, progress="3 of 8 steps, epoch 1").write(work)
+    shown = effbench("study", "status", "s.yaml", "--watch", "--format", "json")
+    done, here = json.loads(shown.stdout)
+    assert (done["state"], done["for (s)"]) == ("done", None)
+    assert (here["state"], here["progress"]) == ("running", "3 of 8 steps, epoch 1")
+    assert here["where"].endswith(f", process {os.getpid()}")
+    assert 60 <= here["for (s)"] < 120
+    assert shown.stderr.startswith("1 of 2 jobs done, 1 running")
+    replace(running, born=running.born - 100).write(work)  # of a process that had this one's number
+    assert [row["state"] for row in json.loads(effbench(*STATUS, "--format", "json").stdout)] == [
+        "done",
+        "waiting",
+    ]
+
+
+STATUS = ("study", "status", "s.yaml")
 
 
 def test_columns_that_no_job_of_a_study_has_a_value_for_are_left_out(effbench):
@@ -72,7 +135,7 @@ def test_columns_that_no_job_of_a_study_has_a_value_for_are_left_out(effbench):
     (row, *_) = json.loads(
         effbench("study", "status", "paper", "--store", _store(effbench), "--format", "json").stdout
     )
-    assert row == {"model": "fmn04", "task": "complexity", "precision": None, "done": False}
+    assert row == {"model": "fmn04", "task": "complexity", "precision": None, "state": "waiting"}
 
 
 def _store(effbench):

@@ -8,13 +8,13 @@ import pytest
 from effbench.config import check
 from effbench.errors import EffbenchError, UsageError
 from effbench.resources import share
-from effbench.study.definition import Study, load_study, study_names
+from effbench.study.definition import Study, load_study
 from effbench.study.graph import jobs
 from effbench.study.job import Workplace
-from effbench.yaml_files import parse
+from effbench.yaml_files import parse, shipped
 
 
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("name", shipped("benchmarks/studies"))
 def test_shipped_study_is_the_same_by_name_and_by_path(name):
     study = load_study(name)
     assert study.specs()
@@ -22,7 +22,7 @@ def test_shipped_study_is_the_same_by_name_and_by_path(name):
 
 
 def test_shipped_studies():
-    assert study_names() == ["cnn-vs-transformers", "paper", "paper-gpu", "quick"]
+    assert shipped("benchmarks/studies") == ["cnn-vs-transformers", "paper", "paper-gpu", "quick"]
 
 
 def test_studies_in_the_documentation_are_valid():
@@ -67,6 +67,17 @@ def test_a_task_has_the_models_of_the_study_unless_it_names_its_own():
         ),
         ("models: [fmn04]\ntasks: {}\ndata: {toys: {clips: -1}}", "data.toys: clips must be from 0"),
         ("models: [fmn04]\ntasks: {}\ndata: {toys: {seconds: 0}}", "data.toys: seconds must be from 1"),
+        (
+            "models: [fmn04]\ntasks: {throughput: [{}, {device: cuda}]}",
+            "tasks.throughput: 2 tasks of one kind need a name each",
+        ),
+        (
+            "models: [fmn04]\ntasks: {throughput: [{}, {name: x, batch_sizes: [0]}]}",
+            "tasks.throughput.1.batch_sizes.0: 0: ",
+        ),
+        ("models: [fmn04]\ntasks: {}\nbudget: 30", "budget: 30 is no duration above zero: write 90s, 30m"),
+        ("models: [fmn04]\ntasks: {}\nbudget: 0h", "budget: '0h' is no duration above zero"),
+        ("models: [fmn04]\ntasks: {}\nprice: {per_hour: 0}", "price.per_hour: 0: .* greater than 0"),
         ("{", "can't be read: .* in line 3"),
     ],
 )

@@ -15,7 +15,7 @@ from effbench.results.measurement import Measurement
 from effbench.results.store import Store
 from effbench.study.definition import Study
 from effbench.study.graph import jobs
-from effbench.study.job import Demand, Follower, Job, Workplace, pending, run_in_order
+from effbench.study.job import Demand, Follower, Job, Workplace, pending
 from effbench.study.local_processes import LocalProcesses
 from effbench.study.scheduling import run_jobs
 from tests.study.test_job import Told
@@ -80,7 +80,7 @@ def test_all_run_the_same_and_a_failed_job_stops_no_other(elsewhere, tmp_path):
     for name in ("in order", "elsewhere"):
         place = Workplace(tmp_path / name, tmp_path / f"{name}.sqlite")
         study, told = jobs(Study.model_validate(CONTENT), place), Told()
-        outcomes[name] = run_in_order(study, told) if name == "in order" else run_jobs(study, told, elsewhere)
+        outcomes[name] = run_jobs(study, told) if name == "in order" else run_jobs(study, told, elsewhere)
         kept[name] = values(place)
         assert [job.key for job in pending(study, place.measured())] == ["ATST-F complexity"]
         assert set(place.failures()) == {"ATST-F complexity"}

@@ -4,9 +4,10 @@ import pytest
 
 from effbench.data.synth.write import make_options
 from effbench.errors import UsageError
-from effbench.study.definition import Study, load_study, study_names
+from effbench.study.definition import Study, load_study
 from effbench.study.graph import jobs
 from effbench.study.job import Workplace
+from effbench.yaml_files import shipped
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def keys(definition, place):
     return [job.key for job in jobs(definition, place)]
 
 
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("name", shipped("benchmarks/studies"))
 def test_every_job_has_a_key_of_its_own_and_stands_after_those_it_needs(name, place):
     before = set()
     for job in jobs(load_study(name), place):
@@ -35,7 +36,7 @@ def test_every_job_has_a_key_of_its_own_and_stands_after_those_it_needs(name, pl
 
 def test_paper_study_covers_both_figures(place):
     tasks = [job.task for job in jobs(load_study("paper"), place)]
-    assert (tasks.count("complexity"), tasks.count("throughput"), len(tasks)) == (41, 12, 53)
+    assert (tasks.count("complexity"), tasks.count("throughput"), len(tasks)) == (41, 41, 82)
 
 
 def test_quick_study_trains_and_scores_on_the_set_that_it_makes(place):
@@ -115,3 +116,34 @@ def test_a_recipe_that_can_not_be_followed_is_told_before_anything_runs(place, t
     with pytest.raises(UsageError, match=told):
         jobs(study(train={"data": "synthetic", **train}), place)
     assert not place.folder.exists()
+
+
+def test_tasks_of_one_kind_have_models_and_conditions_of_their_own(place):
+    definition = study(
+        models=["fmn01", "fmn02"],
+        throughput=[{"threads": 1}, {"name": "half", "models": ["fmn02"], "precisions": ["bf16", "fp32"]}],
+        train=[
+            {"recipe": "synthetic-cpu", "data": "synthetic", "models": ["fmn01"]},
+            {"name": "slow", "recipe": "synthetic-cpu", "data": "synthetic", "models": ["fmn01"]},
+        ],
+        evaluate=[
+            {"data": "synthetic", "models": ["fmn01"]},
+            {"name": "train", "data": "synthetic", "models": ["fmn01"], "split": "train"},
+        ],
+    )
+    found = {job.key: job for job in jobs(definition, place)}
+    assert list(found) == [
+        "fmn01 throughput fp32",
+        "fmn02 throughput fp32",
+        "fmn02 throughput bf16 half",
+        "fmn02 throughput fp32 half",
+        "data synthetic",
+        "fmn01 train seed 0",
+        "fmn01 train seed 0 slow",
+        "fmn01 evaluate seed 0",
+        "fmn01 evaluate seed 0 slow",
+        "fmn01 evaluate seed 0 train",
+        "fmn01 evaluate seed 0 slow train",
+    ]
+    assert found["fmn01 evaluate seed 0 slow train"].needs == ("data synthetic", "fmn01 train seed 0 slow")
+    assert found["fmn01 train seed 0 slow"].folder.name == "synthetic-cpu_fmn01_seed0_slow"

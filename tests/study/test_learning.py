@@ -10,7 +10,8 @@ import pytest
 from effbench.errors import Stopped
 from effbench.study.definition import Study
 from effbench.study.graph import jobs
-from effbench.study.job import Follower, Workplace, pending, run_in_order
+from effbench.study.job import Follower, Workplace, pending
+from effbench.study.scheduling import run_jobs
 from tests.study.test_job import Told
 
 CHANGES = ["epochs=2", "batch.size=4", "batch.effective=4", "data.crop_seconds=2", "validation.every=1"]
@@ -41,7 +42,7 @@ def todo(place, definition):
 
 
 def run(place, definition, follower=None):
-    errors = run_in_order(pending(definition, place.measured()), follower or Follower())
+    errors = run_jobs(pending(definition, place.measured()), follower or Follower())
     assert set(errors.values()) <= {None}
     return list(errors)
 
@@ -117,7 +118,7 @@ def test_a_protocol_of_one_s_own_is_followed_and_stored_whole(copied, tmp_path):
 def test_a_run_of_another_recipe_is_not_taken_for_this_one(copied):
     other = study(copied, changes=["optimizer.lr=1e-3"])
     assert todo(copied, other) == KEYS[1:]
-    errors = run_in_order(pending(other, copied.measured()), Told())
+    errors = run_jobs(pending(other, copied.measured()), Told())
     assert "is of another recipe, or of other data: move or delete it" in errors["fmn01 train seed 0"]
     assert errors["fmn01 evaluate seed 0"] == "skipped: it needs 'fmn01 train seed 0', which failed"
 
@@ -134,7 +135,7 @@ def test_weights_that_are_gone_are_trained_anew_and_scored_anew(copied):
 
 def test_another_set_of_the_same_name_is_refused(copied):
     other = study(copied, clips=9, metrics=["psds2"])
-    errors = run_in_order(pending(other, copied.measured()), Told())
+    errors = run_jobs(pending(other, copied.measured()), Told())
     assert list(errors) == ["data toys", "fmn01 evaluate seed 0"]
     assert "holds a set made with other options" in errors["data toys"]
 
@@ -151,7 +152,7 @@ def test_an_interrupted_training_goes_on_where_it_was(tmp_path):
     place = Workplace(tmp_path / "work", tmp_path / "store.sqlite")
     definition = study(place)
     with pytest.raises(Stopped):
-        run_in_order(pending(definition, place.measured()), InterruptAfter())
+        run_jobs(pending(definition, place.measured()), InterruptAfter())
     assert todo(place, definition) == KEYS[1:]
     told = Told()
     assert run(place, definition, told) == KEYS[1:]
