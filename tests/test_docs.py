@@ -55,6 +55,7 @@ NOT_HERE = {
     # The world has a file in the place of those of fmn10.
     "published weights": r"(?<!--model fmn10 --)checkpoint[= ][\"']?(strong|advanced-kd|weak|ssl)\b"
     r"|--recipe (audioset|dcase)(?!.*(initialise=|--show))",
+    "a study that runs, or ran": r"study (status .*--watch|run .*--price)",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }
@@ -169,7 +170,7 @@ def test_a_command_that_is_not_understood_is_found(shell):
 def test_make_understands_its_own_commands_and_has_the_targets_that_pages_mention():
     text = (ROOT / "Makefile").read_text()
     commands = invocations(re.sub(r"\$\((\w+)\)", r"\1", text.replace("$(BIN)/", "")))
-    assert len(commands) > 10
+    assert len(commands) >= 5
     for arguments in commands:
         understand(arguments)
     targets = set(re.findall(r"^([a-z-]+):", text, re.M))

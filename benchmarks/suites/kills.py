@@ -34,6 +34,8 @@ from effbench.data.synth import synthesise
 from effbench.infer.score_files import read_scores
 from effbench.models.build import build_model
 from effbench.models.checkpoints import read_checkpoint, save_checkpoint
+from effbench.results.store import Store
+from effbench.version import source
 
 SPEC = "fmn01"
 CLIPS = 8
@@ -145,7 +147,49 @@ def without_times(table: str) -> list[list[str]]:
     return [[row[index] for index in kept] for row in rows]
 
 
+STUDY = """
+title: Every task, small
+models: [fmn01]
+data: {toys: {clips: 4, eval_clips: 2, seconds: 2}}
+tasks:
+  complexity: {}
+  throughput: {device: cpu, threads: 1, batch_sizes: [1], seconds: 1}
+  train:
+    recipe: synthetic-cpu
+    data: toys
+    device: cpu
+    threads: 1
+    changes: [epochs=2, batch.size=4, batch.effective=4, data.crop_seconds=2, validation.every=1]
+  evaluate: {data: toys, metrics: [psds1, segment]}
+"""
+
+
+def study(here: Path, made: Path) -> list[str]:
+    (here / "s.yaml").write_text(STUDY)
+    return ["study", "run", "s.yaml", "--work", "work", "--store", "store.sqlite"]
+
+
+def studied(here: Path, made: Path) -> object:
+    """Every row that was measured: what it is of and, but for what was timed, its value."""
+    with Store(here / "store.sqlite") as store:
+        rows = store.read(provenance="measured", imported=False)
+    found = Counter[object]()
+    for row in rows[rows["source"] == source()].itertuples():
+        same = {name: it for name, it in row.conditions.items() if name not in TIMED}
+        value = None if "batch_size" in row.conditions and row.spec == SPEC else row.value
+        found[row.spec, row.quantity, str(sorted(same.items())), value] += 1
+    assert found, "nothing was measured"
+    assert set(found.values()) == {1}, f"twice in the store: {found.most_common(3)}"
+    assert not list((here / "work" / "running").glob("*")), "a finished job is said to run"
+    return set(found)
+
+
+#: Conditions that time decides.
+TIMED = ("checkpoint", "load", "frequency")
+
+
 WORKS = {
+    "study": Work(study, studied),
     "detect": Work(detect, detected),
     "evaluate": Work(evaluate, evaluated),
     "pseudo-labels": Work(pseudo_labels, labelled),

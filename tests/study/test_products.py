@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.config import check
@@ -20,6 +20,7 @@ def specs(*models):
     return [str(spec) for spec in check({"title": "x", "models": models, "tasks": {}}, Study, "x").specs()]
 
 
+@settings(deadline=None)
 @given(several("fmn01", "fmn04", "BEATs"), several("tf", "gru", "hybrid"), several(16, 32, 64))
 def test_a_product_is_that_of_its_lists(backbones, sequences, dims):
     wanted = [f"{b}+{s}-{d}" for b, s, d in product(backbones, sequences, dims)]
