@@ -133,6 +133,8 @@ def test_an_evaluation_is_ready_for_json_and_for_the_store():
         assert row["value"] == pytest.approx(loaded["values"][row["score"]]["value"], abs=1e-4)
         assert (row["unit"], row["protocol"]) == (UNITS[row["score"]], "paper")
     rows = {row.quantity: row for row in evaluation.measurements("fmn10", conditions={"data": "synthetic"})}
+    assert rows["psds1"].environment["per_class"] == evaluation.by_class.to_dict()["psds1"]
+    assert "per_class" not in rows["psds1_penalised"].environment
     row = rows["psds1"]
     assert set(rows) == set(evaluation.values)
     assert (row.value, row.unit) == (100 * evaluation.values["psds1"].value, "%")
