@@ -15,10 +15,9 @@ function element(tag, attributes = {}, ...children) {
 
 // ---- words -------------------------------------------------------------------------------------------------------
 
-function number(value) {
-  const whole = Math.abs(value) >= 1000;
-  return value.toLocaleString("en", whole ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
-}
+const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const number = (value) => (Math.abs(value) >= 1000 ? WHOLE : DIGITS).format(value);
 const read = (name, value) => number(value / METRIC[name].scale);
 const titled = (metric) => `${metric.label}${metric.unit ? ` (${metric.unit})` : ""}`;
 const interval = (name, cell) => (cell[LOW] === null || cell[HIGH] === null ? "" : `${read(name, cell[LOW])} – ${read(name, cell[HIGH])}`);
@@ -146,7 +145,9 @@ function hover(i) {
   const now = Number.isInteger(i) ? i : -1;
   if (now === hovered) return;
   hovered = now;
-  update(false);
+  const of = lookup();
+  showCard(of, answer(of));
+  draw(of, false);
 }
 
 /** Arrow keys: to the next point to the right or left, or above or below. */
