@@ -1,12 +1,12 @@
 """Studies run the same in order, in processes, and on a Ray cluster; what dies there is not the end."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,8 +16,10 @@ from effbench.results.store import Store
 from effbench.study.definition import Study
 from effbench.study.graph import jobs
 from effbench.study.job import Demand, Follower, Job, Workplace, pending
+from effbench.study.job_record import running
 from effbench.study.local_processes import LocalProcesses
 from effbench.study.scheduling import run_jobs
+from effbench.version import source
 from tests.study.test_job import Told
 
 pytestmark = pytest.mark.slow
@@ -173,19 +175,64 @@ def test_what_is_timed_has_the_machine_to_itself(elsewhere, tmp_path):
         assert all(end <= begins or begin >= ends for begin, end in when.values())
 
 
-def test_a_study_whose_driver_is_killed_goes_on_where_it_was(tmp_path):
-    (tmp_path / "s.yaml").write_text("title: x\nmodels: [fmn01, fmn02]\ntasks:\n  complexity: {}\n")
-    command = [sys.executable, "-m", "effbench", "study", "run", "s.yaml", "--workers", "2"]
-    driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    assert driver.stderr is not None
-    for line in driver.stderr:
-        if line.strip().endswith(": done"):
-            break
-    driver.kill()
-    driver.communicate()
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "2 jobs, 0 of them done" not in done.stderr
-    with Store(Path(tmp_path / "results" / "effbench.sqlite")) as store:
-        rows = store.read(provenance="measured", quantities=["macs_exact"], imported=False)
-    ours = rows[rows["source"].str.fullmatch(r"effbench \S+")]
-    assert sorted(ours["spec"]) == ["fmn01", "fmn02"]
+KILLED = {
+    **CONTENT,
+    "models": ["fmn01"],
+    "tasks": {
+        "complexity": {},
+        "train": {
+            "recipe": "synthetic-cpu",
+            "data": "toys",
+            "device": "cpu",
+            "threads": 1,
+            "changes": ["epochs=6", "batch.size=2", "batch.effective=2", "data.crop_seconds=2"],
+        },
+        "evaluate": {"data": "toys", "metrics": ["psds1"]},
+    },
+}
+
+
+def training(work, but=None):
+    """The process that trains, when there is one, but for this one, that has begun to."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        job = running(work).get("fmn01 train seed 0")
+        if job is not None and job.progress and job.process != but:
+            return job.process
+        time.sleep(0.05)
+    raise AssertionError("no training began")
+
+
+@pytest.mark.parametrize("how", [["--workers", "2"], ["--executor", "ray"]], ids=["processes", "ray"])
+def test_a_study_whose_driver_is_killed_goes_on_to_the_same_rows(how, tmp_path):
+    if "ray" in how:
+        pytest.importorskip("ray")
+    (tmp_path / "s.yaml").write_text(json.dumps(KILLED))
+    command = [sys.executable, "-m", "effbench", "study", "run", "s.yaml"]
+    calm = Workplace(tmp_path / "calm", tmp_path / "calm.sqlite")
+    assert set(run_jobs(jobs(Study.model_validate(KILLED), calm), Told()).values()) == {None}
+    work = tmp_path / "results" / "studies" / "s"
+    with subprocess.Popen([*command, *how], cwd=tmp_path, stderr=subprocess.DEVNULL) as driver:
+        try:
+            first = training(work)
+            if "ray" in how:  # first the worker, which is replaced
+                os.kill(first, signal.SIGKILL)
+                training(work, but=first)
+        finally:
+            driver.kill()
+    until = time.monotonic() + 60
+    while running(work) and time.monotonic() < until:
+        time.sleep(0.1)  # nothing outlives its driver
+    assert not running(work)
+    subprocess.run([*command, *how], cwd=tmp_path, capture_output=True, check=True)
+    assert ours(tmp_path / "results" / "effbench.sqlite") == ours(calm.store)
+
+
+def ours(store):
+    """What was measured here, each row once for every time that it is there."""
+    with Store(store) as results:
+        rows = results.read(provenance="measured", imported=False)
+    rows = rows[rows["source"] == source()]
+    assert {"macs_exact", "psds1"} <= set(rows["quantity"])
+    epochs = [conditions.get("epoch") for conditions in rows["conditions"]]
+    return sorted(zip(rows["spec"], rows["quantity"], map(str, epochs), rows["value"], strict=True))
