@@ -56,6 +56,7 @@ NOT_HERE = {
     "published weights": r"(?<!--model fmn10 --)checkpoint[= ][\"']?(strong|advanced-kd|weak|ssl)\b"
     r"|--recipe (audioset|dcase)(?!.*(initialise=|--show))",
     "a study that runs, or ran": r"study (status .*--watch|run .*--price)",
+    "a cluster": r"--executor ray --address",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from effbench.cli import options
+from effbench.cli.cluster import Address, Executor, Where, Workers, cluster_workers
 from effbench.cli.options import naming
 from effbench.cli.output import note
 from effbench.cli.progress import clock, status
@@ -18,12 +20,15 @@ from effbench.errors import EffbenchError, Stopped, UsageError
 from effbench.grid import FRAME_SECONDS
 
 if TYPE_CHECKING:
-    from effbench.detect.detected import Failure
+    from effbench.cli.progress import Status
+    from effbench.detect.detected import DetectedFile, Failure
     from effbench.detect.event_decoding import Decoding
     from effbench.detect.inputs import Source
     from effbench.detect.outputs import Outputs
     from effbench.detect.record import Remaining
-    from effbench.infer.scorer import FrameScorer
+    from effbench.infer.on_cluster import ClusterWorkers
+    from effbench.infer.scorer import Inference
+    from effbench.models.detector import SoundEventDetector
 
 
 def detect(
@@ -73,6 +78,9 @@ def detect(
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
     threads: options.Threads = None,
+    executor: Executor = Where.local,
+    address: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Events in audio files of any length, as a table, JSON, CSV, DCASE TSV or Audacity labels.
 
@@ -86,13 +94,14 @@ def detect(
     with naming("--threshold"):
         limits = check_thresholds(threshold or [0.5])
     window = median_frames(median_window)
-    import torch
-
     from effbench.detect.run import run_record
-    from effbench.infer.scorer import FrameScorer, Inference
+    from effbench.infer.on_cluster import check_travels
+    from effbench.infer.scorer import Inference
     from effbench.models.chosen import choose_model
 
-    inference = Inference(device, precision, batch_size, overlap)
+    if executor is Where.ray and (plot is not None or "-" in audio):
+        raise UsageError("--executor ray is for files, without --plot: figures and standard input stay here")
+    inference = None if executor is Where.ray else Inference(device, precision, batch_size, overlap)
     found = find(audio)
     sources = found.sources
     with _naming_destinations():
@@ -103,16 +112,23 @@ def detect(
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
     decoding = Decoding(limits, window, top, min_duration, classes, chosen.class_names)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
-    run = run_record(chosen, decoding, inference)
-    with _naming_destinations(), places.open(run, decoding.labels, overwrite=overwrite) as outputs:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(cluster_workers(executor, address, workers, threads))
+        if cluster is not None:
+            check_travels([chosen])
+            paths = (Path(str(source.audio)) for source in sources)
+            cluster.check(next(filter(Path.exists, paths), None))
+            inference = cluster.inference(device, precision, batch_size, overlap)
+        assert inference is not None
+        run = run_record(chosen, decoding, inference)
+        stack.enter_context(_naming_destinations())
+        outputs = stack.enter_context(places.open(run, decoding.labels, overwrite=overwrite))
         remaining = outputs.remaining(sources)
         if places.folder is not None:
             _tell_remaining(len(sources), remaining)
+        detection = _Detection(remaining.sources, chosen.detector, inference, decoding, outputs, cluster)
         try:
-            failures = _detect(remaining.sources, scorer, decoding, outputs, single=len(sources) == 1)
+            failures = detection.run(single=len(sources) == 1)
         except KeyboardInterrupt:
             if places.folder is None:
                 raise
@@ -160,34 +176,21 @@ def median_frames(text: str) -> int:
         return MedianWindow.of(text).in_frames(FRAME_SECONDS)
 
 
-def _detect(
-    sources: Sequence[Source], scorer: FrameScorer, decoding: Decoding, outputs: Outputs, *, single: bool
-) -> list[Failure]:
-    """Keep the events; files that fail are returned, and reported at once unless there is just one."""
-    from effbench.detect.detected import Failure
-    from effbench.detect.run import detect_files
+@dataclass(frozen=True)
+class _Detection:
+    sources: Sequence[Source]
+    detector: SoundEventDetector
+    inference: Inference
+    decoding: Decoding
+    outputs: Outputs
+    cluster: ClusterWorkers | None
 
-    failures = []
-    with status(len(sources)) as bar:
-        seconds: float | None = None
+    def run(self, *, single: bool) -> list[Failure]:
+        """Keep the events; files that fail are returned, and reported at once unless there is just one."""
+        from effbench.detect.detected import Failure
 
-        def at(source: Source, done: float) -> None:
-            nonlocal seconds
-            if source.name != bar.name:
-                bar.start(source.name)
-                seconds = source.seconds()
-            length = f" of {clock(seconds)}" if seconds else ""
-            bar.within(f"{clock(done)}{length}", done / seconds if seconds else 0.0)
-
-        results = detect_files(
-            outputs.identified(sources),
-            scorer,
-            decoding,
-            listen=outputs.listeners,
-            on_damage=lambda message: bar.line(f"note: {message}"),
-            on_seconds=at,
-        )
-        with closing(results):
+        failures = []
+        with status(len(self.sources)) as bar, closing(self._results(bar)) as results:
             for result in results:
                 if isinstance(result, Failure):
                     failures.append(result)
@@ -196,5 +199,52 @@ def _detect(
                             bar.start(result.name)
                         bar.failed(str(result))
                 else:
-                    outputs.keep(result)
-    return failures
+                    if self.cluster is not None:
+                        bar.start(result.name)
+                    self.outputs.keep(result)
+        return failures
+
+    def _results(self, bar: Status) -> Generator[DetectedFile | Failure, None, None]:
+        def damaged(message: str) -> None:
+            bar.line(f"note: {message}")
+
+        if self.cluster is not None:
+            from effbench.detect.cluster_run import detect_on_cluster
+
+            return detect_on_cluster(
+                self.cluster,
+                self.sources,
+                self.detector,
+                self.inference,
+                self.decoding,
+                listen=self.outputs.listeners,
+                keep_scores=self.outputs.places.scores is not None,
+                on_damage=damaged,
+                on_identity=self.outputs.identify,
+            )
+        from effbench.detect.run import detect_files
+        from effbench.infer.scorer import FrameScorer
+
+        return detect_files(
+            self.outputs.identified(self.sources),
+            FrameScorer(self.detector, self.inference, probabilities=True, columns=self.decoding.columns),
+            self.decoding,
+            listen=self.outputs.listeners,
+            on_damage=damaged,
+            on_seconds=_follower(bar),
+        )
+
+
+def _follower(bar: Status) -> Callable[[Source, float], None]:
+    """Shows how much of a file is done."""
+    seconds: float | None = None
+
+    def at(source: Source, done: float) -> None:
+        nonlocal seconds
+        if source.name != bar.name:
+            bar.start(source.name)
+            seconds = source.seconds()
+        length = f" of {clock(seconds)}" if seconds else ""
+        bar.within(f"{clock(done)}{length}", done / seconds if seconds else 0.0)
+
+    return at

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from effbench.cli import options
+from effbench.cli.cluster import Address, Executor, Where, Workers, cluster_workers
 from effbench.cli.output import Format, note, size, write, write_result, write_sections
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
@@ -76,6 +77,10 @@ def evaluate(
     batch_size: options.BatchSize = None,
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
+    threads: options.Threads = None,
+    executor: Executor = Where.local,
+    address: Address = None,
+    workers: Workers = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Show every class.")] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the PSD-ROC curves: .png, .svg or .pdf.")
@@ -101,6 +106,8 @@ def evaluate(
             "give --model, or the --checkpoint of a run, with --data; "
             "or --scores (or --events) with --ground-truth"
         )
+    if executor is Where.ray and given:
+        raise UsageError("--executor ray runs a model: scores and events of files are scored here")
     if model is not None:
         from effbench.models.own_model import own_model
 
@@ -122,7 +129,8 @@ def evaluate(
         _check_plot(plot, EvaluationOptions(protocol, metric, chosen))
     kept = (store or default_store()) if keep and own else None
     counted = counting("clips", resumable=own and keep_scores != "no")
-    with options.naming_scoring(), counted as progress:
+    cluster = cluster_workers(executor, address, workers, threads)
+    with options.naming_scoring(), cluster as remote, counted as progress:
         evaluation = run(
             model,
             data=data,
@@ -152,6 +160,7 @@ def evaluate(
             keep_scores=cast("KeepScores", keep_scores),
             store=kept,
             progress=progress,
+            workers=remote,
         )
     _write(evaluation, form, per_class=per_class)
     if plot is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
+from effbench.cli.cluster import Address, Executor, Where, Workers, cluster_workers
 from effbench.cli.output import note
 from effbench.cli.progress import counting
 from effbench.errors import UsageError
@@ -32,6 +33,10 @@ def pseudo_labels(
     batch_size: options.BatchSize = None,
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
+    threads: options.Threads = None,
+    executor: Executor = Where.local,
+    address: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Write frame logits in half precision; an interrupted run resumes.
 
@@ -48,17 +53,23 @@ def pseudo_labels(
         options.check_model(None, None)
     count = max(len(specs), len(checkpoints))
     from effbench.data.datasets import open_dataset
+    from effbench.infer.dataset import check_shared
     from effbench.infer.pseudo_labels import write_pseudo_labels
     from effbench.infer.scorer import Inference
     from effbench.models.chosen import choose_model
 
-    inference = Inference(device, precision, batch_size)
     dataset = open_dataset(data, layout, split=split, audio=audio)
     pairs = zip(specs or [None] * count, checkpoints or [None] * count, strict=True)
     models = [choose_model(spec, weights) for spec, weights in pairs]
     for chosen in models:
         if chosen.checkpoint is None:
             note(f"note: no --checkpoint, so {chosen.spec} has untrained weights: its labels mean nothing")
-    with counting("clips", resumable=True) as progress:
-        write_pseudo_labels(dataset, models, out, inference, suffix=suffix, progress=progress)
+    with cluster_workers(executor, address, workers, threads) as cluster:
+        inference = (cluster.inference if cluster else Inference)(device, precision, batch_size)
+        if cluster is not None:
+            check_shared(cluster, models, dataset)
+        with counting("clips", resumable=True) as progress:
+            write_pseudo_labels(
+                dataset, models, out, inference, suffix=suffix, progress=progress, workers=cluster
+            )
     note(f"{number_of(len(dataset), 'clip')} in {out}")

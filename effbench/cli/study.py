@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from effbench.cli import options
+from effbench.cli.cluster import Address, Where
 from effbench.cli.output import Format, note, write_stored
 from effbench.cli.progress import status as running_status
 from effbench.errors import EffbenchError, Stopped, UsageError
@@ -50,13 +50,6 @@ def _planned(study: str, store: Path | None, work: Path | None) -> tuple[Study, 
     return definition, place, jobs(definition, place)
 
 
-class Where(StrEnum):
-    """What runs jobs."""
-
-    local = "local"
-    ray = "ray"
-
-
 @app.command()
 def run(
     study: StudyArgument,
@@ -68,9 +61,7 @@ def run(
     workers: Annotated[
         int, typer.Option(min=1, help="Jobs at a time on this machine; timings have it to themselves.")
     ] = 1,
-    address: Annotated[
-        str | None, typer.Option(help="Of a Ray cluster; 'auto' for the one that this machine belongs to.")
-    ] = None,
+    address: Address = None,
     fresh: Annotated[
         bool, typer.Option(help="Repeat measurements and scores that the store holds; trainings stay.")
     ] = False,

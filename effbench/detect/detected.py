@@ -33,6 +33,9 @@ class Failure(EffbenchError):
         super().__init__(message)
         self.name = name
 
+    def __reduce__(self) -> tuple[type[Failure], tuple[str, str]]:
+        return Failure, (self.name, str(self))  # it comes from other processes, too
+
 
 @dataclass(frozen=True)
 class DetectedEvent:

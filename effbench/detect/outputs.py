@@ -147,6 +147,10 @@ class Outputs:
                     self._audio[source.name] = AudioIdentity.of(source)
             yield source
 
+    def identify(self, source: Source, audio: AudioIdentity) -> None:
+        """Note what the audio of a source is, where that is known already."""
+        self._audio[source.name] = audio
+
     def _kept(self, source: Source) -> tuple[Path, ...]:
         """Files of a source in folders, the events first."""
         folder, scores = self.places.folder, self.places.scores

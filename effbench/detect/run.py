@@ -14,13 +14,20 @@ from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.files import readable
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
-from effbench.infer.batches import score_windows
+from effbench.infer.batches import in_groups, score_windows
 from effbench.infer.scorer import FrameScorer, Inference
-from effbench.infer.windows import Window, cut
+from effbench.infer.windows import Floats, Window, cut
 from effbench.models.chosen import ChosenModel
 from effbench.version import VERSION
 
 Listeners = Iterable[AbstractContextManager[FrameListener]]
+#: Called with a message about a file that is used only up to some damage.
+OnDamage = Callable[[str], None]
+
+
+def decoded(source: Source, on_damage: OnDamage) -> Iterator[Floats]:
+    """Audio of a source in blocks, (samples,) each; raises ``AudioError``, or ``OSError``."""
+    return stream_audio(source.audio, block_seconds=CLIP_SECONDS, name=_label(source), on_damage=on_damage)
 
 
 def detect_files(
@@ -30,8 +37,9 @@ def detect_files(
     *,
     keep_scores: bool = False,
     listen: Callable[[Source], Listeners] = lambda _: (),
-    on_damage: Callable[[str], None] = lambda _: None,
+    on_damage: OnDamage = lambda _: None,
     on_seconds: Callable[[Source, float], None] = lambda *_: None,
+    decode: Callable[[Source, OnDamage], Iterable[Floats]] = decoded,
 ) -> Generator[DetectedFile | Failure, None, None]:
     """Events of each source, in order, as soon as it is complete; one that can't be used is a ``Failure``.
 
@@ -46,10 +54,12 @@ def detect_files(
             exception where the file, or the whole run, fails, and is to leave nothing behind then.
         on_damage: called with a message about a file that is used only up to some damage.
         on_seconds: called with the number of seconds of a source that are done.
+        decode: gives the audio of a source.
     """
     result: DetectedFile | Failure
-    with closing(score_windows(_windows(sources, scorer, on_damage), scorer)) as scored:
-        for (_, source), steps in groupby(scored, key=lambda item: item[0]):
+    windows = _windows(sources, scorer, lambda source: decode(source, on_damage))
+    with closing(score_windows(windows, scorer)) as scored:
+        for (_, (_, source)), steps in groupby(scored, key=lambda item: item[0]):
             decoder: FileDecoder | None = None
             try:
                 with ExitStack() as stack:
@@ -69,19 +79,34 @@ def detect_files(
 
 
 def _windows(
-    sources: Iterable[Source], scorer: FrameScorer, on_damage: Callable[[str], None]
-) -> Iterator[tuple[tuple[int, Source], Window | Failure]]:
-    """Every window of every source; runs in the decoding thread."""
-    for number, source in enumerate(sources):
-        label = source.name if isinstance(source.audio, bytes) else readable(source.audio)
+    sources: Iterable[Source], scorer: FrameScorer, decode: Callable[[Source], Iterable[Floats]]
+) -> Iterator[tuple[tuple[int, tuple[int, Source]], Window | Failure]]:
+    """Every window of every source, with its group; runs in the decoding thread."""
+    grouped = in_groups(sources, scorer.inference.windows_per_call, bytes_of)
+    for number, (group, source) in enumerate(grouped):
+        key = group, (number, source)
         try:
-            blocks = stream_audio(source.audio, block_seconds=CLIP_SECONDS, name=label, on_damage=on_damage)
+            blocks = decode(source)
             for window in cut(blocks, overlap=scorer.inference.overlap, min_samples=scorer.min_samples):
-                yield (number, source), window
+                yield key, window
         except EffbenchError as error:
-            yield (number, source), Failure(source.name, str(error))
+            yield key, Failure(source.name, str(error))
         except OSError as error:
-            yield (number, source), Failure(source.name, f"{label}: {error.strerror or error}")
+            yield key, Failure(source.name, f"{_label(source)}: {error.strerror or error}")
+
+
+def bytes_of(source: Source) -> int:
+    """Size of a source; 0 where it can't be told, which reading it reports."""
+    if isinstance(source.audio, bytes):
+        return len(source.audio)
+    try:
+        return source.audio.stat().st_size
+    except OSError:
+        return 0
+
+
+def _label(source: Source) -> str:
+    return source.name if isinstance(source.audio, bytes) else readable(source.audio)
 
 
 def run_record(chosen: ChosenModel, decoding: Decoding, inference: Inference) -> dict[str, object]:

@@ -27,7 +27,15 @@ from effbench.evaluate.protocol_files import Protocol
 from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
-from effbench.infer.dataset import ClipProgress, KeptPrecision, computed_by, infer, output_classes
+from effbench.infer.dataset import (
+    ClipProgress,
+    KeptPrecision,
+    check_shared,
+    computed_by,
+    infer,
+    output_classes,
+)
+from effbench.infer.on_cluster import ClusterWorkers
 from effbench.infer.score_files import ScoreSet, ValueKind
 from effbench.infer.score_folder import SCORES
 from effbench.infer.scorer import Inference
@@ -72,6 +80,7 @@ def evaluate(
     keep_scores: KeepScores = "half",
     store: str | Path | None = None,
     progress: ClipProgress = lambda done, total: None,
+    workers: ClusterWorkers | None = None,
 ) -> Evaluation:
     """Score a model on a data set, or files of frame scores against ground truth, with 95 % intervals.
 
@@ -115,6 +124,7 @@ def evaluate(
             removes them in the end.
         store: results store that keeps the model's values, if any.
         progress: called with the number of clips that have their scores, and of all.
+        workers: of a cluster, which run the model instead of this process.
 
     Raises:
         UsageError: arguments that don't go together, or that name nothing known.
@@ -146,7 +156,8 @@ def evaluate(
     with ExitStack() as opened:
         results = None if store is None else opened.enter_context(Store(store, create=True))
         if model is not None and data is not None:
-            inference = Inference(device, precision, batch_size, plan.overlap)
+            resolve = Inference if workers is None else workers.inference
+            inference = resolve(device, precision, batch_size, plan.overlap)
             dataset = _dataset(data, layout, split, audio)
             where = (dataset.path if isinstance(data, DataSet) else Path(data)).resolve()
             chosen = choose_model(model, checkpoint)
@@ -164,7 +175,11 @@ def evaluate(
             on_missing = on_missing or "skip"
             there, _ = skip_missing(truth, dataset.ids, on_missing)
             _check_classes(dataset, there, output_classes(chosen, dataset), plan)
-            computed, seconds, fingerprint = _infer(dataset, chosen, folder, inference, kept, progress)
+            if workers is not None:
+                check_shared(workers, [chosen], dataset)
+            computed, seconds, fingerprint = _infer(
+                dataset, chosen, folder, inference, kept, progress, workers
+            )
             check_events(truth, seconds, {}, dataset.path)
             given = GivenFiles(computed, truth, seconds)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
@@ -219,10 +234,13 @@ def _infer(
     inference: Inference,
     kept: KeptPrecision,
     progress: ClipProgress,
+    workers: ClusterWorkers | None,
 ) -> tuple[ScoreSet, dict[str, float], str]:
     """Scores and seconds of every clip, and the fingerprint of the data that they are of."""
     audio = dataset.audio_identities()
-    scores = infer(dataset, chosen, folder, inference, audio=audio, kept=kept, progress=progress)
+    scores = infer(
+        dataset, chosen, folder, inference, audio=audio, kept=kept, progress=progress, workers=workers
+    )
     seconds = dataset.durations()
     return scores, seconds, dataset.fingerprint(audio, seconds)
 

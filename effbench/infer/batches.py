@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
 from queue import SimpleQueue
@@ -15,6 +15,9 @@ from effbench.infer.windows import Floats, Window, clip_windows, join_windows
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
+
+#: Bytes of files that end a group: those of long audio are groups of their own.
+_GROUP_BYTES = 1 << 28
 
 
 class ScoredWindow(NamedTuple):
@@ -38,15 +41,15 @@ def clip_scores(
         pad_to: samples to which shorter audio is padded with zeros, as in training.
     """
 
-    def windows() -> Iterator[tuple[str, Window]]:
-        for name, samples in clips:
+    def windows() -> Iterator[tuple[tuple[int, str], Window]]:
+        for group, (name, samples) in in_groups(clips, scorer.inference.windows_per_call):
             for window in clip_windows(
                 samples, overlap=scorer.inference.overlap, pad_to=pad_to, min_samples=scorer.min_samples
             ):
-                yield name, window
+                yield (group, name), window
 
     with closing(score_windows(windows(), scorer)) as scored:
-        for name, steps in groupby(scored, key=lambda step: step[0]):
+        for (_, name), steps in groupby(scored, key=lambda step: step[0]):
             yield name, join_windows(_checked(step) for _, step in steps)
 
 
@@ -56,19 +59,43 @@ def _checked(step: ScoredWindow | EffbenchError) -> ScoredWindow:
     return step
 
 
+def in_groups(
+    files: Iterable[Item], windows_per_call: int, bytes_of: Callable[[Item], int] = lambda _: 0
+) -> Iterator[tuple[int, Item]]:
+    """Files, each with the number of its group; grouping that begins with a group finds the same ones.
+
+    No batch has windows of two groups, so that the scores of a group are the same wherever it is scored. Of
+    files of one window each, a group is whole batches: four, or as many as 32 files make.
+
+    Args:
+        files: or clips, in order.
+        windows_per_call: of the model.
+        bytes_of: size of a file.
+    """
+    most = windows_per_call * max(4, 32 // windows_per_call)
+    group = count = size = 0
+    for file in files:
+        own = bytes_of(file)
+        if count and (count == most or size + own > _GROUP_BYTES):
+            group, count, size = group + 1, 0, 0
+        count, size = count + 1, size + own
+        yield group, file
+
+
 def score_windows(
-    windows: Iterable[tuple[Key, Window | EffbenchError]], scorer: FrameScorer
-) -> Generator[tuple[Key, ScoredWindow | EffbenchError], None, None]:
+    windows: Iterable[tuple[tuple[int, Key], Window | EffbenchError]], scorer: FrameScorer
+) -> Generator[tuple[tuple[int, Key], ScoredWindow | EffbenchError], None, None]:
     """The windows with their scores, in order; an error in place of a window is passed on.
 
     Args:
-        windows: each with what it belongs to; iterated in a thread of its own, at most two batches ahead.
-        scorer: the model; consecutive windows of one length are a batch, whatever they belong to.
+        windows: each with its group and what it belongs to; iterated in a thread of its own, at most two
+            batches ahead.
+        scorer: the model; consecutive windows of one length and one group are a batch.
     """
     size = scorer.inference.windows_per_call
-    waiting: list[tuple[Key, Window]] = []
+    waiting: list[tuple[tuple[int, Key], Window]] = []
 
-    def flush() -> Iterator[tuple[Key, ScoredWindow]]:
+    def flush() -> Iterator[tuple[tuple[int, Key], ScoredWindow]]:
         if waiting:
             batch = scorer([window.samples for _, window in waiting])
             for (key, window), scores in zip(waiting, batch, strict=True):
@@ -81,12 +108,17 @@ def score_windows(
                 yield from flush()
                 yield key, window
                 continue
-            if waiting and len(waiting[0][1].samples) != len(window.samples):
+            if waiting and _kind(*waiting[0]) != _kind(key, window):
                 yield from flush()
             waiting.append((key, window))
             if len(waiting) == size:
                 yield from flush()
         yield from flush()
+
+
+def _kind(key: tuple[int, Key], window: Window) -> tuple[int, int]:
+    """Group and length: what the windows of a batch share."""
+    return key[0], len(window.samples)
 
 
 class _End(NamedTuple):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from effbench.data.clips import DataSet
+from effbench.data.audio import read_audio
+from effbench.data.clips import Audio, DataSet
 from effbench.data.vocabulary import strong_classes
-from effbench.errors import EffbenchError
+from effbench.errors import EffbenchError, EffbenchWarning
 from effbench.grid import CLIP_SAMPLES
-from effbench.infer.batches import clip_scores
+from effbench.infer.batches import clip_scores, in_groups
+from effbench.infer.on_cluster import MOST_BYTES, ClusterWorkers, Work, check_travels
 from effbench.infer.score_files import ScoreSet
 from effbench.infer.score_folder import ScoreFolder
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Floats
 from effbench.models.chosen import ChosenModel
+from effbench.models.detector import SoundEventDetector
 from effbench.version import VERSION
 
 #: Called with the number of clips that are done, and of all.
@@ -31,15 +38,92 @@ KeptPrecision = Literal["half", "single"]
 
 
 def dataset_scores(
-    dataset: DataSet, names: Sequence[str], scorer: FrameScorer
+    dataset: DataSet,
+    names: Sequence[str],
+    detectors: Sequence[SoundEventDetector],
+    inference: Inference,
+    workers: ClusterWorkers | None = None,
 ) -> Generator[tuple[str, Floats], None, None]:
-    """Scores (frames, classes) of the named clips, in order; shorter ones are padded to 10 s.
+    """Mean logits (frames, classes) of the named clips, in order; shorter ones are padded to 10 s.
+
+    Args:
+        dataset: that has the clips.
+        names: of the clips.
+        detectors: one or several, with the same classes.
+        inference: where and how they run.
+        workers: of a cluster, which score instead of this process.
 
     Raises:
         AudioError: a clip that can't be decoded; names it.
     """
-    clips = ((name, dataset.clip(name).waveform()) for name in names)
-    return clip_scores(clips, scorer, pad_to=CLIP_SAMPLES)
+    if workers is None:
+        clips = ((name, dataset.clip(name).waveform()) for name in names)
+        yield from clip_scores(clips, FrameScorer(detectors, inference), pad_to=CLIP_SAMPLES)
+        return
+    numbered = in_groups(names, inference.windows_per_call)
+    groups = [
+        [(name, dataset.audio[name]) for _, name in group]
+        for _, group in groupby(numbered, key=lambda numbered_name: numbered_name[0])
+    ]
+    work = Work(_decode_clips, _ScoreClips(tuple(detectors), inference))
+    for scored in workers.run(groups, work, inference):
+        for message in scored.damage:
+            warnings.warn(message, EffbenchWarning, stacklevel=2)
+        yield from scored.clips
+        if scored.error is not None:
+            raise scored.error
+
+
+def check_shared(workers: ClusterWorkers, models: Sequence[ChosenModel], dataset: DataSet) -> None:
+    """Raise ``EffbenchError`` where the machines of a cluster can't run the models or see the audio."""
+    check_travels(models)
+    first = dataset.audio[dataset.ids[0]].source() if len(dataset) else None
+    workers.check(None if first is None or isinstance(first, bytes) else Path(str(first)))
+
+
+_Clips = Sequence[tuple[str, Audio]]
+
+
+@dataclass
+class _ClipAudio:
+    """Audio of a group's clips, up to one that can't be decoded, and what was said of damage."""
+
+    clips: list[tuple[str, Floats]]
+    damage: list[str]
+    error: EffbenchError | None = None
+
+
+def _decode_clips(group: _Clips, most_bytes: float = MOST_BYTES) -> _ClipAudio | None:
+    audio, size = _ClipAudio([], []), 0
+    for name, source in group:
+        try:
+            samples = read_audio(source.source(), name=source.name, on_damage=audio.damage.append)
+        except EffbenchError as error:
+            audio.error = error
+            break
+        audio.clips.append((name, samples))
+        size += samples.nbytes
+        if size > most_bytes:
+            return None
+    return audio
+
+
+@dataclass
+class _ScoreClips:
+    """Logits of a group's clips; the model is arranged once."""
+
+    detectors: Sequence[SoundEventDetector]
+    inference: Inference
+
+    @cached_property
+    def scorer(self) -> FrameScorer:
+        return FrameScorer(self.detectors, self.inference)
+
+    def __call__(self, group: _Clips, audio: _ClipAudio | None) -> _ClipAudio:
+        heard = audio or _decode_clips(group, float("inf"))
+        assert heard is not None
+        scored = list(clip_scores(heard.clips, self.scorer, pad_to=CLIP_SAMPLES))
+        return _ClipAudio(scored, heard.damage, heard.error)
 
 
 def infer(
@@ -51,6 +135,7 @@ def infer(
     audio: Mapping[str, str] | None = None,
     kept: KeptPrecision = "half",
     progress: ClipProgress = lambda done, total: None,
+    workers: ClusterWorkers | None = None,
 ) -> ScoreSet:
     """Logits of every clip of a data set in a folder; one begun for the same model and data resumes.
 
@@ -64,6 +149,7 @@ def infer(
         audio: the data set's ``audio_identities``, where they are known already.
         kept: precision of the logits in the files.
         progress: called with the number of clips that are done, and of all.
+        workers: of a cluster, which score instead of this process.
 
     Raises:
         EffbenchError: the folder belongs to other scores, the model's classes are not known, or a clip can't
@@ -80,7 +166,7 @@ def infer(
     todo = [name for name in dataset.ids if name not in before]
     done = len(dataset) - len(todo)
     progress(done, len(dataset))
-    scored = dataset_scores(dataset, todo, FrameScorer(chosen.detector, inference))
+    scored = dataset_scores(dataset, todo, [chosen.detector], inference, workers)
     for number, (name, logits) in enumerate(scored, done + 1):
         scores.add(name, logits, audio[name], single=kept == "single")
         progress(number, len(dataset))

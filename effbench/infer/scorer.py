@@ -95,13 +95,11 @@ class FrameScorer:
         self.inference = inference or Inference()
         self.probabilities = probabilities
         given = [detectors] if isinstance(detectors, SoundEventDetector) else list(detectors)
-        outputs = [detector.strong_head.out_features for detector in given]
-        if len(set(outputs)) != 1:
-            raise UsageError(f"models of {' and '.join(map(str, outputs))} classes can't be averaged")
+        outputs = same_outputs(given)
         arrange = ARRANGEMENTS[self.inference.arrangement]
         self.device = torch.device(self.inference.device)
         self.detectors = [arrange(detector).to(self.device) for detector in given]
-        every = columns is None or len(columns) == outputs[0]
+        every = columns is None or len(columns) == outputs
         self.columns = None if every else torch.tensor(columns, device=self.device)
         self.min_samples = max(int(getattr(d.frontend, "min_samples", 1)) for d in given)
 
@@ -135,6 +133,14 @@ class FrameScorer:
             total = logits if total is None else total + logits
         assert total is not None
         return total / len(self.detectors) if len(self.detectors) > 1 else total
+
+
+def same_outputs(detectors: Sequence[SoundEventDetector]) -> int:
+    """Number of classes of all of these detectors; ``UsageError`` where they differ."""
+    outputs = [detector.strong_head.out_features for detector in detectors]
+    if len(set(outputs)) != 1:
+        raise UsageError(f"models of {' and '.join(map(str, outputs))} classes can't be averaged")
+    return outputs[0]
 
 
 def fold_batch_norms(detector: SoundEventDetector) -> SoundEventDetector:

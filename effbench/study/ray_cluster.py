@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from effbench.errors import EffbenchError
-from effbench.own_cards import CARDS_VARIABLE
+from effbench.machine.cluster import connect, machines
 from effbench.study.away import Outcome, run_away
 from effbench.study.job import Follower, Job
 
@@ -28,25 +26,8 @@ class RayCluster:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise EffbenchError("Ray is not installed: pip install 'effbench[ray]'") from None
-        self.ray = ray
-        environment = {name: os.environ[name] for name in (CARDS_VARIABLE,) if name in os.environ}
-        options: dict[str, Any] = {} if address else {"include_dashboard": False}
-        try:
-            ray.init(
-                address=address or "local",
-                runtime_env={"env_vars": environment},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-                **options,
-            )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise EffbenchError(f"no Ray cluster at '{address}': {str(error).splitlines()[0]}") from None
-        self.remote = ray.remote(run_away)
+        self.ray = connect(address)
+        self.remote = self.ray.remote(run_away)
         self.running: dict[Any, Job] = {}
 
     def fits(self, job: Job) -> bool:
@@ -68,8 +49,7 @@ class RayCluster:
 
     def _nodes(self) -> list[dict[str, float]]:
         """Resources of every machine of the cluster."""
-        nodes: list[dict[str, Any]] = self.ray.nodes()  # type: ignore[no-untyped-call]
-        return [node["Resources"] for node in nodes if node["Alive"]]
+        return [node["Resources"] for node in machines(self.ray)]
 
     def _demand(self, job: Job) -> dict[str, Any]:
         """What Ray reserves: a timing takes the whole processor of its machine, or a whole named device."""

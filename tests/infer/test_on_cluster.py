@@ -1,0 +1,141 @@
+"""Inference by workers of a Ray cluster has the values of one machine, also where workers die."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import soundfile
+import torch
+
+from effbench.data.datasets import open_dataset
+from effbench.errors import DeviceError, EffbenchError, UsageError
+from effbench.infer.dataset import dataset_scores
+from effbench.infer.on_cluster import ClusterWorkers, Work
+from effbench.infer.scorer import Inference
+from effbench.machine.cluster import connect
+from effbench.models.chosen import choose_model
+from tests.command import run_program
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def workers():
+    ray = connect()
+    yield ClusterWorkers(ray, threads=1, count=2)
+    ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_audio(folder, count=70):
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(count):
+        seconds = 11 if number % 30 == 7 else 1 + number % 2
+        soundfile.write(folder / f"{number:03}.wav", random.normal(0, 0.1, seconds * 16000), 16000)
+
+
+def test_detection_gives_the_same_events_scores_and_errors(effbench, tmp_path):
+    write_audio(tmp_path / "audio")
+    (tmp_path / "audio" / "041.wav").write_bytes(b"no audio")
+    # Logits of transformers depend on what is in a batch.
+    command = ("detect", "audio", "--model", "fmn01+tf-64", "--threshold", 0.1, "--batch-size", 3)
+    command += ("--format", "csv", "--threads", 1)
+    cluster = ("--executor", "ray", "--workers", 2)
+    here = effbench(*command, "--out", "here", "--scores", "here-scores")
+    there = run_program(tmp_path, *command, "--out", "there", "--scores", "there-scores", *cluster)
+    assert (here.returncode, there.returncode) == (1, 1)
+    told = [[line for line in done.stderr.splitlines() if "041" in line] for done in (here, there)]
+    assert told[0] == told[1] != []
+    events = sorted(path.name for path in (tmp_path / "here").glob("*.csv"))
+    assert len(events) == 69
+    for name in events:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+        name = name.replace(".csv", ".parquet")
+        frames = [pd.read_parquet(tmp_path / folder / name) for folder in ("here-scores", "there-scores")]
+        pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toys")
+    write_audio(folder / "audio", 34)
+    events = ["filename\tonset\toffset\tevent_label"]
+    events += [f"{number:03}.wav\t0.1\t0.9\tSpeech" for number in range(34)]
+    (folder / "eval.tsv").write_text("\n".join(events) + "\n")
+    return open_dataset(folder / "eval.tsv", audio=folder / "audio")
+
+
+def test_scores_of_a_data_set_are_the_same(workers, toys):
+    model, inference = choose_model("fmn01+tf-64"), Inference(batch_size=3)
+    here, there = (
+        list(dataset_scores(toys, toys.ids, [model.detector], inference, where)) for where in (None, workers)
+    )
+    assert [clip for clip, _ in here] == [clip for clip, _ in there] == list(toys.ids)
+    for (_, mine), (_, theirs) in zip(here, there, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def note(folder, what, number, *decoded):
+    (folder / f"{what}-{number}").touch()
+    time.sleep(0.1 if decoded else 0)
+    return number if decoded else np.zeros(1 << 22)
+
+
+def noting(folder):
+    return Work(partial(note, folder, "decoded"), partial(note, folder, "scored"))
+
+
+def test_decoding_waits_for_slow_takers_and_a_killed_worker_is_replaced(workers, tmp_path):
+    results = workers.run(range(90), noting(tmp_path), Inference())
+    first = next(results)
+    time.sleep(2)
+    # 32 MB each, of the 1 GB that two workers may have waiting.
+    assert len(list(tmp_path.glob("decoded-*"))) < 60
+    scoring = [process for process in psutil.process_iter() if "ray::MapWorker" in process.name()]
+    os.kill(scoring[0].pid, signal.SIGKILL)
+    assert [first, *results] == list(range(90))
+
+
+def test_audio_that_a_machine_cannot_see_is_named(workers, tmp_path):
+    with pytest.raises(EffbenchError, match=r"can.t see .nowhere\.wav.: audio must lie where"):
+        workers.check(Path("nowhere.wav"))
+
+
+def test_more_workers_than_there_is_room_for_are_refused(workers):
+    many = replace(workers, count=1000)
+    with pytest.raises(EffbenchError, match=r"room for \d+ workers of 1 CPU each, not for 1000"):
+        next(many.run([0], noting(Path()), Inference()))
+
+
+def test_a_cluster_without_a_gpu_says_so(workers):
+    assert workers.inference("auto").device == "cpu"
+    with pytest.raises(DeviceError, match="no machine of the cluster has a GPU for 'cuda'"):
+        workers.inference("cuda")
+    with pytest.raises(UsageError, match="Ray chooses the GPU"):
+        workers.inference("cuda:1")
+
+
+def test_what_does_not_go_on_a_cluster_is_refused(effbench):
+    for arguments, message in {
+        ("--workers", 2): "--address and --workers are of a Ray cluster: give --executor ray",
+        ("--executor", "ray", "--plot", "x.png"): "figures and standard input stay here",
+    }.items():
+        done = effbench("detect", "x.wav", "--model", "fmn01", *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
