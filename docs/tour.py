@@ -108,7 +108,7 @@ Path("tour/bigru.yaml").write_text(
     """
 title: What a BiGRU adds to fmn10
 height: 4.8
-score: {quantity: psds1, provenance: published, label: PSDS1 (%)}
+y: {quantity: psds1, provenance: published, label: PSDS1 (%)}
 panels:
   - {quantity: macs, label: MACs per clip}
 series:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from effbench.cli import options
-from effbench.plots.choices import Convention, ImageFormat, Theme
+from effbench.plots.choices import By, Convention, ImageFormat, Theme
 
 
 def plot(
     figure: Annotated[
-        str,
-        typer.Argument(metavar="FIGURE", help="paper-1, paper-2, …; samples, per-class, seeds; or a file."),
-    ],
+        str | None,
+        typer.Argument(metavar="[FIGURE]", help="paper-1, paper-2, …; samples, per-class, seeds; or a file."),
+    ] = None,
+    x: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUANTITY",
+            help="Without a figure: a horizontal axis, e.g. throughput or macs. Repeatable: a panel each.",
+        ),
+    ] = None,
+    y: Annotated[
+        str | None, typer.Option(metavar="QUANTITY", help="Without a figure: the vertical axis, e.g. psds1.")
+    ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model of samples, per-class or seeds: a spec, a name or a glob. Repeatable."),
+        typer.Option(help="Model where the figure names none: a spec, a name or a glob. Repeatable."),
     ] = None,
+    by: Annotated[By, typer.Option(help="What makes a series of --x and --y.")] = By.family,
     quantity: Annotated[
         str | None, typer.Option(help="What samples, per-class or seeds show: latency_p50, psds2, …")
     ] = None,
@@ -29,7 +41,8 @@ def plot(
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="Only values of samples, per-class or seeds under this. Repeatable."
+            metavar="KEY=VALUE",
+            help="Only values under this, of --x and --y or samples, per-class and seeds.",
         ),
     ] = None,
     also: Annotated[
@@ -57,9 +70,10 @@ def plot(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Add the published points as hollow markers.")
     ] = False,
-    theme: Annotated[
-        Theme, typer.Option(help="Draw samples, per-class or seeds for a light or a dark page.")
-    ] = Theme.light,
+    front: Annotated[
+        bool, typer.Option("--front", help="Draw the Pareto front of what a trade-off figure shows.")
+    ] = False,
+    theme: Annotated[Theme, typer.Option(help="For a light or a dark page.")] = Theme.light,
     show: Annotated[
         bool, typer.Option("--show", help="Print the figure's YAML, to copy and change, instead of drawing.")
     ] = False,
@@ -67,34 +81,63 @@ def plot(
     """Draw a figure as PNG, SVG and PDF, and print the files' paths.
 
     Example: effbench plot paper-1 --overlay --format svg
-    """
-    if show:
-        from effbench.plots.statistical.kinds import definition_text
 
-        print(definition_text(figure), end="")
-        return
-    from effbench.plots.api import plot as draw
-    from effbench.plots.statistical.shared_axis import DifferingRows
+    Example: effbench plot --x throughput --y psds1 --model 'fmn10*' --front
+    """
     from effbench.yaml_files import parse
 
+    under = {key: parse(value) for key, value in options.pairs(condition or (), "--condition")}
+    if show:
+        wanted = {**under, "device": device, "precision": precision}
+        print(_definition(figure, x or [], y, model or [], by, store, wanted), end="")
+        return
+    from effbench.cli.remedies import with_remedies
+    from effbench.plots.api import plot as draw
+    from effbench.plots.statistical.shared_axis import DifferingRows
+
     try:
-        drawn = draw(
-            figure,
-            models=model or (),
-            quantity=quantity,
-            classes=classes,
-            conditions={key: parse(value) for key, value in options.pairs(condition or (), "--condition")},
-            also=also or (),
-            store=store,
-            out=out,
-            formats=format or list(ImageFormat),
-            macs=macs,
-            device=device,
-            precision=precision,
-            overlay=overlay,
-            theme=theme,
-        )
+        with with_remedies(figure):
+            drawn = draw(
+                figure,
+                x=x or (),
+                y=y,
+                models=model or (),
+                by=by,
+                quantity=quantity,
+                classes=classes,
+                conditions=under,
+                also=also or (),
+                store=store,
+                out=out,
+                formats=format or list(ImageFormat),
+                macs=macs,
+                device=device,
+                precision=precision,
+                overlay=overlay,
+                front=front,
+                theme=theme,
+            )
     except DifferingRows as error:
         raise DifferingRows(f"{error}\nOptions: --model, --device, --condition KEY=VALUE.") from None
     for path in drawn.paths:
         print(path)
+
+
+def _definition(
+    figure: str | None,
+    x: list[str],
+    y: str | None,
+    models: list[str],
+    by: By,
+    store: Path | None,
+    conditions: Mapping[str, object],
+) -> str:
+    """The YAML of a figure, or of what would be drawn without one."""
+    if figure is not None:
+        from effbench.plots.statistical.kinds import definition_text
+
+        return definition_text(figure)
+    from effbench.plots.asked import asked_for, to_yaml
+    from effbench.results.shipped import newest_rows
+
+    return to_yaml(asked_for(newest_rows(store), x, y, models, by, conditions))

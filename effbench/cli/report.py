@@ -32,10 +32,12 @@ def report(
 
     Example: effbench report paper --out report
     """
+    from effbench.cli.remedies import with_remedies
     from effbench.reports import pages
 
     if study in pages.REPORTS and not also:
-        paths = pages.report(study, store=store, out=out, device=device)
+        with with_remedies(study=study):
+            paths = pages.report(study, store=store, out=out, device=device)
     else:
         from effbench.spec import row_name
         from effbench.study.definition import load_study

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import hypot
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
-from effbench.plots.figures import ReferenceModel
+from effbench.plots.colours import for_text
+from effbench.plots.figures import ReferenceModel, Series
 from effbench.plots.lettering import fitted, make_legible
-from effbench.plots.select import FigureData, PanelData
+from effbench.plots.select import AxisData, FigureData, Plotted
 from effbench.spec import ModelSpec, is_spec
 
 _SIZE = 6.2  # of the text, points
-_DARKER = 0.7  # of a series' colour, so that small text stays readable
 
 #: Directions to try, the best first: above, below, and to the sides.
 _DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
@@ -32,23 +31,31 @@ Pixels = tuple[float, float]
 Segment = tuple[Pixels, Pixels]
 
 
-def annotate(axes: Axes, data: FigureData, panel: PanelData) -> None:
+def annotate(axes: Axes, data: FigureData, panel: AxisData) -> None:
     """Name the dashed lines, and write each model's width beside its point; the figure must have been drawn.
 
     A width that would cover a point or another label is left out.
     """
-    scores, values = data.scores.values, panel.chosen.values
-    at = {spec: _pixels(axes, values[spec].value, scores[spec].value) for spec in values}
-    obstacles = _markers(axes, data, panel, at)
-    shown = [(series, [spec for spec in series.specs if spec in at]) for series in data.definition.series]
-    lines = [(at[first], at[second]) for _, specs in shown for first, second in pairwise(specs)]
-    for reference in data.definition.references:
-        obstacles.append(_name_line(axes, reference, scores[reference.spec].value, obstacles, lines))
-    lines += [_dashed(axes, scores[reference.spec].value) for reference in data.definition.references]
-    labelled = [(series.colour, spec) for series, specs in shown for spec in specs]
-    texts = [_text(axes, _width(spec), colour) for colour, spec in labelled]
+    points = data.points(panel)
+    at = [_pixels(axes, point.x.value, point.y.value) for point in points]
+    obstacles = _markers(axes, data, panel, points, at)
+    together = pairwise(zip(points, at, strict=True))
+    lines = [(a, b) for (one, a), (other, b) in together if one.look is other.look and one.look.line]
+    levels = [
+        (look, value) for look in data.definition.references if (value := data.y.value(look, look.spec))
+    ]
+    for look, value in levels:
+        obstacles.append(_name_line(axes, look, value.value, obstacles, lines))
+    lines += [_dashed(axes, value.value) for _, value in levels]
+    labelled = [number for number, point in enumerate(points) if isinstance(point.look, Series)]
+    names = {look.label: _names(look) for look in data.definition.series}
+    texts = [
+        _text(axes, names[look.label][points[number].spec], look.colour)
+        for number in labelled
+        for look in [points[number].look]
+    ]
     boxes = place(
-        [at[spec] for _, spec in labelled],
+        [at[number] for number in labelled],
         [_extent(text) for text in texts],
         frame=_frame(axes),
         obstacles=obstacles,
@@ -62,14 +69,16 @@ def annotate(axes: Axes, data: FigureData, panel: PanelData) -> None:
             _move(axes, text, box)
 
 
-def _markers(axes: Axes, data: FigureData, panel: PanelData, at: Mapping[str, Pixels]) -> list[Box]:
-    """Boxes around the filled markers, then around the overlaid ones."""
+def _markers(
+    axes: Axes, data: FigureData, panel: AxisData, points: Sequence[Plotted], at: Sequence[Pixels]
+) -> list[Box]:
+    """Boxes around the markers, then around the overlaid ones."""
     scale = _pixels_per_point(axes)
-    sizes = {spec: marker_size(look) * scale for look in data.definition.looks for spec in look.specs}
-    boxes = [Box(*point, sizes[spec], sizes[spec]) for spec, point in at.items()]
-    for spec, value in panel.overlay.items():
-        point, side = _pixels(axes, value.value, data.scores.values[spec].value), sizes[spec] * HOLLOW
-        boxes.append(Box(*point, side, side))
+    sizes = [marker_size(point.look) * scale for point in points]
+    boxes = [Box(*where, size, size) for where, size in zip(at, sizes, strict=True)]
+    for over in data.overlaid(panel):
+        side = marker_size(over.look) * scale * HOLLOW
+        boxes.append(Box(*_pixels(axes, over.x.value, over.y.value), side, side))
     return boxes
 
 
@@ -106,6 +115,12 @@ def _name_line(
     return best
 
 
+def _names(series: Series) -> dict[str, str]:
+    """What the points of a series are called: by their width, or in full where some share one."""
+    widths = {spec: _width(spec) for spec in series.specs}
+    return widths if len(set(widths.values())) == len(widths) else {spec: spec for spec in widths}
+
+
 def _width(spec: str) -> str:
     """What a point is called: the width of its sequence model, or its backbone where it has none."""
     if not is_spec(spec):
@@ -115,9 +130,16 @@ def _width(spec: str) -> str:
 
 
 def _text(axes: Axes, content: str, colour: str) -> Text:
-    dark = tuple(_DARKER * part for part in to_rgb(colour))
     text = axes.text(
-        0, 0, content, transform=axes.transAxes, size=_SIZE, color=dark, ha="center", va="center", zorder=3
+        0,
+        0,
+        content,
+        transform=axes.transAxes,
+        size=_SIZE,
+        color=for_text(colour),
+        ha="center",
+        va="center",
+        zorder=3,
     )
     make_legible([text])
     return text

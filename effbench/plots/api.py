@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 
 from effbench.errors import UsageError
 from effbench.files import require_folder
+from effbench.plots.asked import asked_for
 from effbench.plots.caption import caption
-from effbench.plots.choices import Convention, ImageFormat, Theme
+from effbench.plots.choices import By, Convention, ImageFormat, Theme
 from effbench.plots.draw import draw
 from effbench.plots.drawn import DrawnFigure, chosen
 from effbench.plots.figures import FigureDefinition
 from effbench.plots.save import save_formats
-from effbench.plots.select import FigureData, PanelData, select
+from effbench.plots.select import AxisData, FigureData, Plotted, select
 from effbench.plots.statistical.api import StatisticalFigure, draw_statistics, statistics
 from effbench.plots.statistical.kinds import STATISTICAL_KINDS, load_definition
 from effbench.results.shipped import newest_rows
@@ -35,33 +36,39 @@ class TradeoffFigure(DrawnFigure):
 
     def __str__(self) -> str:
         files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
-        return f"'{self.name}', {number_of(len(self.data.scores.values), 'model')}{files}"
+        return f"'{self.name}', {number_of(len(self.data.definition.specs), 'model')}{files}"
 
     def sections(self) -> Iterator[Table | str]:
         """The values of each panel, then where they come from."""
         for panel in self.data.panels:
-            yield Table(list(self._points(panel)), title=panel.panel.label)
+            yield Table(list(self._points(panel)), title=panel.axis.text)
         yield caption(self.data)
 
     def rows(self) -> list[Row]:
-        """One row for each point: its model, score and cost, in the units of the store."""
+        """One row for each point: its model, series and values, in the units of the store."""
         return [row for panel in self.data.panels for row in self._points(panel)]
 
-    def _points(self, panel: PanelData) -> Iterator[Row]:
-        costs, scores = panel.chosen, self.data.scores
-        for quantity, provenance, device, values in (
-            (costs.quantity, costs.provenance, costs.device, costs.values),
-            (panel.panel.published_quantity, "published", None, panel.overlay),
-        ):
-            for spec, value in values.items():
-                yield {
-                    "spec": spec,
-                    scores.quantity: scores.values[spec].value,
-                    "quantity": quantity,
-                    **asdict(value),
-                    "provenance": provenance,
-                    "device": device,
-                }
+    def _points(self, panel: AxisData) -> Iterator[Row]:
+        for point in self.data.points(panel):
+            chosen = panel.of[point.look.label]
+            yield self._row(point, chosen.quantity, chosen.provenance, chosen.device)
+        published = panel.axis.published_quantity
+        for point in self.data.overlaid(panel):
+            yield self._row(point, published, "published", None)
+
+    def _row(self, point: Plotted, quantity: str, provenance: str, device: str | None) -> Row:
+        up = self.data.y.of[point.look.label].quantity
+        return {
+            "spec": point.spec,
+            "series": point.look.label,
+            up: point.y.value,
+            f"{up}_low": point.y.low,
+            f"{up}_high": point.y.high,
+            "quantity": quantity,
+            **asdict(point.x),
+            "provenance": provenance,
+            "device": device,
+        }
 
     def to_dict(self) -> dict[str, object]:
         """Title, caption, points and files."""
@@ -75,9 +82,12 @@ class TradeoffFigure(DrawnFigure):
 
 
 def plot(
-    figure: str | Path,
+    figure: str | Path | None = None,
     *,
+    x: str | Iterable[str] = (),
+    y: str | None = None,
     models: Iterable[str] = (),
+    by: str = By.family,
     quantity: str | None = None,
     classes: int | None = None,
     conditions: Mapping[str, object] | None = None,
@@ -89,6 +99,7 @@ def plot(
     precision: str | None = None,
     macs: str = Convention.exact,
     overlay: bool = False,
+    front: bool = False,
     theme: str = Theme.light,
 ) -> TradeoffFigure | StatisticalFigure:
     """Draw a figure from a results store, and write it into a folder if one is given.
@@ -96,11 +107,17 @@ def plot(
     Timings come from one device and one setting; by default from those that cover most models.
 
     Args:
-        figure: name of a shipped figure (``paper-1``, ``samples``), or a YAML file.
-        models: of a statistical figure: specs, names of models of one's own, or globs.
+        figure: name of a shipped figure (``paper-1``, ``samples``), or a YAML file; else ``x`` and ``y`` are
+            drawn.
+        x: quantities of the horizontal axes, a panel each: ``throughput``, ``macs``, …
+        y: quantity of the vertical axis: ``psds1``, ``latency_p50``, …
+        models: specs, names of models of one's own, or globs, of a figure that does not say; by default all
+            of which its quantities are known.
+        by: what makes a series of ``x`` and ``y``: ``family``, ``backbone``, ``sequence`` or ``model``; or
+            ``device``, ``precision``, ``threads``, ``batch_size``, ``part``, ``data`` or ``provenance``.
         quantity: of a statistical figure.
         classes: that a heat map of classes shows, at most.
-        conditions: only rows under these, in a statistical figure.
+        conditions: only values under these, of ``x`` and ``y`` or of a statistical figure.
         also: models to draw as well, each a series of a trade-off figure: specs, or names of one's own.
         store: the results store; ``results/effbench.sqlite`` by default.
         out: folder of the image files, made if missing; none are written by default.
@@ -109,12 +126,14 @@ def plot(
         precision: draw values in this precision only, e.g. ``fp16``.
         macs: convention of a trade-off figure's MACs: ``exact``, or ``paper`` as in the published figures.
         overlay: add the published points to a trade-off figure as hollow markers.
-        theme: of a statistical figure: ``light`` or ``dark``.
+        front: draw the Pareto front of what a trade-off figure shows.
+        theme: ``light`` or ``dark``, which the names of the files have, too.
 
     Raises:
-        UsageError: no such figure, device, format or convention, an option that is not the figure's, or a
-            definition with problems.
+        UsageError: no such figure, quantity, model, device or choice, an option that is not the figure's, or
+            a definition with problems.
         MissingResults: the store lacks values that the figure needs.
+        UnfairComparison: values that would share an axis differ in what decides them.
         EffbenchError: the store can't be read, or the files can't be written.
     """
     wanted, look, convention = (
@@ -122,29 +141,38 @@ def plot(
     )  # fmt: skip
     if out is not None:
         require_folder(Path(out))
-    definition, name = load_definition(str(figure)), Path(figure).stem
-    under = {**(conditions or {}), **({} if precision is None else {"precision": precision})}
-    own = {"models": tuple(models), "quantity": quantity, "classes": classes, "conditions": conditions}
-    added = tuple(also)
-    if isinstance(definition, FigureDefinition):
-        _refuse(name, {**own, "theme": look is Theme.dark}, f"of the kinds {', '.join(STATISTICAL_KINDS)}")
+    definition = None if figure is None else load_definition(str(figure))
+    models = tuple(models)
+    added, across, under = tuple(also), [x] if isinstance(x, str) else list(x), dict(conditions or {})
+    own = {"models": models, "quantity": quantity, "classes": classes, "conditions": conditions}
+    axes = {"x": across, "y": y}
+    if definition is None or isinstance(definition, FigureDefinition):
+        if definition is not None:
+            _refuse(str(figure), axes, "without a name")
+            _refuse(str(figure), own, f"of the kinds {', '.join(STATISTICAL_KINDS)}")
+        rows = newest_rows(store)
+        tradeoff = definition or asked_for(
+            rows, across, y, models, by, {**under, "device": device, "precision": precision}
+        )
+        name = Path(figure).stem if figure is not None else "-".join(a.quantity for a in tradeoff.axes)
         data = select(
-            newest_rows(store),
-            definition.with_models(added),
+            rows,
+            tradeoff.with_models(added).with_front(front),
             macs=convention,
-            device=device,
-            precision=precision,
+            device=None if definition is None else device,
+            precision=None if definition is None else precision,
             overlay=overlay,
         )
-        drawn = draw(data)
-        return TradeoffFigure(name, drawn, _written(drawn, out, name, wanted), data)
-    _refuse(
-        name, {"also": added, "macs": convention is Convention.paper, "overlay": overlay}, "of trade-offs"
-    )
+        drawn = draw(data, look)
+        return TradeoffFigure(name, drawn, _written(drawn, out, name, look, wanted), data)
+    name = Path(str(figure)).stem
+    others = {"also": added, "macs": convention is Convention.paper, "overlay": overlay, "front": front}
+    _refuse(name, {**axes, **others}, "of trade-offs")
+    under |= {} if precision is None else {"precision": precision}
     given = {key: value for key, value in {**own, "conditions": under, "device": device}.items() if value}
     shown = statistics(newest_rows(store), definition.changed(name, given))
     picture = draw_statistics(shown, look)
-    return StatisticalFigure(name, picture, _written(picture, out, name, wanted), shown)
+    return StatisticalFigure(name, picture, _written(picture, out, name, look, wanted), shown)
 
 
 def _refuse(name: str, options: Mapping[str, object], whose: str) -> None:
@@ -155,6 +183,7 @@ def _refuse(name: str, options: Mapping[str, object], whose: str) -> None:
 
 
 def _written(
-    figure: Figure, out: str | Path | None, name: str, formats: Iterable[ImageFormat]
+    figure: Figure, out: str | Path | None, name: str, theme: Theme, formats: Iterable[ImageFormat]
 ) -> tuple[Path, ...]:
-    return () if out is None else tuple(save_formats(figure, Path(out), name, formats))
+    file = name if theme is Theme.light else f"{name}-{theme}"
+    return () if out is None else tuple(save_formats(figure, Path(out), file, formats))

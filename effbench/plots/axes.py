@@ -1,4 +1,4 @@
-"""Readable logarithmic axes, with ticks at 1, 2, 5, 10 … in fitting units; and the size of markers."""
+"""Readable axes, with ticks at 1, 2, 5, 10 … in fitting units; and the size of markers."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def log_limits(low: float, high: float, margin: float = 0.06) -> tuple[float, fl
     decades = math.log10(high / low)
     room = 10 ** (max(decades, 0.1) * margin if decades else 0.25)
     return low / room, high * room
+
+
+def linear_limits(low: float, high: float, margin: float = 0.07) -> tuple[float, float]:
+    """Ends of a linear axis that holds ``low`` to ``high`` with a margin (a part of its length)."""
+    room = margin * (high - low) or 0.1 * abs(high) or 1.0
+    return low - room, high + room
 
 
 def log_ticks(low: float, high: float) -> list[float]:

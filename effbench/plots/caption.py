@@ -8,9 +8,10 @@ from dataclasses import replace
 import pandas as pd
 
 from effbench.plots.choices import Convention
-from effbench.plots.figures import MACS
+from effbench.plots.origins import mixes_origins
+from effbench.plots.quantities import MACS, ON_A_DEVICE, is_score
 from effbench.plots.scored import short_fingerprint, untrained
-from effbench.plots.select import TIMED, FigureData, PanelData
+from effbench.plots.select import AxisData, FigureData
 from effbench.plots.values import Chosen
 from effbench.shown import number_of
 
@@ -24,12 +25,13 @@ CONVENTIONS = {
 _PARTS = {"frontend": "front-end alone", "both": "front-end and network"}
 
 
-def axis_label(data: PanelData, macs: Convention) -> str:
-    """Label of a panel's horizontal axis; it says where timings come from."""
-    label, chosen = data.panel.label, data.chosen
-    if data.panel.quantity == MACS:
-        return f"{label}, {'exact' if macs is Convention.exact else 'published convention'}"
-    if chosen.quantity not in TIMED:
+def axis_label(data: AxisData, macs: Convention) -> str:
+    """Label of an axis; it says where timings come from, if all are from one device."""
+    label, chosen = data.axis.text, data.choices[0]
+    if data.axis.quantity == MACS:
+        exact = chosen.quantity == "macs_exact"
+        return f"{label}, {'exact' if exact else 'published convention'}"
+    if data.axis.quantity not in ON_A_DEVICE or len(data.choices) > 1:
         return label
     if chosen.provenance == "published":
         return f"{label}, published; device unknown"
@@ -49,22 +51,48 @@ def setting(conditions: Mapping[str, object]) -> list[str]:
 
 def caption(data: FigureData) -> str:
     """Provenance of everything in the figure, in a few sentences."""
-    score = data.definition.score
-    where, origin = scored_on(data.scores), sources(data.scores.rows)
-    sentences = [f"{_short(score.label)}: {score.provenance}{where}, {origin}.", *_computed(data)]
-    sentences[1:1] = _own_scores(data.scores)
+    scored = [axis for axis in data.axes if is_score(axis.axis.quantity)]
+    timed = [axis for axis in data.axes if axis.axis.quantity in ON_A_DEVICE]
+    sentences = [sentence for axis in scored for sentence in _scores(axis)]
+    if data.definition.mixed_data:
+        sentences.append("Scores of different data stand side by side: they are not comparable.")
+    sentences += _computed(data)
     if data.checkpoints:
         several = ", ".join(f"{spec} ({count})" for spec, count in data.checkpoints.items())
         sentences.append(f"Of several checkpoints, that of the newest score: {several}.")
-    if bare := untrained(data.scores):
+    if bare := sorted({spec for axis in scored for chosen in axis.choices for spec in untrained(chosen)}):
         sentences.append(f"Untrained, with scores of chance: {', '.join(bare)}.")
-    models = len(set(data.definition.specs))
-    timings = [panel for panel in data.panels if panel.chosen.quantity in TIMED]
-    sentences += [_timing(panel, models) for panel in timings]
+    sentences += [_timing(data, axis, chosen) for axis in timed for chosen in axis.choices]
     if any(panel.overlay for panel in data.panels):
-        device = " (device of the timings unknown)" if timings else ""
+        device = " (device of the timings unknown)" if timed else ""
         sentences.append(f"Hollow markers: read from the published figure{device}.")
+    elif mixes_origins(data):
+        sentences.append("Hollow markers: published.")
+    if data.definition.front:
+        apart = any(len(axis.choices) > 1 for axis in timed)
+        each = " of each device and setting" if apart else ""
+        sentences.append(
+            f"Pareto front{each}: models that no other one equals in both values and betters in one."
+        )
     return " ".join(sentences)
+
+
+def _scores(axis: AxisData) -> list[str]:
+    """One sentence for each origin of scores, and what is of another origin in it."""
+    origins: dict[str, list[Chosen]] = {}
+    for chosen in axis.choices:
+        interval = ", with 95 % interval" if any(v.low is not None for v in chosen.values.values()) else ""
+        said = f"{chosen.provenance}{scored_on(chosen)}{interval}, {sources(chosen.rows)}."
+        origins.setdefault(" ".join([said, *_own_scores(chosen)]), []).append(chosen)
+    return [f"{_named(axis, *several)}: {said}" for said, several in origins.items()]
+
+
+def _named(axis: AxisData, *chosen: Chosen) -> str:
+    """An axis without its unit and, where these are not all choices of its values, the series they are of."""
+    name = _short(axis.axis.text)
+    if len(axis.choices) == len(chosen):
+        return name
+    return f"{name} of {', '.join(label for one in chosen for label in axis.labels(one))}"
 
 
 def _own_scores(scores: Chosen) -> list[str]:
@@ -97,27 +125,34 @@ def scored_on(scores: Chosen) -> str:
 
 
 def _computed(data: FigureData) -> list[str]:
-    """One sentence for each source of the panels that were not timed."""
+    """One sentence for each source of what was counted."""
     by_source: dict[str, list[str]] = {}
-    for panel in data.panels:
-        if panel.chosen.quantity not in TIMED:
-            convention = f" ({CONVENTIONS[data.macs]})" if panel.panel.quantity == MACS else ""
-            by_source.setdefault(sources(panel.chosen.rows), []).append(
-                _short(panel.panel.label) + convention
-            )
-    return [f"{' and '.join(names)}: computed, {source}." for source, names in by_source.items()]
+    for axis in data.axes:
+        if axis.axis.quantity in ON_A_DEVICE or is_score(axis.axis.quantity):
+            continue
+        for chosen in axis.choices:
+            exact = chosen.quantity == "macs_exact"
+            convention = CONVENTIONS[Convention.exact if exact else Convention.paper]
+            how = f" ({convention})" if axis.axis.quantity == MACS else ""
+            origin = "published" if chosen.provenance == "published" else "computed"
+            names = by_source.setdefault(f"{origin}, {sources(chosen.rows)}", [])
+            names.append(_named(axis, chosen) + how)
+    return [f"{' and '.join(names)}: {source}." for source, names in by_source.items()]
 
 
-def _timing(data: PanelData, models: int) -> str:
-    chosen, name = data.chosen, _short(data.panel.label)
+def _timing(data: FigureData, axis: AxisData, chosen: Chosen) -> str:
+    name = _named(axis, chosen)
     if chosen.provenance == "published":
+        nothing = "" if axis.axis.provenance == "published" else "nothing measured yet; "
         return (
-            f"{name}: nothing measured yet; the hollow markers are published values, "
+            f"{name}: {nothing}the hollow markers are published values, "
             "whose device, batch size and precision are unknown."
         )
+    labels = axis.labels(chosen)
+    models = len({spec for look in data.definition.looks if look.label in labels for spec in look.specs})
     coverage = "" if len(chosen.values) == models else f" {len(chosen.values)} of {models} models,"
     how = ", ".join([str(chosen.device), *setting(chosen.setting)])
-    return f"{name}:{coverage} measured on {how}; each model at its best batch size{_batches(chosen)}."
+    return f"{name}:{coverage} measured on {how}; {_batches(chosen)}."
 
 
 def _short(label: str) -> str:
@@ -128,8 +163,11 @@ def _short(label: str) -> str:
 def _batches(chosen: Chosen) -> str:
     sizes = sorted({int(size) for size in chosen.rows["batch_size"] if size is not None})
     spread = "" if not sizes else f" ({sizes[0]})" if len(sizes) == 1 else f" ({sizes[0]} to {sizes[-1]})"
+    best = f"each model at its best batch size{spread}"
+    if chosen.quantity != "throughput" and sizes:
+        best = f"batch size{spread}" if len(sizes) > 1 else f"batch size {sizes[0]}"
     interval = any(value.low is not None for value in chosen.values.values())
-    return spread + (", median with 95 % interval" if interval else "")
+    return best + (", median with 95 % interval" if interval else "")
 
 
 def short_commit(commit: str) -> str:

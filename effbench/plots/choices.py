@@ -12,6 +12,22 @@ class Convention(StrEnum):
     paper = "paper"
 
 
+class By(StrEnum):
+    """What makes a series of a figure without a definition."""
+
+    family = "family"
+    backbone = "backbone"
+    sequence = "sequence"
+    model = "model"
+    device = "device"
+    precision = "precision"
+    threads = "threads"
+    batch_size = "batch_size"
+    part = "part"
+    data = "data"
+    provenance = "provenance"
+
+
 class ImageFormat(StrEnum):
     """File formats of figures."""
 

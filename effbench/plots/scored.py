@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, rows_of, untimed
-from effbench.results.measurement import UNITS
+from effbench.plots.quantities import is_score
+from effbench.plots.values import Chosen, MissingResults, rows_of, untimed
 from effbench.results.own_rows import BESIDE_PUBLISHED
 
 #: Conditions in which scores that share an axis must agree: the fingerprint of a data set's content, or its
@@ -52,8 +52,8 @@ def with_measured(rows: pd.DataFrame, published: Chosen, specs: Iterable[str]) -
 
 def require_comparable(axes: Iterable[Chosen]) -> None:
     """An ``IncomparableScores``, with the data sets and models, if scores on the axes can't be compared."""
-    scores = [axis.measured for axis in axes if UNITS[axis.quantity] in SCORE_UNITS]
-    quantities = ", ".join(axis.quantity for axis in scores)
+    scores = [axis.measured for axis in axes if is_score(axis.quantity)]
+    quantities = ", ".join(dict.fromkeys(axis.quantity for axis in scores))
     for names in SCORED_ON:
         groups: dict[tuple[object, ...], dict[str, Conditions]] = {}
         for axis in scores:

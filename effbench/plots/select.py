@@ -1,37 +1,26 @@
-"""Which stored values a figure draws: never a mixture of devices, or of measured and published timings.
+"""Which stored values a figure draws: of each series one data set, device, setting and origin.
 
-Of several rows the newest counts; timings come from one device and one setting.
+Of several rows the newest counts.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.plots.choices import Convention
-from effbench.plots.figures import MACS, FigureDefinition, Panel
-from effbench.plots.scored import IncomparableScores, checkpoints, require_comparable, with_measured
-from effbench.plots.values import Chosen, MissingResults, Value, require, rows_of, untimed
-from effbench.results.measurement import Provenance
+from effbench.plots.fairness import Drawn, require_fair
+from effbench.plots.figures import Axis, FigureDefinition, ReferenceModel, Series
+from effbench.plots.quantities import MACS, ON_A_DEVICE, is_score, varies_with
+from effbench.plots.scored import checkpoints, with_measured
+from effbench.plots.timings import at_fair_batch_sizes, find_device, timed, timed_devices
+from effbench.plots.values import Chosen, Lacking, MissingResults, Value, require, untimed
 from effbench.spec import is_spec
 
-#: Quantities that depend on the device they were timed on.
-TIMED = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak")
-
-#: Conditions that may not differ within a series. The batch size may: each model shows its best one.
-SETTING = ("precision", "tf32", "compiled", "kernels", "threads", "part")
-
-#: Of settings that cover equally many models, the one with more of these is drawn; rows without one have it.
-PREFERRED: Mapping[str, object] = {
-    "part": "network",
-    "compiled": False,
-    "kernels": "torch",
-    "precision": "fp32",
-}
+Look = Series | ReferenceModel
 
 
 class UndrawableValue(EffbenchError):
@@ -39,12 +28,38 @@ class UndrawableValue(EffbenchError):
 
 
 @dataclass(frozen=True)
-class PanelData:
-    """What one panel shows: its values, and published ones as an overlay (empty where not asked for)."""
+class AxisData:
+    """What an axis shows: the values of each series or reference, by its label.
 
-    panel: Panel
-    chosen: Chosen
-    overlay: Mapping[str, Value]
+    ``overlay`` are published values that are drawn besides (empty where not asked for).
+    """
+
+    axis: Axis
+    of: Mapping[str, Chosen]
+    overlay: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> tuple[Chosen, ...]:
+        """The different choices of values, one where all series share theirs."""
+        return tuple({id(chosen): chosen for chosen in self.of.values()}.values())
+
+    def value(self, look: Look, spec: str) -> Value | None:
+        """Value of a model in a series; ``None`` where nothing is known."""
+        return self.of[look.label].values.get(spec)
+
+    def labels(self, chosen: Chosen) -> list[str]:
+        """Labels of the series that share a choice."""
+        return [label for label, other in self.of.items() if other is chosen]
+
+
+@dataclass(frozen=True)
+class Plotted:
+    """One model of one series in a panel."""
+
+    look: Look
+    spec: str
+    x: Value
+    y: Value
 
 
 @dataclass(frozen=True)
@@ -54,16 +69,39 @@ class FigureData:
     Attributes:
         definition: what was asked for.
         macs: convention of the MACs.
-        scores: the vertical axis.
+        y: the vertical axis.
         panels: the horizontal ones.
         checkpoints: models of which several checkpoints have such scores, and how many; the newest is drawn.
     """
 
     definition: FigureDefinition
     macs: Convention
-    scores: Chosen
-    panels: tuple[PanelData, ...]
+    y: AxisData
+    panels: tuple[AxisData, ...]
     checkpoints: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> tuple[AxisData, ...]:
+        """The vertical axis, then the horizontal ones."""
+        return (self.y, *self.panels)
+
+    def points(self, panel: AxisData) -> list[Plotted]:
+        """Models of which both values are known, series by series."""
+        return [
+            Plotted(look, spec, x, y)
+            for look in self.definition.looks
+            for spec in look.specs
+            if (x := panel.value(look, spec)) and (y := self.y.value(look, spec))
+        ]
+
+    def overlaid(self, panel: AxisData) -> list[Plotted]:
+        """The same of the published values that are drawn besides."""
+        return [
+            Plotted(look, spec, x, y)
+            for look in self.definition.looks
+            for spec in look.specs
+            if (x := panel.overlay.get(spec)) and (y := self.y.value(look, spec))
+        ]
 
 
 def select(
@@ -80,35 +118,152 @@ def select(
     ``effbench.plot`` documents the options; ``effbench.results.exchange.to_frame`` the columns of ``rows``.
 
     Raises:
-        MissingResults: models of the figure lack scores, parameters or MACs; there are no such timings; or
-            the scores are of several data sets, protocols or precisions.
+        MissingResults: models of the figure lack scores or counts, or there are no such timings.
+        UnfairComparison: values that would share an axis differ in what decides them.
         UsageError: no timings of that device.
     """
-    figure, specs, score = definition.published_figure, definition.specs, definition.score
-    _require_known(rows, specs)
-    scores = untimed(rows, score.quantity, specs, score.provenance, figure, score.conditions)
-    if scores.provenance == "published":
-        scores = with_measured(rows, scores, [spec for spec in specs if not is_spec(spec)])
-    panels = []
-    for panel in definition.panels:
-        chosen = _choose(rows, panel, definition, macs, device, precision)
-        wanted = overlay and chosen.provenance == "measured"
-        extra = untimed(rows, panel.published_quantity, specs, "published", figure).values if wanted else {}
-        panels.append(PanelData(panel, chosen, extra))
-    costs = [panel.chosen for panel in panels]
-    require(specs, [scores, *(axis for axis in costs if axis.quantity not in TIMED)], definition.study)
-    for axis in costs:
-        if not axis.values:
-            message = f"the store holds no measured {axis.quantity} of this figure's models"
-            raise MissingResults(f"{message}; 'effbench profile' measures it")
-    _require_positive(costs)
-    try:
-        require_comparable([scores, *costs])
-    except IncomparableScores as error:
-        choice = ", ".join(f"{name}: {json.dumps(value)}" for name, value in error.choice.items())
-        where = f"Choose one in the figure's definition: score: {{conditions: {{{choice}}}}}"
-        raise MissingResults(f"{error}\n{where}") from None
-    return FigureData(definition, macs, scores, tuple(panels), checkpoints(rows, scores))
+    _require_known(rows, definition.specs)
+    asked = {name: text for name, text in (("device", device), ("precision", precision)) if text is not None}
+    for name in asked:
+        if named := [look.label for look in definition.looks if name in look.conditions]:
+            raise UsageError(f"the figure's series have a {name} of their own: {', '.join(named)}")
+    groups: dict[tuple[str | None, str], list[Look]] = {}
+    for look in definition.looks:
+        groups.setdefault(look.choice, []).append(look)
+    found: list[dict[str, Chosen]] = [{} for _ in definition.axes]
+    for looks in groups.values():
+        chosen = _Choice(rows, definition, macs, looks, asked).axes()
+        for by_label, values in zip(found, chosen, strict=True):
+            by_label |= {look.label: values for look in looks}
+    y, *panels = (
+        AxisData(axis, {look.label: by_label[look.label] for look in definition.looks})
+        for axis, by_label in zip(definition.axes, found, strict=True)
+    )
+    if overlay:
+        panels = [_with_overlay(rows, definition, panel) for panel in panels]
+    data = FigureData(definition, macs, y, tuple(panels))
+    _require_complete(data)
+    _require_drawable(data)
+    require_fair(definition, [Drawn(axis.axis, axis.of) for axis in data.axes])
+    several = [
+        checkpoints(rows, chosen)
+        for axis in data.axes
+        if is_score(axis.axis.quantity)
+        for chosen in axis.choices
+    ]
+    return FigureData(
+        definition,
+        macs,
+        y,
+        data.panels,
+        {spec: count for counts in several for spec, count in counts.items()},
+    )
+
+
+class _Choice:
+    """The values of series that share their origin and conditions."""
+
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        definition: FigureDefinition,
+        macs: Convention,
+        looks: Iterable[Look],
+        asked: Mapping[str, object],
+    ) -> None:
+        looks = list(looks)
+        self._rows, self._definition, self._macs = rows, definition, macs
+        self._specs = list(dict.fromkeys(spec for look in looks for spec in look.specs))
+        self._own, self._asked, self._provenance = looks[0].conditions, asked, looks[0].provenance
+
+    def axes(self) -> list[Chosen]:
+        """Values of every axis; those of one device are chosen together."""
+        axes = self._definition.axes
+        order = [index for index, axis in enumerate(axes) if axis.quantity in ON_A_DEVICE]
+        order.sort(key=lambda index: ON_A_DEVICE.index(axes[index].quantity))
+        together = dict(zip(order, self._on_devices([axes[index] for index in order]), strict=True))
+        return [
+            together[index] if index in together else self._elsewhere(axis) for index, axis in enumerate(axes)
+        ]
+
+    def _conditions(self, axis: Axis) -> dict[str, object]:
+        own = {name: value for name, value in self._own.items() if varies_with(axis.quantity, name)}
+        return {**axis.conditions, **own}
+
+    def _origin(self, axis: Axis) -> str | None:
+        of_series = self._provenance if axis is self._definition.y else None
+        return of_series or axis.provenance
+
+    def _elsewhere(self, axis: Axis) -> Chosen:
+        """Counts, or scores."""
+        rows, specs, figure = self._rows, self._specs, self._definition.published_figure
+        conditions, origin = self._conditions(axis), self._origin(axis)
+        quantity = f"macs_{self._macs}" if axis.quantity == MACS else axis.quantity
+        if origin == "measured" or (origin is None and not is_score(quantity)):
+            return untimed(rows, quantity, specs, "measured", conditions=conditions)
+        name = axis.published_quantity
+        published = untimed(rows, name, specs, "published", figure, axis.conditions)
+        if not is_score(quantity):
+            return published
+        if origin is None and not published.values:
+            return untimed(rows, quantity, specs, "measured", conditions=conditions)
+        beside = [spec for spec in specs if origin is None or not is_spec(spec)]
+        return with_measured(rows, published, beside)
+
+    def _on_devices(self, axes: Iterable[Axis]) -> Iterator[Chosen]:
+        axes = list(axes)
+        known = [timed_devices(self._rows, axis.quantity, self._specs) for axis in axes]
+        # The device that all of the axes have comes first.
+        common = [name for name in known[0] if all(name in other for other in known)] if known else []
+        shared: dict[str, dict[str, object]] = {}
+        throughput: Chosen | None = None
+        for axis, devices in zip(axes, known, strict=True):
+            conditions = {**self._conditions(axis), **self._asked}
+            wanted = conditions.pop("device", None)
+            if self._origin(axis) == "published" or not devices:
+                chosen = self._published(axis, nobody=bool(self._asked) or wanted is not None)
+            else:
+                names = [find_device(str(wanted), devices)] if wanted else [*common, *devices]
+                chosen = self._timed(axis, names, conditions, shared, throughput)
+                shared.setdefault(str(chosen.device), dict(chosen.setting))
+            if axis.quantity == "throughput":
+                throughput = chosen
+            yield chosen
+
+    def _published(self, axis: Axis, *, nobody: bool) -> Chosen:
+        """Published values of an unknown device, unless measured ones were asked for."""
+        figure, origin = self._definition.published_figure, self._origin(axis)
+        published = untimed(self._rows, axis.quantity, self._specs, "published", figure)
+        if origin != "published" and (origin == "measured" or nobody or not published.values):
+            setting = {**self._conditions(axis), **self._asked}
+            return Chosen.of(axis.quantity, self._rows.iloc[:0], "measured", setting=setting)
+        return published
+
+    def _timed(
+        self,
+        axis: Axis,
+        devices: Iterable[str],
+        conditions: Mapping[str, object],
+        shared: Mapping[str, Mapping[str, object]],
+        throughput: Chosen | None,
+    ) -> Chosen:
+        """Timings on the first of the devices that has some, in the setting of the axes before, if it can."""
+        devices = list(dict.fromkeys(devices))
+        for device in devices:
+            sizes = None
+            if throughput is not None and throughput.device == device:
+                sizes = dict(zip(throughput.rows["spec"], throughput.rows["batch_size"], strict=True))
+            fair = self._rows
+            if "batch_size" not in conditions:
+                fair = at_fair_batch_sizes(self._rows, axis.quantity, device, sizes)
+            for under in ({**shared.get(device, {}), **conditions}, conditions):
+                if chosen := timed(fair, axis.quantity, self._specs, device, under):
+                    return chosen
+        asked = ", ".join(f"{key} {value}" for key, value in conditions.items())
+        message = f"no {axis.quantity} of this figure's models on {' or '.join(map(repr, devices))}"
+        setting = {"device": devices[0], **conditions}
+        lacking = [Lacking(spec, axis.quantity, "measured", setting) for spec in self._specs]
+        raise MissingResults(f"{message}{f' with {asked}' if asked else ''}", lacking)
 
 
 def _require_known(rows: pd.DataFrame, specs: Iterable[str]) -> None:
@@ -121,113 +276,44 @@ def _require_known(rows: pd.DataFrame, specs: Iterable[str]) -> None:
             )
 
 
-def _choose(
-    rows: pd.DataFrame,
-    panel: Panel,
-    definition: FigureDefinition,
-    macs: Convention,
-    device: str | None,
-    precision: str | None,
-) -> Chosen:
-    specs, figure, quantity = definition.specs, definition.published_figure, panel.quantity
-    if quantity not in TIMED:
-        return untimed(
-            rows,
-            f"macs_{macs}" if quantity == MACS else quantity,
-            specs,
-            "measured",
-            conditions=panel.conditions,
-        )
-    devices = timed_devices(rows, quantity, specs)
-    if not devices:
-        published = untimed(rows, quantity, specs, "published", figure)
-        nobody = device is not None or precision is not None or not published.values
-        return Chosen.of(quantity, rows.iloc[:0], "measured") if nobody else published
-    names = devices if device is None else [find_device(device, devices)]
-    conditions = {**panel.conditions, **({} if precision is None else {"precision": precision})}
-    found = (timed(rows, quantity, specs, name, conditions) for name in names)
-    chosen = next((timings for timings in found if timings is not None), None)
-    if chosen is None:
-        on = " or ".join(f"'{name}'" for name in names)
-        under = ", ".join(f"{key} {value}" for key, value in conditions.items())
-        raise MissingResults(f"no {quantity} of this figure's models on {on} with {under}")
-    return chosen
+def _with_overlay(rows: pd.DataFrame, definition: FigureDefinition, panel: AxisData) -> AxisData:
+    if panel.choices[0].provenance != "measured":
+        return panel
+    name, figure = panel.axis.published_quantity, definition.published_figure
+    return AxisData(panel.axis, panel.of, untimed(rows, name, definition.specs, "published", figure).values)
 
 
-def _require_positive(costs: Iterable[Chosen]) -> None:
-    for chosen in costs:
-        for spec, cost in chosen.values.items():
-            if cost.value <= 0:
-                what = f"{chosen.quantity} of {spec} is {cost.value:g}"
-                raise UndrawableValue(f"{what}: the axis of a cost is logarithmic and shows what is above 0")
+def _require_complete(data: FigureData) -> None:
+    looks = data.definition.looks
+    require(
+        (chosen, spec)
+        for axis in data.axes
+        if axis.axis.quantity not in ON_A_DEVICE
+        for look in looks
+        for chosen in [axis.of[look.label]]
+        for spec in look.specs
+    )
+    for axis in data.axes:
+        if not any(chosen.values for chosen in axis.choices):
+            chosen = axis.choices[0]
+            lacking = [Lacking(s, chosen.quantity, "measured", chosen.setting) for s in data.definition.specs]
+            raise MissingResults(
+                f"the store holds no measured {chosen.quantity} of this figure's models", lacking
+            )
+    for panel in data.panels:
+        if not data.points(panel):
+            y, x = data.y.axis.quantity, panel.axis.quantity
+            raise MissingResults(f"no model of this figure has both {y} and {x}")
 
 
-def timed(
-    rows: pd.DataFrame,
-    quantity: str,
-    specs: Iterable[str],
-    device: str,
-    conditions: Mapping[str, object] | None = None,
-    provenance: Provenance = "measured",
-) -> Chosen | None:
-    """Timings on one device in the setting that covers most models, each at its best batch size, if any.
-
-    Published ones are those that somebody declared for the device.
-    """
-    found = rows_of(rows, quantity, specs, provenance, conditions)
-    found = found[found["device"] == device]
-    if found.empty:
-        return None
-    settings = [
-        "; ".join(f"{row.get(name, PREFERRED.get(name))}" for name in SETTING) for row in found["conditions"]
-    ]
-    found = found.assign(_setting=settings)
-    best = max(sorted(set(settings)), key=lambda setting: fitness(found[found["_setting"] == setting]))
-    found = found[found["_setting"] == best].sort_values("created", kind="stable")
-    found = found.drop_duplicates(["spec", "batch_size"], keep="last")
-    found = found.sort_values("value", ascending=quantity == "throughput", kind="stable")
-    found = found.drop_duplicates("spec", keep="last")
-    return Chosen.of(quantity, found, provenance, device, _setting(found))
-
-
-def timed_devices(
-    rows: pd.DataFrame, quantity: str, specs: Iterable[str], provenance: Provenance = "measured"
-) -> tuple[str, ...]:
-    """Devices with timings of these models: the one that covers most comes first, then the newest."""
-    found = rows_of(rows, quantity, specs, provenance).dropna(subset=["device"])
-    ranks = {
-        str(name): (group["spec"].nunique(), group["created"].max())
-        for name, group in found.groupby("device")
-    }
-    return tuple(sorted(ranks, key=lambda name: ranks[name], reverse=True))
-
-
-def find_device(name: str, devices: Sequence[str]) -> str:
-    """The device that is meant by a name or by a part of it that no other has, in any case.
-
-    Raises:
-        UsageError: there is none, or several; they are listed.
-    """
-    exact = [device for device in devices if device.lower() == name.lower()]
-    matching = exact or [device for device in devices if name.lower() in device.lower()]
-    if len(matching) == 1:
-        return matching[0]
-    none = f"no timings on '{name}'{nearest(name, devices)}"
-    what = f"'{name}' is more than one device" if matching else none
-    raise UsageError(f"{what}\nDevices: {', '.join(matching or devices)}.")
-
-
-def fitness(group: pd.DataFrame) -> tuple[int, int, str]:
-    """How well timings of one setting serve, the best last: by models, by what is preferred, by age."""
-    conditions = group["conditions"].iloc[0]
-    preferred = sum(conditions.get(name, value) == value for name, value in PREFERRED.items())
-    return group["spec"].nunique(), preferred, group["created"].max()
-
-
-def _setting(rows: pd.DataFrame) -> dict[str, object]:
-    """Conditions that timings of one setting share, as far as they matter."""
-    first, environment = rows["conditions"].iloc[0], rows["environment"].iloc[0] or {}
-    setting = {name: first[name] for name in SETTING if first.get(name) is not None}
-    if environment.get("gpu"):
-        setting.pop("threads", None)  # the processor's: no matter to a GPU
-    return setting
+def _require_drawable(data: FigureData) -> None:
+    for axis in data.axes:
+        if axis.axis.drawn_scale == "linear":
+            continue
+        for chosen in axis.choices:
+            for spec, value in chosen.values.items():
+                if value.value <= 0:
+                    what = f"{chosen.quantity} of {spec} is {value.value:g}"
+                    raise UndrawableValue(
+                        f"{what}: a logarithmic axis shows what is above 0, a linear one all: scale: linear"
+                    )

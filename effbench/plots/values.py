@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
-from effbench.results.measurement import UNITS
-
-#: Units of what is scored, not counted or timed.
-SCORE_UNITS = ("%", "errors/segment", "errors/event")
 
 #: What a score names that was made on some data.
 _DATA = ("data", "fingerprint", "split", "protocol")
@@ -21,8 +17,22 @@ _DATA = ("data", "fingerprint", "split", "protocol")
 _SHOWN = 6
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """A value that is not there: of a model, measured or published, under conditions or on a ``device``."""
+
+    spec: str
+    quantity: str
+    provenance: str
+    conditions: Mapping[str, object] = field(default_factory=dict)
+
+
 class MissingResults(EffbenchError):
-    """The rows lack values that a figure or report needs."""
+    """The rows lack values that a figure or report needs; ``lacking`` has those that could be filled in."""
+
+    def __init__(self, message: str, lacking: Iterable[Lacking] = ()) -> None:
+        super().__init__(message)
+        self.lacking = tuple(lacking)
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Value:
     high: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chosen:
     """Values of one quantity (a key of ``UNITS``), of one origin.
 
@@ -84,12 +94,12 @@ def rows_of(
     provenance: str,
     conditions: Mapping[str, object] | None = None,
 ) -> pd.DataFrame:
-    """Rows of a quantity of these models under some conditions, for one clip of the usual length."""
+    """Rows of a quantity of these models under some conditions; of clips of 10 s, if these do not say."""
     found = rows[
         (rows["quantity"] == quantity)
         & (rows["provenance"] == provenance)
         & rows["spec"].isin(list(specs))
-        & (rows["seconds"].isna() | (rows["seconds"] == CLIP_SECONDS))
+        & (rows["seconds"].isna() | (rows["seconds"] == (conditions or {}).get("seconds", CLIP_SECONDS)))
         & rows["value"].notna()
     ]
     for name, wanted in (conditions or {}).items():
@@ -128,12 +138,9 @@ def _is_of_other_data(row: Mapping[str, object], asked: Mapping[str, object]) ->
     return any(name not in asked and row.get(name) not in (None, "paper") for name in _DATA)
 
 
-def require(specs: Sequence[str], needed: Iterable[Chosen], study: str | None = None) -> None:
-    """A ``MissingResults``, with what is lacking and what fills it in, unless every model has everything.
-
-    ``study`` is one that measures all of it, if there is one.
-    """
-    lacking = [(spec, chosen) for chosen in needed for spec in specs if spec not in chosen.values]
+def require(needed: Iterable[tuple[Chosen, str]]) -> None:
+    """A ``MissingResults`` that says what is lacking, unless every model has its value of what was chosen."""
+    lacking = [(spec, chosen) for chosen, spec in dict.fromkeys(needed) if spec not in chosen.values]
     if not lacking:
         return
     # What nobody published can't be filled in, so it is said first.
@@ -142,24 +149,13 @@ def require(specs: Sequence[str], needed: Iterable[Chosen], study: str | None = 
     what = ", ".join(dict.fromkeys(_described(chosen) for _, chosen in lacking))
     more = f" and {len(models) - _SHOWN} more" if len(models) > _SHOWN else ""
     shown = f"{len(models)} model{'s' * (len(models) > 1)} ({', '.join(models[:_SHOWN])}{more})"
-    remedy = _remedy([chosen for _, chosen in lacking], study)
-    raise MissingResults(f"the store lacks {what} of {shown}{remedy}")
+    nobody = ", which nobody published" if lacking[0][1].provenance == "published" else ""
+    raise MissingResults(
+        f"the store lacks {what} of {shown}{nobody}",
+        [Lacking(spec, chosen.quantity, chosen.provenance, chosen.setting) for spec, chosen in lacking],
+    )
 
 
 def _described(chosen: Chosen) -> str:
     under = ", ".join(f"{name} {value}" for name, value in chosen.setting.items())
     return f"{chosen.provenance} {chosen.quantity}{f' with {under}' if under else ''}"
-
-
-def _remedy(lacking: Sequence[Chosen], study: str | None) -> str:
-    if lacking[0].provenance == "published":
-        return (
-            ", which nobody published; a figure can show measured values instead, and 'effbench profile' "
-            "takes the score of a model of your own"
-        )
-    if study is not None:
-        return f"; 'effbench study run {study}' fills them in"
-    scored = {UNITS[chosen.quantity] in SCORE_UNITS for chosen in lacking}
-    commands = ["'effbench train' or 'effbench evaluate'"] if True in scored else []
-    commands += ["'effbench profile'"] if False in scored else []
-    return f"; {' and '.join(commands)} fills them in"

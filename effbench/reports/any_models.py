@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.plots.caption import setting
-from effbench.plots.figures import LOOKS, FigureDefinition, Series
-from effbench.plots.select import FigureData, find_device, select, timed, timed_devices
+from effbench.plots.families import series_by
+from effbench.plots.figures import FigureDefinition
+from effbench.plots.select import FigureData, select
+from effbench.plots.timings import find_device, timed, timed_devices
 from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
 from effbench.reports.content import Content
 from effbench.reports.distributions import distributions
-from effbench.reports.families import families
 from effbench.reports.pareto import Cost, Tradeoff, pareto_front
 from effbench.reports.provenance import environments, origins
 
@@ -179,15 +180,9 @@ def _figure(
     definition = FigureDefinition.model_validate(
         {
             "title": title,
-            "score": {**score, "conditions": dict(scores.setting)},
+            "y": {**score, "conditions": dict(scores.setting)},
             "panels": panels,
-            "series": tuple(_series(specs)),
+            "series": tuple(series_by("family", specs)),
         }
     )
     return select(rows, definition, device=device)
-
-
-def _series(specs: Sequence[str]) -> Iterator[Series]:
-    groups = families(specs, len(LOOKS))
-    for (label, names), (colour, marker) in zip(groups.items(), LOOKS, strict=False):
-        yield Series(label=label, colour=colour, marker=marker, specs=names)

@@ -16,11 +16,12 @@ import pandas as pd
 
 from effbench.errors import UsageError
 from effbench.models import zoo
+from effbench.plots.quantities import ON_A_DEVICE, SCORE_UNITS
 from effbench.plots.scored import SCORED_ON, IncomparableScores, require_comparable, with_measured
-from effbench.plots.select import timed_devices
-from effbench.plots.values import SCORE_UNITS, Chosen, MissingResults, Value, untimed
+from effbench.plots.timings import timed_devices
+from effbench.plots.values import Chosen, MissingResults, Value, untimed
 from effbench.reports.fair_times import fair_times
-from effbench.reports.known_values import ON_A_DEVICE, Known, KnownValues, known_of, origin_of, source_of
+from effbench.reports.known_values import Known, KnownValues, known_of, origin_of, source_of
 from effbench.results.declared import check_condition, check_quantity, depends_on
 from effbench.results.intervals import CONFIDENCE
 from effbench.results.measurement import UNITS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from effbench.errors import UsageError
 from effbench.grid import CLIP_SECONDS
-from effbench.plots.values import SCORE_UNITS
+from effbench.plots.quantities import SCORE_UNITS
 from effbench.reports.candidates import Candidates
 from effbench.reports.fair_times import fitting_memory
 from effbench.reports.known_values import KnownValues, values_of

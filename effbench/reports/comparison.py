@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from effbench.plots.figures import FigureDefinition
-from effbench.plots.select import timed, timed_devices
+from effbench.plots.timings import timed, timed_devices
 from effbench.plots.values import Chosen, Value, require, untimed
 
 #: Quantities that a report can't do without; the store must hold them for every model.
 NEEDED = ("parameters", "macs_exact", "macs_paper")
-
-#: The study that counts them.
-STUDY = "paper"
 
 COUNTER_NAMES = {"macs_fvcore": "fvcore", "macs_thop": "thop", "macs_torch": "torch"}
 
@@ -86,7 +83,7 @@ def collect(rows: pd.DataFrame, figure: FigureDefinition, timings: Mapping[str, 
         name: untimed(rows, name, specs, "published", number)
         for name in ("psds1", "parameters", "macs_paper", "throughput")
     }
-    require(specs, published.values())
+    require((chosen, spec) for chosen in published.values() for spec in specs)
     return [
         Point(
             figure=number or 0,
@@ -109,7 +106,7 @@ def collect(rows: pd.DataFrame, figure: FigureDefinition, timings: Mapping[str, 
 def counted(rows: pd.DataFrame, specs: Sequence[str]) -> dict[str, Chosen]:
     """Parameters and MACs of all the models, by quantity; ``MissingResults`` names all that lack any."""
     ours = {name: untimed(rows, name, specs, "measured") for name in NEEDED}
-    require(specs, ours.values(), STUDY)
+    require((chosen, spec) for chosen in ours.values() for spec in specs)
     return ours
 
 

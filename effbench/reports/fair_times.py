@@ -8,9 +8,10 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from effbench.plots.select import SETTING, find_device, timed, timed_devices
+from effbench.plots.quantities import ON_A_DEVICE
+from effbench.plots.timings import SETTING, at_fair_batch_sizes, find_device, timed, timed_devices
 from effbench.plots.values import untimed
-from effbench.reports.known_values import ON_A_DEVICE, KnownValues, known_of
+from effbench.reports.known_values import KnownValues, known_of
 from effbench.results.measurement import Provenance
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
@@ -51,7 +52,9 @@ def fair_times(
     found: dict[str, KnownValues] = {}
     shared = dict(conditions)
     for quantity in sorted(quantities, key=ON_A_DEVICE.index):
-        fair = _at_fair_batch_sizes(rows, quantity, found.get("throughput"), where)
+        best = found.get("throughput")
+        sizes = None if best is None else {spec: known.batch_size for spec, known in best.known.items()}
+        fair = at_fair_batch_sizes(rows, quantity, where, sizes)
         chosen = timed(fair, quantity, specs, where, shared, provenance)
         if chosen is None:
             found[quantity] = KnownValues(quantity, {}, where)
@@ -59,22 +62,6 @@ def fair_times(
             shared |= chosen.setting
             found[quantity] = KnownValues(quantity, known_of(chosen), where, chosen.setting)
     return found
-
-
-def _at_fair_batch_sizes(
-    rows: pd.DataFrame, quantity: str, throughput: KnownValues | None, device: str
-) -> pd.DataFrame:
-    sizes = pd.to_numeric(rows["batch_size"])
-    if quantity == "throughput":
-        return rows
-    if quantity != "memory_peak":
-        return rows[~(sizes > 1)]
-    if throughput is not None:
-        best = {spec: known.batch_size for spec, known in throughput.known.items()}
-        return rows[sizes == pd.to_numeric(rows["spec"].map(best))]
-    here = rows[(rows["quantity"] == quantity) & (rows["device"] == device)]
-    models = here.groupby(sizes)["spec"].nunique()
-    return rows[sizes == models.idxmax()] if len(models) else rows
 
 
 def _timed_on(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from effbench.reports.pareto import Gains, Name, undominated
+from effbench.results.dominance import Gains, Name, undominated
 
 #: A front whose furthest point bulges less than this, of 1, has no knee.
 _FLAT = 1e-9

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from effbench.plots.caption import setting as setting_in_words
 from effbench.plots.caption import short_commit
-from effbench.plots.select import TIMED
+from effbench.plots.quantities import ON_A_DEVICE
 from effbench.plots.values import Chosen, Value
 from effbench.results.declared import DECLARED
 from effbench.results.measurement import more_is_better
@@ -17,9 +17,6 @@ from effbench.results.measurement import more_is_better
 #: Where a value comes from: timed or scored by effbench, counted by it, declared by the user with a source,
 #: or published.
 Origin = Literal["measured", "counted", "declared", "published"]
-
-#: Quantities of one device in one setting.
-ON_A_DEVICE = (*TIMED, "logit_error")
 
 
 @dataclass(frozen=True)

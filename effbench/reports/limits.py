@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from effbench.reports.metric_cells import read
-from effbench.reports.pareto import Name
+from effbench.results.dominance import Name
 from effbench.results.measurement import more_is_better
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from effbench.plots.caption import setting
 from effbench.plots.figures import load_figure
-from effbench.plots.select import find_device, select, timed_devices
+from effbench.plots.select import select
+from effbench.plots.timings import find_device, timed_devices
 from effbench.reports import comparison, findings
 from effbench.reports.comparison import Agreement, Point, collect, counted, counts, spreads, throughputs
 from effbench.reports.content import Content

@@ -9,9 +9,9 @@ from functools import cached_property
 from effbench.reports.known_values import KnownValues, values_of
 from effbench.reports.limits import Limit, Values, nearest_miss, relaxations
 from effbench.reports.metric_cells import described, provenance_in_words, read, reading_cells, stored_cells
-from effbench.reports.pareto import dominates
 from effbench.reports.published_trainings import better_trainings, published_weights
 from effbench.reports.words import listed, some
+from effbench.results.dominance import dominates
 from effbench.shown import Row, Shown, Table, number_of, significant
 
 #: Costs that every answer weighs.

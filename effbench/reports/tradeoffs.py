@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from effbench.errors import UsageError
-from effbench.plots.figures import MACS
-from effbench.plots.values import SCORE_UNITS, MissingResults, Value
+from effbench.plots.quantities import MACS, SCORE_UNITS
+from effbench.plots.values import MissingResults, Value
 from effbench.reports.candidates import Candidates
 from effbench.reports.front_shape import hypervolume, knee, probability_on_front
 from effbench.reports.known_values import KnownValues
-from effbench.reports.pareto import Gains, dominates, undominated
 from effbench.reports.pareto_front import ParetoFront
 from effbench.reports.words import listed
+from effbench.results.dominance import Gains, dominates, undominated
 from effbench.results.measurement import UNITS
 from effbench.results.shipped import known_rows
 

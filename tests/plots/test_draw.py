@@ -20,7 +20,7 @@ from effbench.errors import EffbenchError
 from effbench.plots.caption import caption
 from effbench.plots.choices import Convention, ImageFormat
 from effbench.plots.draw import draw
-from effbench.plots.figures import Panel, load_figure
+from effbench.plots.figures import Axis, load_figure
 from effbench.plots.save import render, save_formats
 from effbench.plots.select import select
 from tests.rows import complexity, frame, timings
@@ -144,7 +144,7 @@ def test_memory_has_its_unit_on_the_axis() -> None:
         replace(row, quantity="memory_peak", value=row.value * 2e6, low=None, high=None)
         for row in timings("GPU")
     ]
-    panel = Panel(quantity="memory_peak", label="Peak memory")
+    panel = Axis(quantity="memory_peak", label="Peak memory")
     figure = load_figure("paper-2").model_copy(update={"panels": (panel,)})
     (axes,) = draw(select(frame(complexity(), memory), figure)).axes
     shown = [label.get_text() for label in axes.get_xticklabels()]

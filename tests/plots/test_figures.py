@@ -16,7 +16,7 @@ from effbench.spec import TRANSFORMERS
 
 GOOD: dict[str, Any] = {
     "title": "Two backbones",
-    "score": {"quantity": "psds1", "provenance": "published", "label": "PSDS1 (%)"},
+    "y": {"quantity": "psds1", "provenance": "published", "label": "PSDS1 (%)"},
     "panels": [{"quantity": "parameters", "label": "Parameters"}],
     "series": [{"label": "fmn", "colour": "#0072B2", "marker": "o", "specs": ["fmn04", "FMN10"]}],
 }

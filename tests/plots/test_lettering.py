@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from effbench.plots.choices import ImageFormat
 from effbench.plots.draw import draw
-from effbench.plots.figures import FigureDefinition, Panel, ReferenceModel, Score, Series
+from effbench.plots.figures import Axis, FigureDefinition, ReferenceModel, Series
 from effbench.plots.lettering import fitted, make_legible, text_width, wrapped
 from effbench.plots.save import new_figure, render, style
 from effbench.plots.select import select
@@ -63,8 +63,8 @@ def test_figures_of_any_name_fit(name: str) -> None:
     look = {"colour": "red", "marker": "o"}
     definition = FigureDefinition(
         title=name * 3,
-        score=Score(quantity="psds1", provenance="published", label=name),
-        panels=(Panel(quantity="throughput", label=name), Panel(quantity="parameters", label="Parameters")),
+        y=Axis(quantity="psds1", provenance="published", label=name),
+        panels=(Axis(quantity="throughput", label=name), Axis(quantity="parameters", label="Parameters")),
         series=(Series(label=name, specs=("fmn04", "fmn10"), **look),),
         references=(ReferenceModel(label=f"{name} again", spec="fmn20", **look),),
     )

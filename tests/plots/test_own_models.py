@@ -58,8 +58,8 @@ def test_a_declared_or_measured_score_stands_beside_published_ones(measured) -> 
     score = of("mynet", psds1=44.9) if measured else declared("mynet", 44.9)
     rows = frame(complexity(), timings("CPU"), of("mynet", **COUNTS), score)
     data = select(rows, load_figure("paper-1").with_models(["mynet", "fmn10+TF:256"]))
-    assert data.scores.values["mynet"].value == 44.9
-    assert data.panels[0].chosen.values["mynet"].value == 1e6
+    assert data.y.choices[0].values["mynet"].value == 44.9
+    assert data.panels[0].choices[0].values["mynet"].value == 1e6
     assert len(data.definition.series) == 7
     said = "Measured, not published: mynet on audioset eval (5b1e02c7), 16,996 clips, protocol paper."
     assert (said if measured else "Declared by the user: mynet.") in caption(data)
@@ -85,7 +85,7 @@ def test_a_typo_is_no_model_of_ones_own(tmp_path) -> None:
     with pytest.raises(UsageError, match=r"did you mean 'fmn10\+tf-256'"):
         load_figure("paper-1").with_models(["fmn10+tff-256"])
     path = tmp_path / "mine.yaml"
-    score = "score: {quantity: psds1, provenance: published, label: S}"
+    score = "y: {quantity: psds1, provenance: published, label: S}"
     text = f"title: x\n{score}\npanels: [{{quantity: macs, label: M}}]\n"
     path.write_text(text + "series: [{label: a, colour: red, marker: o, specs: [fmn10+hybird-128, mynet]}]\n")
     with pytest.raises(

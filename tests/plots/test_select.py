@@ -9,9 +9,9 @@ import pytest
 from effbench.errors import UsageError
 from effbench.plots.caption import caption, setting
 from effbench.plots.choices import Convention
-from effbench.plots.figures import FigureDefinition, Panel, Series, figure_names, load_figure
-from effbench.plots.select import FigureData, PanelData, UndrawableValue, select
-from effbench.plots.values import Chosen, MissingResults, untimed
+from effbench.plots.figures import Axis, FigureDefinition, Series, figure_names, load_figure
+from effbench.plots.select import AxisData, FigureData, UndrawableValue, select
+from effbench.plots.values import Chosen, Lacking, MissingResults, untimed
 from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
 from effbench.study.definition import load_study
@@ -20,22 +20,22 @@ from tests.rows import complexity, frame, timings
 FIRST = load_figure("paper-1")
 
 
-def panel(data: FigureData, quantity: str) -> PanelData:
-    return next(panel for panel in data.panels if panel.panel.quantity == quantity)
+def panel(data: FigureData, quantity: str) -> AxisData:
+    return next(panel for panel in data.panels if panel.axis.quantity == quantity)
 
 
 def test_scores_are_published_and_sizes_are_ours() -> None:
     data = select(frame(complexity()), FIRST)
-    assert data.scores.values["fmn10+gru-256"].value == 43.53
-    assert data.scores.provenance == "published"
-    assert panel(data, "parameters").chosen.values["fmn10"].value == 3_830_798
-    assert panel(data, "parameters").chosen.provenance == "measured"
+    assert data.y.choices[0].values["fmn10+gru-256"].value == 43.53
+    assert data.y.choices[0].provenance == "published"
+    assert panel(data, "parameters").choices[0].values["fmn10"].value == 3_830_798
+    assert panel(data, "parameters").choices[0].provenance == "measured"
 
 
 def test_the_convention_decides_which_macs_are_drawn() -> None:
     rows = frame(complexity())
-    exact = panel(select(rows, FIRST), "macs").chosen
-    paper = panel(select(rows, FIRST, macs=Convention.paper), "macs").chosen
+    exact = panel(select(rows, FIRST), "macs").choices[0]
+    paper = panel(select(rows, FIRST, macs=Convention.paper), "macs").choices[0]
     assert exact.values["fmn10+gru-256"].value == pytest.approx(1.767e9, rel=1e-3)
     assert paper.values["fmn10+gru-256"].value == pytest.approx(1.005e9, rel=1e-3)
     assert (exact.provenance, paper.provenance) == ("measured", "measured")
@@ -44,14 +44,14 @@ def test_the_convention_decides_which_macs_are_drawn() -> None:
 def test_each_figure_takes_its_own_published_values() -> None:
     rows = frame(complexity())
     shown = [
-        panel(select(rows, load_figure(name)), "throughput").chosen.values["fmn10"].value
+        panel(select(rows, load_figure(name)), "throughput").choices[0].values["fmn10"].value
         for name in ("paper-1", "paper-2")
     ]
     assert shown == [2325.3, 2388.0]
 
 
 def test_without_timings_the_published_ones_are_drawn() -> None:
-    chosen = panel(select(frame(complexity()), FIRST), "throughput").chosen
+    chosen = panel(select(frame(complexity()), FIRST), "throughput").choices[0]
     assert (chosen.provenance, chosen.device) == ("published", None)
     assert len(chosen.values) == 26
 
@@ -63,17 +63,20 @@ def test_what_is_declared_puts_nothing_published_aside_and_times_of_a_device_joi
         declared("fmn10+gru-128", "parameters", 1, unit="M", source="us"),
     ]
     drawn, before = (select(frame(complexity(), rows), FIRST) for rows in (values, []))
-    assert drawn.scores.values == before.scores.values
-    assert [part.chosen.values for part in drawn.panels] == [part.chosen.values for part in before.panels]
+    assert drawn.y.choices[0].values == before.y.choices[0].values
+    assert [part.choices[0].values for part in drawn.panels] == [
+        part.choices[0].values for part in before.panels
+    ]
     unnumbered = FIRST.model_copy(update={"published_figure": None})
     assert (
-        panel(select(frame(complexity(), values), unnumbered), "throughput").chosen.values["fmn10"].value > 1
+        panel(select(frame(complexity(), values), unnumbered), "throughput").choices[0].values["fmn10"].value
+        > 1
     )
 
 
 def test_one_measured_model_puts_all_published_timings_aside() -> None:
     rows = frame(complexity(), timings("CPU", specs=["fmn10"]))
-    chosen = panel(select(rows, FIRST), "throughput").chosen
+    chosen = panel(select(rows, FIRST), "throughput").choices[0]
     assert (chosen.provenance, chosen.device) == ("measured", "CPU")
     assert list(chosen.values) == ["fmn10"]
 
@@ -82,7 +85,7 @@ def test_the_device_that_covers_most_models_is_drawn_alone() -> None:
     rows = frame(
         complexity(), timings("CPU", specs=["fmn10", "fmn20"], created="2030-01-01"), timings("GPU", rate=9e3)
     )
-    chosen = panel(select(rows, FIRST), "throughput").chosen
+    chosen = panel(select(rows, FIRST), "throughput").choices[0]
     assert chosen.device == "GPU"
     assert set(chosen.rows["device"]) == {"GPU"}
     assert len(chosen.values) == 26
@@ -90,7 +93,7 @@ def test_the_device_that_covers_most_models_is_drawn_alone() -> None:
 
 def test_a_device_is_found_by_a_part_of_its_name() -> None:
     rows = frame(complexity(), timings("NVIDIA H100 PCIe"), timings("NVIDIA H200"), timings("EPYC"))
-    assert panel(select(rows, FIRST, device="h200"), "throughput").chosen.device == "NVIDIA H200"
+    assert panel(select(rows, FIRST, device="h200"), "throughput").choices[0].device == "NVIDIA H200"
     with pytest.raises(UsageError, match=r"'nvidia' is more than one device\nDevices: NVIDIA H\d00"):
         select(rows, FIRST, device="nvidia")
     with pytest.raises(UsageError, match=r"no timings on 'EPIC'; did you mean 'EPYC'\?\nDevices: .*EPYC"):
@@ -104,10 +107,10 @@ def test_precisions_and_parts_are_never_mixed() -> None:
         timings("GPU", precision="fp16", rate=4e3),
         timings("GPU", precision="fp32", rate=9e5, part="frontend"),
     )
-    default = panel(select(rows, FIRST), "throughput").chosen
+    default = panel(select(rows, FIRST), "throughput").choices[0]
     assert default.setting["precision"] == "fp32"
     assert {row["part"] for row in default.rows["conditions"]} == {"network"}
-    half = panel(select(rows, FIRST, precision="fp16"), "throughput").chosen
+    half = panel(select(rows, FIRST, precision="fp16"), "throughput").choices[0]
     assert set(half.rows["precision"]) == {"fp16"}
     with pytest.raises(MissingResults, match="on 'GPU' with part network, precision bf16"):
         select(rows, FIRST, precision="bf16")
@@ -126,13 +129,13 @@ def test_another_part_is_named_and_a_row_without_one_is_of_the_network() -> None
 
 def panel_of(*groups: list[Measurement]) -> Chosen:
     """The throughput of a figure that takes any part."""
-    anything = FIRST.model_copy(update={"panels": (Panel(quantity="throughput", label="Throughput"),)})
-    return panel(select(frame(complexity(), *groups), anything), "throughput").chosen
+    anything = FIRST.model_copy(update={"panels": (Axis(quantity="throughput", label="Throughput"),)})
+    return panel(select(frame(complexity(), *groups), anything), "throughput").choices[0]
 
 
 def test_the_setting_with_more_models_wins() -> None:
     rows = frame(complexity(), timings("GPU", specs=["fmn10"]), timings("GPU", precision="bf16"))
-    assert panel(select(rows, FIRST), "throughput").chosen.setting["precision"] == "bf16"
+    assert panel(select(rows, FIRST), "throughput").choices[0].setting["precision"] == "bf16"
 
 
 def test_other_kernels_are_another_setting_and_named() -> None:
@@ -141,10 +144,10 @@ def test_other_kernels_are_another_setting_and_named() -> None:
         replace(row, value=9e9, conditions={**row.conditions, "kernels": "mamba-ssm"})
         for row in timings("GPU", created="2030-01-01T00:00:00+00:00")
     ]
-    chosen = panel(select(frame(complexity(), usual, other), FIRST), "throughput").chosen
+    chosen = panel(select(frame(complexity(), usual, other), FIRST), "throughput").choices[0]
     assert "kernels" not in chosen.setting
     assert max(value.value for value in chosen.values.values()) < 9e9
-    chosen = panel(select(frame(complexity(), other), FIRST), "throughput").chosen
+    chosen = panel(select(frame(complexity(), other), FIRST), "throughput").choices[0]
     assert "kernels mamba-ssm" in setting(chosen.setting)
 
 
@@ -154,7 +157,7 @@ def test_each_model_shows_its_best_batch_size_in_its_newest_run() -> None:
         timings("GPU", batch_sizes=(1, 64), rate=9000, created="2025-01-01T00:00:00+00:00"),
         timings("GPU", batch_sizes=(1, 64), rate=1000),
     )
-    chosen = panel(select(rows, FIRST), "throughput").chosen
+    chosen = panel(select(rows, FIRST), "throughput").choices[0]
     assert set(chosen.rows["batch_size"]) == {64}
     assert chosen.values["fmn10"].value == pytest.approx(1000 / 1.0551 * 1.64, rel=1e-3)
     assert chosen.values["fmn10"].low == pytest.approx(chosen.values["fmn10"].value * 0.98)
@@ -165,12 +168,14 @@ def test_other_clip_lengths_are_left_out() -> None:
         replace(row, value=row.value * 2, conditions={"seconds": 20.0}, created="2030-01-01T00:00:00+00:00")
         for row in complexity()
     ]
-    assert panel(select(frame(longer, complexity()), FIRST), "macs").chosen.values["fmn10"].value < 1.1e9
+    assert panel(select(frame(longer, complexity()), FIRST), "macs").choices[0].values["fmn10"].value < 1.1e9
 
 
 def test_newer_counts_replace_older_ones() -> None:
     newer = [replace(row, value=7, created="2030-01-01T00:00:00+00:00") for row in complexity()]
-    assert panel(select(frame(newer, complexity()), FIRST), "parameters").chosen.values["fmn10"].value == 7
+    assert (
+        panel(select(frame(newer, complexity()), FIRST), "parameters").choices[0].values["fmn10"].value == 7
+    )
 
 
 def test_the_overlay_is_published_and_apart() -> None:
@@ -178,7 +183,7 @@ def test_the_overlay_is_published_and_apart() -> None:
     data = select(rows, FIRST, overlay=True)
     assert panel(data, "macs").overlay["fmn10+gru-256"].value == 1.00e9
     assert panel(data, "throughput").overlay["fmn10"].value == 2325.3
-    assert panel(data, "throughput").chosen.provenance == "measured"
+    assert panel(data, "throughput").choices[0].provenance == "measured"
     assert all(not panel.overlay for panel in select(rows, FIRST).panels)
     assert not panel(select(frame(complexity()), FIRST, overlay=True), "throughput").overlay
 
@@ -188,13 +193,12 @@ def test_missing_counts_are_named_with_the_command_that_fills_them_in() -> None:
     with pytest.raises(MissingResults) as caught:
         select(frame(some), FIRST)
     assert str(caught.value) == (
-        "the store lacks measured parameters, measured macs_exact of 2 models (fmn10+tcn-128, fmn20); "
-        "'effbench study run paper' fills them in"
+        "the store lacks measured parameters, measured macs_exact of 2 models (fmn10+tcn-128, fmn20)"
     )
 
 
 def test_asking_for_timings_that_do_not_exist_is_an_error() -> None:
-    with pytest.raises(MissingResults, match=r"no measured throughput .* 'effbench profile' measures it"):
+    with pytest.raises(MissingResults, match=r"no measured throughput of this figure's models$"):
         select(frame(complexity()), FIRST, device="H100")
 
 
@@ -215,7 +219,7 @@ SCORED = load_figure("synthetic-cpu")
 def test_measured_scores_come_from_one_data_set() -> None:
     sizes, rows = complexity(), scored_alike(SCORED)
     elsewhere = trained("fmn04", 90.0, data="b", recipe="mine")
-    chosen = select(frame(sizes, rows, [elsewhere]), SCORED).scores
+    chosen = select(frame(sizes, rows, [elsewhere]), SCORED).y.choices[0]
     assert {value.value for value in chosen.values.values()} == {40.0}
     assert caption(select(frame(sizes, rows), SCORED)).startswith(
         "PSDS1: measured on a eval, protocol paper, effbench."
@@ -227,7 +231,7 @@ def test_measured_scores_come_from_one_data_set() -> None:
         "the newest psds1 of these models can't share an axis: they differ in data set",
         "a eval, without a fingerprint: fmn04+gru-104, fmn04+hybrid-104",
         "b eval, without a fingerprint: fmn04",
-        'Choose one in the figure\'s definition: score: {conditions: {data: "a", split: "eval"}}',
+        'Choose one in the figure\'s definition: y: {conditions: {data: "a", split: "eval"}}',
     ]
 
 
@@ -247,7 +251,7 @@ def test_a_data_set_is_what_it_holds_not_what_its_folder_is_called() -> None:
     assert str(caught.value).splitlines()[1:] == [
         "a eval, fingerprint 01234567: fmn04+gru-104, fmn04+hybrid-104",
         "a eval, fingerprint fedcba98: fmn04",
-        'Choose one in the figure\'s definition: score: {conditions: {fingerprint: "0123456789abcdef"}}',
+        'Choose one in the figure\'s definition: y: {conditions: {fingerprint: "0123456789abcdef"}}',
     ]
     before = scored_alike(SCORED)[:1]
     with pytest.raises(MissingResults, match="a eval, without a fingerprint: fmn04\n"):
@@ -279,7 +283,7 @@ def test_of_several_precisions_single_is_drawn() -> None:
         for row in scored_alike(SCORED, precision="bf16")
     ]
     data = select(frame(complexity(), half, rows), SCORED)
-    assert {value.value for value in data.scores.values.values()} == {40.0}
+    assert {value.value for value in data.y.choices[0].values.values()} == {40.0}
     assert "protocol paper, fp32, effbench" in caption(data)
 
 
@@ -296,14 +300,14 @@ def test_newer_weights_and_data_replace_older_ones_whatever_the_precision(change
         for row in rows
     ]
     data = select(frame(complexity(), rows, newer), SCORED)
-    assert {value.value for value in data.scores.values.values()} == {41.0}
+    assert {value.value for value in data.y.choices[0].values.values()} == {41.0}
 
 
 def test_the_newest_of_several_checkpoints_is_drawn_and_that_is_said() -> None:
     rows = scored_alike(SCORED, checkpoint="one")
     again = trained("fmn04", 50.0, **{**rows[0].conditions, "checkpoint": "two"})
     data = select(frame(complexity(), rows, [replace(again, created="2090-01-01T00:00:00+00:00")]), SCORED)
-    assert data.scores.values["fmn04"].value == 50.0
+    assert data.y.choices[0].values["fmn04"].value == 50.0
     assert "Of several checkpoints, that of the newest score: fmn04 (2)." in caption(data)
     assert "several" not in caption(select(frame(complexity(), rows), SCORED))
 
@@ -317,22 +321,12 @@ def test_untrained_models_are_named_in_the_caption() -> None:
     assert "Untrained" not in caption(select(frame(complexity(), rows), SCORED))
 
 
-def test_what_is_missing_is_said_with_a_command_only_where_one_fills_it_in() -> None:
+def test_what_is_missing_is_said_and_kept_for_those_who_know_what_fills_it_in() -> None:
     with pytest.raises(
-        MissingResults, match=r"measured psds1 with recipe synthetic-cpu of 3 .*study run quick'"
-    ):
+        MissingResults, match=r"measured psds1 with recipe synthetic-cpu of 3 models"
+    ) as caught:
         select(frame(complexity()), SCORED)
-    own = SCORED.model_copy(update={"study": None})
-    with pytest.raises(MissingResults, match=r"; 'effbench train' or 'effbench evaluate' fills them in$"):
-        select(frame(complexity()), own)
-    with pytest.raises(MissingResults, match=r"'effbench evaluate' and 'effbench profile' fills them in$"):
-        select(frame([]), own)
-    latency = FIRST.model_copy(update={"panels": (Panel(quantity="latency_p50", label="Latency"),)})
-    with pytest.raises(MissingResults) as caught:
-        select(frame(complexity()), latency)
-    assert str(caught.value) == (
-        "the store holds no measured latency_p50 of this figure's models; 'effbench profile' measures it"
-    )
+    assert caught.value.lacking[0] == Lacking("fmn04", "psds1", "measured", {"recipe": "synthetic-cpu"})
     unpublished = Series(label="small", colour="red", marker="o", specs=("fmn04+gru-8",))
     with pytest.raises(
         MissingResults, match=r"lacks published psds1 of 1 model \(fmn04\+gru-8\), which nobody"
@@ -348,16 +342,14 @@ def test_the_study_of_a_shipped_figure_measures_what_it_needs() -> None:
         specs = set(map(str, study.specs()))
         assert specs.issuperset(figure.specs)
         assert study.tasks.complexity
-        if figure.score.provenance == "measured":
+        if figure.y.provenance == "measured":
             (training,) = study.tasks.train
-            assert figure.score.conditions == {"recipe": training.recipe}
+            assert figure.y.conditions == {"recipe": training.recipe}
 
 
 def test_a_cost_of_nothing_is_refused() -> None:
     nothing = [replace(row, value=0) for row in complexity()]
-    with pytest.raises(
-        UndrawableValue, match=r"parameters of fmn\S+ is 0: the axis of a cost is logarithmic"
-    ):
+    with pytest.raises(UndrawableValue, match=r"parameters of fmn\S+ is 0: a logarithmic axis"):
         select(frame(nothing), FIRST)
 
 

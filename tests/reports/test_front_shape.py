@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effbench.reports.front_shape import hypervolume, knee, probability_on_front
-from effbench.reports.pareto import undominated
+from effbench.results.dominance import undominated
 
 # Few distinct values, so that ties of every kind are common.
 gain = st.sampled_from([-math.inf, -1.0, 0.0, 1.0, 2.0, 3.0, math.inf])

@@ -16,10 +16,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from effbench.plots.axes import log_limits, log_ticks, tick_label
 from effbench.plots.caption import setting, sources
-from effbench.plots.select import PREFERRED, SETTING, find_device
 from effbench.plots.statistical.kinds import SamplesDefinition
 from effbench.plots.statistical.shared_axis import SharedAxis, share_axis, under
 from effbench.plots.statistical.sheet import Sheet, Statistics, same_jitter
+from effbench.plots.timings import PREFERRED, SETTING, find_device
 from effbench.plots.values import MissingResults, rows_of
 from effbench.shown import Row, number_of
 

@@ -16,12 +16,13 @@ import pandas as pd
 from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.plots.caption import setting as setting_in_words
+from effbench.plots.quantities import ON_A_DEVICE, SCORE_UNITS
 from effbench.plots.scored import SCORED_ON, short_fingerprint
-from effbench.plots.select import PREFERRED, SETTING, fitness, timed_devices
-from effbench.plots.values import SCORE_UNITS, MissingResults, rows_of
+from effbench.plots.timings import PREFERRED, SETTING, fitness, timed_devices
+from effbench.plots.values import MissingResults, rows_of
 from effbench.reports.candidates import Candidates
 from effbench.reports.fair_times import UNKNOWN_DEVICE, fair_times
-from effbench.reports.known_values import ON_A_DEVICE, Known, KnownValues, known_from
+from effbench.reports.known_values import Known, KnownValues, known_from
 from effbench.results.measurement import UNITS
 
 #: Quantities that no device changes, besides scores.

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
+from effbench.plots.families import families
+from effbench.plots.quantities import ON_A_DEVICE
 from effbench.reports.explorer.explored import Explored, ExploredMetric, ExploredSetting, SweepPoint
-from effbench.reports.families import families
-from effbench.reports.known_values import ON_A_DEVICE, Known, Origin
+from effbench.reports.known_values import Known, Origin
 from effbench.reports.published_trainings import published_weights
 from effbench.results.declared import in_reading_unit
 from effbench.results.measurement import more_is_better
