@@ -30,7 +30,7 @@ def test_fronts_come_from_scores_and_costs_and_what_lacks_either_is_left_out_of_
     assert worth["fmn10"] == worth["fmn10+tf-256"] == tuple(cost.label for cost in found.values["costs"])
     assert worth["fmn10+tcn-256"] == worth["BEATs"] == ()
     assert found.values["left_out"] == ["BEATs"]
-    assert set(found.figures["models"].scores.values) == set(SPECS) - {"BEATs"}
+    assert set(found.figures["models"].y.choices[0].values) == set(SPECS) - {"BEATs"}
     lines = found.values["lines"]
     assert [line.spec for line in lines][:2] == ["BEATs", "fmn10+tf-256"]  # the best first
 
