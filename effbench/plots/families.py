@@ -42,7 +42,7 @@ GROUPINGS: Mapping[str, Callable[[str], str]] = {
 
 
 def families(specs: Iterable[str], most: int, grouping: str = "family") -> dict[str, tuple[str, ...]]:
-    """Models by one of ``GROUPINGS``, in the order of their groups; those beyond ``most - 1`` are ``OTHERS``."""
+    """Models by one of ``GROUPINGS``, in the order of groups; those beyond ``most - 1`` are ``OTHERS``."""
     groups: dict[str, list[str]] = {}
     for spec in specs:
         groups.setdefault(GROUPINGS[grouping](spec), []).append(spec)
