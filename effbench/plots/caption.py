@@ -165,7 +165,7 @@ def _batches(chosen: Chosen) -> str:
     spread = "" if not sizes else f" ({sizes[0]})" if len(sizes) == 1 else f" ({sizes[0]} to {sizes[-1]})"
     best = f"each model at its best batch size{spread}"
     if chosen.quantity != "throughput" and sizes:
-        best = f"batch size{spread}" if len(sizes) > 1 else f"batch size {sizes[0]}"
+        best = f"batch size {sizes[0]}" if len(sizes) == 1 else f"batch sizes {sizes[0]} to {sizes[-1]}"
     interval = any(value.low is not None for value in chosen.values.values())
     return best + (", median with 95 % interval" if interval else "")
 

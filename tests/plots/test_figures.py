@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from effbench.config import Strict
 from effbench.errors import UsageError
-from effbench.plots.figures import figure_names, load_figure
+from effbench.plots.figures import Axis, FigureDefinition, Series, figure_names, load_figure
 from effbench.resources import share
 from effbench.results.shipped import published_measurements
 from effbench.spec import TRANSFORMERS
@@ -113,3 +115,18 @@ def test_all_problems_are_named_together(tmp_path: Path) -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="unknown figure 'papr-2'; did you mean 'paper-2'"):
         load_figure("papr-2")
+
+
+@pytest.mark.parametrize(
+    ("section", "model"), [("The figure", FigureDefinition), ("An axis", Axis), ("A series", Series)]
+)
+def test_the_page_has_every_key_with_its_default(section: str, model: type[Strict]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
+    lines = re.split(r"\n##+ ", page.partition(f"### {section}\n")[2])[0].splitlines()
+    cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines if line.startswith("| `")]
+    told = {key: rest for first, *rest in cells for key in re.findall(r"`(\w+)`", first)}
+    assert set(told) == set(model.model_fields)
+    for key, field in model.model_fields.items():
+        _, default, example = told[key]
+        assert bool(default) != field.is_required(), key
+        assert yaml.safe_load(example.strip("`")).keys() <= model.model_fields.keys(), key

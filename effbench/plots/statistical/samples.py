@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -163,10 +164,13 @@ class TimingSamples(Statistics):
                     points, x=column, y="row", ax=axes, size=2.2, alpha=0.5, jitter=0.3, orient="h",
                     rasterized=len(points) > _MANY, **look,
                 )  # fmt: skip
-        sns.boxplot(
-            points, x="deviation", y="row", ax=right, fill=False, fliersize=0, width=0.7, linewidth=0.8,
-            orient="h", **look,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            # seaborn 0.13 says 'vert', which matplotlib 3.11 wants otherwise.
+            warnings.filterwarnings("ignore", "vert: bool was deprecated")
+            sns.boxplot(
+                points, x="deviation", y="row", ax=right, fill=False, fliersize=0, width=0.7, linewidth=0.8,
+                orient="h", **look,
+            )  # fmt: skip
         self._mark_medians(left)
         _label(left, sheet, places, order)
         left.set(xlabel=_LABELS[self.definition.quantity], ylabel="")
