@@ -102,6 +102,7 @@ CHEAPER = (
     ),
     Cheaper("study run", (r"study run (\S+).*", r"study status \1")),
     Cheaper("detect", rows=False),
+    Cheaper("scale", rows=False),
     Cheaper("plot", more="--format svg"),
     Cheaper("evaluate|compare|scores|pseudo-labels|study|report|doctor"),
 )
