@@ -125,7 +125,10 @@ def _is_here(device: object, where: str = "auto") -> bool:
 def _time(lacking: Sequence[Lacking]) -> str:
     conditions: Mapping[str, object] = lacking[0].conditions
     device = conditions.get("device")
-    where = next((place for place in ("cpu", "cuda") if _is_here(device, place)), None)
+    places = ("cuda",) if conditions.get("precision") == "tf32" else ("cpu", "cuda")
+    where = next((place for place in places if _is_here(device, place)), None)
+    if where is None and device is None:
+        return "They are of NVIDIA GPUs, and this machine has none."
     if where is None:
         return (
             f"'{device}' is not of this machine: measure there, then 'effbench store merge' adds its store."

@@ -12,9 +12,9 @@ from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
 from effbench.plots.colours import for_text
+from effbench.plots.figure_data import AxisData, FigureData, Plotted
 from effbench.plots.figures import ReferenceModel, Series
 from effbench.plots.lettering import fitted, make_legible
-from effbench.plots.select import AxisData, FigureData, Plotted
 from effbench.spec import ModelSpec, is_spec
 
 _SIZE = 6.2  # of the text, points

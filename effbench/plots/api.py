@@ -15,9 +15,10 @@ from effbench.plots.caption import caption
 from effbench.plots.choices import By, Convention, ImageFormat, Theme
 from effbench.plots.draw import draw
 from effbench.plots.drawn import DrawnFigure, chosen
+from effbench.plots.figure_data import AxisData, FigureData, Plotted
 from effbench.plots.figures import FigureDefinition
 from effbench.plots.save import save_formats
-from effbench.plots.select import AxisData, FigureData, Plotted, select
+from effbench.plots.select import select
 from effbench.plots.statistical.api import StatisticalFigure, draw_statistics, statistics
 from effbench.plots.statistical.kinds import STATISTICAL_KINDS, load_definition
 from effbench.results.shipped import newest_rows

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pandas as pd
 
 from effbench.plots.choices import Convention
+from effbench.plots.figure_data import AxisData, FigureData
 from effbench.plots.origins import mixes_origins
 from effbench.plots.quantities import MACS, ON_A_DEVICE, is_score
 from effbench.plots.scored import short_fingerprint, untrained
-from effbench.plots.select import AxisData, FigureData
 from effbench.plots.values import Chosen
 from effbench.shown import number_of
 

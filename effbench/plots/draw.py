@@ -18,12 +18,12 @@ from effbench.plots.axes import HOLLOW, linear_limits, log_limits, log_ticks, ma
 from effbench.plots.caption import axis_label, caption
 from effbench.plots.choices import Theme
 from effbench.plots.colours import grey, ground, standing_out
+from effbench.plots.figure_data import AxisData, FigureData, Look, Plotted
 from effbench.plots.front import fronts
 from effbench.plots.lettering import fitted, make_legible, text_width, wrapped
 from effbench.plots.origins import is_published, measured_series, mixes_origins
 from effbench.plots.quantities import ON_A_DEVICE, is_score
 from effbench.plots.save import new_figure, style
-from effbench.plots.select import AxisData, FigureData, Look, Plotted
 from effbench.plots.values import Value
 from effbench.results.measurement import UNITS
 

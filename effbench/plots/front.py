@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from effbench.plots.figure_data import AxisData, FigureData, Look, Plotted
 from effbench.plots.quantities import ON_A_DEVICE
-from effbench.plots.select import AxisData, FigureData, Look, Plotted
 from effbench.results.dominance import undominated
 from effbench.results.measurement import more_is_better
 

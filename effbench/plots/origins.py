@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from effbench.plots.figure_data import AxisData, FigureData, Look, Plotted
 from effbench.plots.quantities import ON_A_DEVICE, is_score
-from effbench.plots.select import AxisData, FigureData, Look, Plotted
 
 
 def is_published(data: FigureData, panel: AxisData, point: Plotted) -> bool:

@@ -81,6 +81,19 @@ class Chosen:
         }
         return cls(quantity, values, provenance, device, setting or {}, rows)
 
+    def is_like(self, other: Chosen) -> bool:
+        """Whether both are of one origin, device and setting, and agree on the models that they share."""
+        mine = (self.quantity, self.provenance, self.device, self.setting)
+        return mine == (other.quantity, other.provenance, other.device, other.setting) and all(
+            other.values.get(spec, value) == value for spec, value in self.values.items()
+        )
+
+    def joined(self, other: Chosen) -> Chosen:
+        """The values of both, which are alike."""
+        new = other.rows[~other.rows["spec"].isin(list(self.values))]
+        rows = pd.concat([self.rows, new]) if len(new) else self.rows
+        return replace(self, values={**self.values, **other.values}, rows=rows)
+
     @property
     def measured(self) -> Chosen:
         """Only those that were measured: all, or, of published scores, those of models of one's own."""

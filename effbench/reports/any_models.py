@@ -9,8 +9,9 @@ import pandas as pd
 
 from effbench.plots.caption import setting
 from effbench.plots.families import series_by
+from effbench.plots.figure_data import FigureData
 from effbench.plots.figures import FigureDefinition
-from effbench.plots.select import FigureData, select
+from effbench.plots.select import select
 from effbench.plots.timings import find_device, timed, timed_devices
 from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
 from effbench.reports.content import Content

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from effbench.plots.select import FigureData
+from effbench.plots.figure_data import FigureData
 from effbench.plots.statistical.sheet import Statistics
 
 

@@ -45,6 +45,12 @@ def lacking(quantity: str, *specs: str, provenance: str = "measured", **conditio
             "its store.",
         ),
         (
+            lacking("throughput", precision="tf32", device="No Such Device 9000"),
+            None,
+            "'No Such Device 9000' is not of this machine: measure there, then 'effbench store merge' adds "
+            "its store.",
+        ),
+        (
             lacking("psds1", data="desed"),
             "quick",
             "'effbench evaluate --model fmn04 --checkpoint … --data … --metric psds1' scores it.",

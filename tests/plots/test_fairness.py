@@ -13,8 +13,9 @@ from effbench.errors import UsageError
 from effbench.plots.caption import caption
 from effbench.plots.draw import draw
 from effbench.plots.fairness import UnfairComparison
+from effbench.plots.figure_data import FigureData
 from effbench.plots.figures import FigureDefinition
-from effbench.plots.select import FigureData, select
+from effbench.plots.select import select
 from effbench.results.measurement import Measurement
 from tests.rows import complexity, frame, timings
 
@@ -68,6 +69,14 @@ def test_devices_that_no_series_names_are_never_drawn_together() -> None:
         'Choose one for the axis, conditions: {device: "CPU"}, or let each series name its own in its '
         "conditions.",
     ]
+
+
+def test_models_of_one_setting_in_several_series_are_one_choice() -> None:
+    rows = frame(complexity(), timings("CPU"))
+    small = series("small", "fmn04", conditions={"batch_size": 1})
+    data = select(rows, figure(small, series("large", "fmn10", conditions={"batch_size": 1})))
+    assert len(data.panels[0].choices) == 1
+    assert set(data.panels[0].choices[0].values) == {"fmn04", "fmn10"}
 
 
 def test_precisions_are_compared_only_where_every_series_names_its_own() -> None:
@@ -179,3 +188,13 @@ def test_the_front_is_exactly_what_nothing_dominates() -> None:
     }
     assert on == set(at) - better
     assert better
+
+
+def test_series_of_one_setting_share_their_front_whatever_their_scores_are_from() -> None:
+    here = [scored(spec, value, **PUBLISHED) for spec, value in (("fmn04", 38.0), ("fmn10", 42.0))]
+    lines = series("published"), series("ours", provenance="measured")
+    data = select(frame(complexity(), here, timings("CPU")), figure(*lines, front=True))
+    (axes,) = draw(data).axes
+    assert axes.get_xlabel() == "Throughput (clips/s), CPU, fp32, 2 threads"
+    assert len([line for line in axes.lines if line.get_linestyle() == "--"]) == 1
+    assert caption(data).count("measured on CPU") == 1

@@ -9,8 +9,9 @@ import pytest
 from effbench.errors import UsageError
 from effbench.plots.caption import caption, setting
 from effbench.plots.choices import Convention
+from effbench.plots.figure_data import AxisData, FigureData
 from effbench.plots.figures import Axis, FigureDefinition, Series, figure_names, load_figure
-from effbench.plots.select import AxisData, FigureData, UndrawableValue, select
+from effbench.plots.select import UndrawableValue, select
 from effbench.plots.values import Chosen, Lacking, MissingResults, untimed
 from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
