@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from effbench.config import Strict, load
 from effbench.errors import UsageError
-from effbench.plots.looks import FREE_LOOKS, Colour, Marker, Quantity, Spec
+from effbench.plots.looks import FREE_LOOKS, Colour, GivenConditions, Marker, Quantity, Spec
 from effbench.plots.quantities import MACS, Scale, default_label, default_scale, varies_with
 from effbench.results.measurement import Provenance
 from effbench.spec import row_name
@@ -41,7 +41,7 @@ class Axis(Strict):
     scale: Scale | None = None
     reversed: bool = False
     provenance: Provenance | None = None
-    conditions: dict[str, object] = Field(default_factory=dict)
+    conditions: GivenConditions = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _depends_on_its_conditions(self) -> Axis:
@@ -70,7 +70,7 @@ class _Look(Strict):
     colour: Colour
     marker: Marker
     provenance: Provenance | None = None
-    conditions: dict[str, object] = Field(default_factory=dict)
+    conditions: GivenConditions = Field(default_factory=dict)
 
     @property
     def choice(self) -> tuple[str | None, str]:

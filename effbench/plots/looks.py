@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from effbench.errors import EffbenchError, nearest
+from effbench.errors import EffbenchError, UsageError, nearest
 from effbench.plots.quantities import MACS
+from effbench.results.declared import KNOWN_CONDITIONS, read_condition
 from effbench.results.measurement import UNITS
 from effbench.spec import row_name
 
@@ -55,7 +56,18 @@ def _marker(text: str) -> str:
     return text
 
 
+def _conditions(conditions: dict[str, object]) -> dict[str, object]:
+    for name, value in conditions.items():
+        if name in KNOWN_CONDITIONS:
+            try:
+                read_condition(name, value)
+            except UsageError as error:
+                raise ValueError(str(error)) from error
+    return conditions
+
+
 Spec = Annotated[str, AfterValidator(_spec)]
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Colour = Annotated[str, AfterValidator(_colour)]
 Marker = Annotated[str, AfterValidator(_marker)]
+GivenConditions = Annotated[dict[str, object], AfterValidator(_conditions)]

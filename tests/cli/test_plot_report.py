@@ -83,7 +83,7 @@ def test_a_figure_shows_its_yaml_to_copy(effbench: Command, tmp_path: Path) -> N
         (("plot", "paper-1", "--store", "none/x.sqlite"), 1, "there is no results store 'none/x.sqlite'"),
         (("report", "paper", "--store", "."), 1, "'.' is a folder"),
         (("plot", "paper-1", "--device", "A100"), 2, "no timings on 'A100'"),
-        (("plot", "paper-1", "--precision", "int8"), 1, "with part network, precision int8"),
+        (("plot", "paper-1", "--precision", "int8"), 2, "precision is fp32, tf32, bf16 or fp16"),
         (("plot", "mine.yaml"), 2, "figure mine.yaml can't be read"),
         (("plot", "paper-1", "--out", "results/effbench.sqlite/x", "--store", "no"), 1, "is not a folder"),
         (("report", "paper", "--out", "results/effbench.sqlite", "--store", "no"), 1, "is not a folder"),
@@ -108,7 +108,8 @@ def test_an_empty_store_says_which_models_lack_what(effbench: Command, tmp_path:
     assert done.returncode == 1
     assert done.stderr == (
         "error: the store lacks measured parameters, measured macs_exact of 20 models (fmn04, fmn06, fmn10, "
-        "fmn20, fmn30, fmn04+tf-104 and 14 more); 'effbench study run paper' fills them in\n"
+        "fmn20, fmn30, fmn04+tf-104 and 14 more)\n"
+        "       'effbench study run paper' fills them in.\n"
     )
 
 

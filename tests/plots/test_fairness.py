@@ -165,6 +165,7 @@ def test_any_quantity_is_drawn_against_any_other() -> None:
     ("more", "problem"),
     [
         ({"y": {"quantity": "psds1", "conditions": {"part": "both"}}}, "psds1 does not depend on part"),
+        ({"conditions": {"precision": "int8"}}, "precision is fp32, tf32, bf16 or fp16, not 'int8'"),
         ({"conditions": {"device": "GPU"}}, "series fmn: no axis of the figure depends on device"),
     ],
 )
