@@ -51,6 +51,7 @@ JOBS = {
     "plot": (["paper-1", "--store", "STORE", "--format", "svg"], "results/figures/paper-1.svg"),
     "pareto": (["--model", "fmn10+*", "--draws", "10"], "knee"),
     "recommend": (["--max-params", "5M"], "fmn10+hybrid-128"),
+    "scale": (["--model", "fmn10", "--hours", "10"], "H100"),
     "report": (["paper", "--store", "STORE", "--out", "page"], "page/paper.html"),
     "regress save": ([*COUNT, "--baseline", "now.json"], "now.json"),
     "regress check": (["--model", "fmn04", "--complexity-only", "--baseline", "BASELINE"], "passed"),

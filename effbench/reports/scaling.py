@@ -169,18 +169,23 @@ def _on_device(row: dict[str, Any], hours: float, within: float, prices: Mapping
     return {
         **row,
         "clips/s": round(row["clips/s"]),
-        "device hours": round(device_hours, 1),
+        "device hours": _rounded(device_hours, 1),
         f"devices for {within:g} h": ceil(device_hours / within),
-        **({"cost": None if price is None else round(device_hours * price, 2)} if prices else {}),
+        **({"cost": None if price is None else _rounded(device_hours * price, 2)} if prices else {}),
     }
 
 
 def _in_files(each: AudioFormat, hours: float, fastest: float) -> Row:
     return {
         "format": each.name,
-        "MB an hour": round(each.bytes_an_hour / 1e6, 1),
-        "TB": round(each.bytes_an_hour * hours / 1e12, 1),
-        "hours decoded a second and core": round(each.hours_a_second, 2),
+        "MB an hour": _rounded(each.bytes_an_hour / 1e6, 1),
+        "TB": _rounded(each.bytes_an_hour * hours / 1e12, 1),
+        "hours decoded a second and core": _rounded(each.hours_a_second, 2),
         "cores a device": round(fastest / each.hours_a_second, 1),
         "MB/s a device": round(fastest * each.bytes_an_hour / 1e6),
     }
+
+
+def _rounded(value: float, decimals: int) -> float:
+    """To so many decimals, or to two digits what they would turn into nothing."""
+    return round(value, decimals) or float(f"{value:.2g}")
