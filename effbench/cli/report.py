@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -35,19 +36,27 @@ def report(
     from effbench.cli.remedies import with_remedies
     from effbench.reports import pages
 
-    if study in pages.REPORTS and not also:
-        with with_remedies(study=study):
+    with with_remedies(study=study):
+        if study in pages.REPORTS and not also:
             paths = pages.report(study, store=store, out=out, device=device)
-    else:
-        from effbench.spec import row_name
-        from effbench.study.definition import load_study
-
-        definition = load_study(study)
-        specs = [str(spec) for spec in definition.specs()]
-        specs += [name for name in map(row_name, also or ()) if name not in specs]
-        name = f"{study}-models" if study in pages.REPORTS else Path(study).stem
-        paths = pages.report_models(name, definition.title, specs, store=store, out=out, device=device)
+        else:
+            paths = _on_models(study, also or (), store=store, out=out, device=device)
     page, *others = paths
     for path in (*others, page):
         print(path)
     note(f"open it in any browser: {page.resolve().as_uri()}")
+
+
+def _on_models(
+    study: str, also: Iterable[str], *, store: Path | None, out: Path, device: str | None
+) -> list[Path]:
+    """The report on a study's models and others beside them."""
+    from effbench.reports import pages
+    from effbench.spec import row_name
+    from effbench.study.definition import load_study
+
+    definition = load_study(study)
+    specs = [str(spec) for spec in definition.specs()]
+    specs += [name for name in map(row_name, also) if name not in specs]
+    name = f"{study}-models" if study in pages.REPORTS else Path(study).stem
+    return pages.report_models(name, definition.title, specs, store=store, out=out, device=device)
