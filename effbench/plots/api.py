@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from effbench.plots.select import select
 from effbench.plots.statistical.api import StatisticalFigure, draw_statistics, statistics
 from effbench.plots.statistical.kinds import STATISTICAL_KINDS, load_definition
 from effbench.results.shipped import newest_rows
-from effbench.shown import Row, Table, number_of
+from effbench.shown import Row, Table
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,9 +35,9 @@ class TradeoffFigure(DrawnFigure):
 
     data: FigureData
 
-    def __str__(self) -> str:
-        files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
-        return f"'{self.name}', {number_of(len(self.data.definition.specs), 'model')}{files}"
+    @property
+    def models(self) -> Sequence[str]:
+        return self.data.definition.specs
 
     def sections(self) -> Iterator[Table | str]:
         """The values of each panel, then where they come from."""

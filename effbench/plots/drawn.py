@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from effbench.errors import UsageError, nearest
 from effbench.plots.choices import ImageFormat
 from effbench.plots.save import render
-from effbench.shown import Shown
+from effbench.shown import Shown, number_of
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -30,6 +32,15 @@ class DrawnFigure(Shown):
     name: str
     figure: Figure
     paths: tuple[Path, ...]
+
+    @property
+    @abstractmethod
+    def models(self) -> Sequence[str]:
+        """Those that it shows."""
+
+    def __str__(self) -> str:
+        files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
+        return f"'{self.name}', {number_of(len(self.models), 'model')}{files}"
 
     def image(self, form: str = "svg") -> bytes:
         """The figure as a file: ``png``, ``svg`` or ``pdf``."""

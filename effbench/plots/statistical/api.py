@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from effbench.plots.statistical.per_class import ClassScores
 from effbench.plots.statistical.samples import TimingSamples
 from effbench.plots.statistical.seeds import SeedScores
 from effbench.plots.statistical.sheet import Statistics
-from effbench.shown import Row, Table, number_of
+from effbench.shown import Row, Table
 
 _KINDS: Mapping[str, Callable[[pd.DataFrame, Any], Statistics]] = {
     "samples": TimingSamples.of,
@@ -36,9 +36,9 @@ class StatisticalFigure(DrawnFigure):
 
     data: Statistics
 
-    def __str__(self) -> str:
-        files = f": {', '.join(map(str, self.paths))}" if self.paths else ""
-        return f"'{self.name}', {number_of(len(self.data.models), 'model')}{files}"
+    @property
+    def models(self) -> Sequence[str]:
+        return self.data.models
 
     def sections(self) -> Iterator[Table | str]:
         """The values, then what they are."""
