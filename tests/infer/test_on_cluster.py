@@ -1,5 +1,6 @@
 """Inference by workers of a Ray cluster has the values of one machine, also where workers die."""
 
+import json
 import os
 import signal
 import time
@@ -7,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import psutil
@@ -72,23 +74,52 @@ def test_detection_gives_the_same_events_scores_and_errors(effbench, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def toys(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toys")
     write_audio(folder / "audio", 34)
     events = ["filename\tonset\toffset\tevent_label"]
     events += [f"{number:03}.wav\t0.1\t0.9\tSpeech" for number in range(34)]
     (folder / "eval.tsv").write_text("\n".join(events) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def toys(folder):
     return open_dataset(folder / "eval.tsv", audio=folder / "audio")
 
 
-def test_scores_of_a_data_set_are_the_same(workers, toys):
-    model, inference = choose_model("fmn01+tf-64"), Inference(batch_size=3)
-    here, there = (
-        list(dataset_scores(toys, toys.ids, [model.detector], inference, where)) for where in (None, workers)
-    )
-    assert [clip for clip, _ in here] == [clip for clip, _ in there] == list(toys.ids)
-    for (_, mine), (_, theirs) in zip(here, there, strict=True):
+def kill_a_worker():
+    scoring = [process for process in psutil.process_iter() if "ray::MapWorker" in process.name()]
+    os.kill(scoring[0].pid, signal.SIGKILL)
+
+
+def test_scores_of_a_data_set_are_the_same_also_if_a_worker_is_killed(workers, toys):
+    model, inference, names = choose_model("fmn01+tf-64"), Inference(batch_size=3), [*toys.ids] * 8
+    here = dataset_scores(toys, names, [model.detector], inference)
+    there = dataset_scores(toys, names, [model.detector], inference, workers)
+    for number, ((clip, mine), (other, theirs)) in enumerate(zip(here, there, strict=True)):
+        assert clip == other == names[number]
         np.testing.assert_array_equal(mine, theirs)
+        if number == 0:
+            kill_a_worker()
+
+
+def test_evaluation_and_pseudo_labels_are_the_same(effbench, folder, tmp_path):
+    data = ("--data", folder / "eval.tsv", "--audio", folder / "audio", "--model", "fmn01+tf-64")
+    cluster = ("--executor", "ray", "--workers", 2)
+    scores = ("evaluate", *data, "--batch-size", 3, "--threads", 1, "--no-store", "--format", "json")
+    here = effbench(*scores, "--work", "here")
+    there = run_program(tmp_path, *scores, "--work", "there", *cluster)
+    assert (here.returncode, there.returncode) == (0, 0), there.stderr
+    mine, theirs = (json.loads(done.stdout) for done in (here, there))
+    assert {"seconds"} >= {name for name in mine if mine[name] != theirs[name]}
+    labels = ("pseudo-labels", *data, "--batch-size", 3, "--threads", 1)
+    assert effbench(*labels, "--out", "here.h5").returncode == 0
+    assert run_program(tmp_path, *labels, "--out", "there.h5", *cluster).returncode == 0
+    with h5py.File(tmp_path / "here.h5") as mine, h5py.File(tmp_path / "there.h5") as theirs:
+        assert list(mine) == list(theirs)
+        for name in mine:
+            np.testing.assert_array_equal(mine[name][()], theirs[name][()])
 
 
 def note(folder, what, number, *decoded):
@@ -107,8 +138,7 @@ def test_decoding_waits_for_slow_takers_and_a_killed_worker_is_replaced(workers,
     time.sleep(2)
     # 32 MB each, of the 1 GB that two workers may have waiting.
     assert len(list(tmp_path.glob("decoded-*"))) < 60
-    scoring = [process for process in psutil.process_iter() if "ray::MapWorker" in process.name()]
-    os.kill(scoring[0].pid, signal.SIGKILL)
+    kill_a_worker()
     assert [first, *results] == list(range(90))
 
 
