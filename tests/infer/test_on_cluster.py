@@ -132,13 +132,12 @@ def noting(folder):
     return Work(partial(note, folder, "decoded"), partial(note, folder, "scored"))
 
 
-def test_decoding_waits_for_slow_takers_and_a_killed_worker_is_replaced(workers, tmp_path):
+def test_decoding_waits_for_slow_takers(workers, tmp_path):
     results = workers.run(range(90), noting(tmp_path), Inference())
     first = next(results)
     time.sleep(2)
     # 32 MB each, of the 1 GB that two workers may have waiting.
     assert len(list(tmp_path.glob("decoded-*"))) < 60
-    kill_a_worker()
     assert [first, *results] == list(range(90))
 
 
