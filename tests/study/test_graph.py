@@ -50,7 +50,7 @@ def test_quick_study_trains_and_scores_on_the_set_that_it_makes(place):
     ]
     assert found["fmn04 train seed 0"].needs == ("data synthetic",)
     assert found["fmn04 evaluate seed 0"].needs == ("data synthetic", "fmn04 train seed 0")
-    assert found["data synthetic"].options.options == make_options(clips=300, eval_clips=60)
+    assert found["data synthetic"].options.options == make_options(clips=200, eval_clips=60)
     folder = place.folder / "runs" / "synthetic-cpu_fmn04_seed0"
     assert found["fmn04 evaluate seed 0"].checkpoint == str(folder / "best.pt")
     data = str((place.folder / "data" / "synthetic").resolve())
