@@ -1,6 +1,7 @@
 """Kills commands at random instants and runs them again: the results must be those of an undisturbed run.
 
     python benchmarks/suites/kills.py --instants 100
+    python benchmarks/suites/kills.py study --instants 10 --signal kill
 
 Each instant is one SIGKILL or SIGTERM, drawn uniformly over the time that the undisturbed command takes. A
 command that outlives its instant is compared, and the next one begins in a new folder.
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ from effbench.version import source
 
 SPEC = "fmn01"
 CLIPS = 8
+SIGNALS = {
+    "kill": [signal.SIGKILL],
+    "term": [signal.SIGTERM],
+    "both": [signal.SIGKILL, signal.SIGTERM],
+}
 #: With other neighbours in a batch, the last bits of a score are others.
 ONE = ("--batch-size", "1")
 
@@ -136,9 +142,12 @@ def train(here: Path, made: Path) -> list[str]:
 
 
 def trained(here: Path, made: Path) -> object:
-    weights = read_checkpoint(here / "runs" / "a" / "best.pt").state
-    metrics = (here / "runs" / "a" / "metrics.csv").read_text()
-    return {name: digest(tensor.numpy()) for name, tensor in weights.items()}, without_times(metrics)
+    run = here / "runs" / "a"
+    return weights(run / "best.pt"), without_times((run / "metrics.csv").read_text())
+
+
+def weights(checkpoint: Path) -> dict[str, str]:
+    return {name: digest(tensor.numpy()) for name, tensor in read_checkpoint(checkpoint).state.items()}
 
 
 def without_times(table: str) -> list[list[str]]:
@@ -170,7 +179,7 @@ def study(here: Path, made: Path) -> list[str]:
 
 
 def studied(here: Path, made: Path) -> object:
-    """Every row that was measured: what it is of and, but for what was timed, its value."""
+    """Every row that was measured: what it is of and, but for what was timed, its value; and the weights."""
     with Store(here / "store.sqlite") as store:
         rows = store.read(provenance="measured", imported=False)
     found = Counter[object]()
@@ -181,7 +190,9 @@ def studied(here: Path, made: Path) -> object:
     assert found, "nothing was measured"
     assert set(found.values()) == {1}, f"twice in the store: {found.most_common(3)}"
     assert not list((here / "work" / "running").glob("*")), "a finished job is said to run"
-    return set(found)
+    runs = sorted((here / "work").glob("**/best.pt"))
+    assert runs, "nothing was trained"
+    return set(found), [weights(path) for path in runs]
 
 
 #: Conditions that time decides.
@@ -230,7 +241,9 @@ def run(arguments: list[str], folder: Path, after: float | None, how: signal.Sig
         time.sleep(0.001)
 
 
-def disturb(name: str, made: Path, instants: int, draw: random.Random) -> Counter[str]:
+def disturb(
+    name: str, made: Path, instants: int, signals: Sequence[signal.Signals], draw: random.Random
+) -> Counter[str]:
     """Kill one command so many times; raises ``AssertionError`` where anything differs or fails."""
     work, counts = WORKS[name], Counter[str]()
     root = Path(tempfile.mkdtemp(prefix=f"kills-{name}-"))
@@ -244,7 +257,7 @@ def disturb(name: str, made: Path, instants: int, draw: random.Random) -> Counte
     here = root / "0"
     here.mkdir()
     while counts["killed"] < instants:
-        how = draw.choice([signal.SIGKILL, signal.SIGTERM])
+        how = draw.choice(signals)
         code = run(work.arguments(here, made), here, draw.uniform(0, seconds), how)
         counts["killed" if code is None else "finished"] += 1
         if code is not None:
@@ -269,6 +282,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--instants", type=int, default=100, help="over all the works (default 100)")
+    parser.add_argument("--signal", choices=SIGNALS, default="both", help="default both")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("works", nargs="*", metavar="WORK", help=f"{', '.join(WORKS)}; all by default")
     options = parser.parse_args()
@@ -283,7 +297,7 @@ def main() -> None:
     draw = random.Random(options.seed)
     for number, name in enumerate(names):
         share = options.instants // len(names) + (number < options.instants % len(names))
-        counts = disturb(name, made, share, draw)
+        counts = disturb(name, made, share, SIGNALS[options.signal], draw)
         print(
             f"{name}: killed {counts['killed']} times, finished {counts['finished']} times as undisturbed",
             flush=True,
