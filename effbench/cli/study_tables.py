@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at a study.
 _EVERY = 1.0
+#: Lines about the table's rows: head, rule, summary and what is between, some of them wrapped.
+_OTHER_LINES = 8
 
 
 def write_plan(
@@ -107,8 +109,13 @@ def watched(place: Workplace, jobs: Sequence[Job]) -> None:
         while True:
             measured = place.measured()
             found = states(place, jobs, measured)
-            live.update(rendered([Table(_rows(found)), _summary(found, measured)]), refresh=True)
-            if all(state.state in ("done", "failed") for state in found):
+            ended = all(state.state in ("done", "failed") for state in found)
+            fits = len(found) + _OTHER_LINES <= live.console.height
+            # What is cut off would be what runs: it is shown alone, and the rest counted.
+            shown = found if ended or fits else [it for it in found if it.state in ("running", "failed")]
+            tables = [Table(_rows(shown))] if shown else []
+            live.update(rendered([*tables, _summary(found, measured)]), refresh=True)
+            if ended:
                 return
             try:
                 time.sleep(_EVERY)

@@ -4,6 +4,9 @@ import csv
 import io
 import json
 import os
+import signal
+import subprocess
+import termios
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from effbench.results.row_files import read_rows
 from effbench.results.store import Store
 from effbench.study.job_record import Running
+from tests.command import EFFBENCH
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before" / "store.csv"
 
@@ -128,6 +132,26 @@ def test_what_runs_is_shown_while_its_process_does(effbench, tmp_path):
 
 
 STATUS = ("study", "status", "s.yaml")
+
+
+def test_a_terminal_with_few_lines_shows_what_runs(effbench, tmp_path):
+    (tmp_path / "s.yaml").write_text(COUNTED.replace("fmn01, fmn02", "fmn01, fmn02, fmn03, fmn04, fmn05"))
+    effbench("study", "run", "s.yaml", "--budget", "0.001s")
+    Running.here("fmn04 complexity").write(tmp_path / "results" / "studies" / "s")
+    screen, stdout = os.openpty()
+    termios.tcsetwinsize(stdout, (10, 100))
+    command = [EFFBENCH, *STATUS, "--watch"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=stdout, stdout=stdout, stderr=stdout
+    ) as process:
+        shown = ""
+        while "1 of 5 jobs done, 1 running" not in shown:
+            shown += os.read(screen, 4096).decode()
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+    assert "fmn04" in shown
+    assert "fmn01" not in shown
 
 
 def test_columns_that_no_job_of_a_study_has_a_value_for_are_left_out(effbench):
