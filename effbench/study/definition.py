@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -44,6 +45,14 @@ def _protocol(name: str) -> str:
 ProtocolName = Annotated[str, AfterValidator(_protocol)]
 
 
+def _device(name: str) -> str:
+    return re.sub("^gpu(?=$|:)", "cuda", name.strip().lower())
+
+
+#: As ``resolve_device`` takes them, each in one spelling.
+DeviceName = Annotated[str, AfterValidator(_device)]
+
+
 class Task(Strict):
     """What is done with each of ``models``; with the study's, where a task names none.
 
@@ -68,7 +77,7 @@ class ThroughputTask(Task):
     cluster, ``hardware`` names the machines that are to be timed, as their resources in Ray do.
     """
 
-    device: str = "cpu"
+    device: DeviceName = "cpu"
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("network",)
     batch_sizes: tuple[PositiveInt, ...] | None = None
@@ -101,7 +110,7 @@ class TrainTask(Task):
     pseudo_labels: str | None = None
     weak_data: str | None = None
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
-    device: str = "auto"
+    device: DeviceName = "auto"
     workers: NonNegativeInt = 0
     threads: PositiveInt | None = None
 
@@ -127,7 +136,7 @@ class EvaluateTask(Task):
     checkpoint: str | None = None
     protocol: ProtocolName = "paper"
     metrics: tuple[str, ...] | None = None
-    device: str = "cpu"
+    device: DeviceName = "cpu"
     precision: Precision = "fp32"
     batch_size: PositiveInt | None = None
 

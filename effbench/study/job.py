@@ -138,6 +138,10 @@ class Job(ABC):
         """The same job in another workplace."""
         return replace(self, place=place)
 
+    def settled(self) -> Self:
+        """The same job with what it takes from this process by default, for a worker that differs in it."""
+        return self
+
     @abstractmethod
     def is_done(self, measured: pd.DataFrame) -> bool:
         """Whether nothing is left to do, given the measurements in the store."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from effbench.train.state import Position
     from effbench.train.validation import Scored
 
+#: A condition of scores: the kind of device, where it is not the CPU.
+_SCORED_ON = "scored_on"
+
 
 @dataclass(frozen=True)
 class DataJob(Job):
@@ -221,13 +224,13 @@ class EvaluateJob(Job):
         scored = [
             quantity
             for quantity, conditions in newest.items()
-            if wanted.items() <= conditions.items() and _is_of(self.checkpoint, conditions.get("checkpoint"))
+            if wanted.items() <= conditions.items() and self._is_scored(conditions)
         ]
         asked = options.metrics or newest
         return bool(scored) and all(any(f"{name}_".startswith(f"{it}_") for name in scored) for it in asked)
 
     def _newest(self, measured: pd.DataFrame) -> dict[str, Mapping[str, object]]:
-        """Conditions of the last score of every quantity, which tables and figures show."""
+        """Conditions of the last score of every quantity: of a training, or of these weights."""
         place = {"data": self.data.name, "protocol": self.protocol, "precision": self.options.precision}
         if self.options.split is not None:
             place["split"] = self.options.split
@@ -240,10 +243,17 @@ class EvaluateJob(Job):
             if place.items() <= conditions.items()
             and conditions.get("run") == run
             and "epoch" not in conditions
+            and (run is not None or self._is_scored(conditions))
+            and self.options.device.split(":")[0] in ("auto", conditions.get(_SCORED_ON, "cpu"))
         }
+
+    def _is_scored(self, conditions: Mapping[str, object]) -> bool:
+        """Whether a score is of these weights."""
+        return _is_of(self.checkpoint, conditions.get("checkpoint"))
 
     def run(self, follower: Follower) -> None:
         from effbench.infer.score_folder import OtherScores
+        from effbench.machine.devices import resolve_device
         from effbench.machine.environment import environment
 
         folder = self._frame_scores()
@@ -260,6 +270,8 @@ class EvaluateJob(Job):
         if self.training is not None:
             plan, run = self.training.plan, self.training.folder.name
             conditions |= {"run": run, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
+        if (device := resolve_device(self.device)).type != "cpu":
+            conditions[_SCORED_ON] = device.type
         here = environment().to_dict()
         rows = evaluation.measurements(str(self.spec), conditions=conditions, environment=here)
         self.place.keep(rows)
@@ -290,7 +302,8 @@ class EvaluateJob(Job):
             folder = self.place.folder / "scores" / f"{self.spec}_{Path(self.checkpoint or 'untrained').stem}"
         else:
             folder = self.training.folder / "scores"
-        return folder / f"{self.data.name}_{self.options.split}_{self.protocol}"
+        name = "" if self.options.name is None else f"_{self.options.name}"  # others may run meanwhile
+        return folder / f"{self.data.name}_{self.options.split}_{self.protocol}{name}"
 
 
 def _is_of(checkpoint: str | None, noted: object) -> bool:

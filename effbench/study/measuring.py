@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from effbench.models import zoo
 from effbench.spec import ModelSpec
@@ -109,9 +109,21 @@ class ThroughputJob(Job):
             "compiled": options.compiled,
             "seconds": options.seconds,
         }
-        if options.threads is not None:
-            wanted["threads"] = options.threads
+        if (threads := self._threads()) is not None:
+            wanted["threads"] = threads
         return wanted, "torch" if part == "frontend" else options.kernels
+
+    def _threads(self) -> int | None:
+        """Threads of torch, where they are given or, for this machine's processor, as they are set here."""
+        options = self.options
+        if options.threads is not None or options.hardware is not None or options.device.startswith("cuda"):
+            return options.threads
+        import torch
+
+        return torch.get_num_threads()
+
+    def settled(self) -> Self:
+        return replace(self, options=self.options.model_copy(update={"threads": self._threads()}))
 
     def run(self, follower: Follower) -> None:
         from effbench.measure.profile import profile

@@ -45,7 +45,7 @@ class RayCluster:
 
     def begin(self, job: Job) -> None:
         task = self.remote.options(name=job.key, max_retries=_RETRIES, **self._demand(job))
-        self.running[task.remote(job, Path.cwd())] = job
+        self.running[task.remote(job.settled(), Path.cwd())] = job
 
     def _nodes(self) -> list[dict[str, float]]:
         """Resources of every machine of the cluster."""

@@ -3,11 +3,16 @@
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from effbench.errors import Stopped
+from effbench.models.build import build_model
+from effbench.models.checkpoints import save_checkpoint
+from effbench.results.exchange import decode
+from effbench.results.store import Store
 from effbench.study.definition import Study
 from effbench.study.graph import jobs
 from effbench.study.job import Follower, Workplace, pending
@@ -113,6 +118,38 @@ def test_a_protocol_of_one_s_own_is_followed_and_stored_whole(copied, tmp_path):
     (scored,) = rows[rows.quantity == "segment_f1"].itertuples()
     assert scored.conditions["protocol"].startswith("mine-")
     assert scored.environment["protocol"]["metrics"] == {"segment": {"seconds": 0.5}}
+
+
+def test_scores_of_another_device_are_others(copied):
+    assert todo(copied, study(copied, device="auto")) == []
+    other = study(copied, device="GPU:1")
+    assert todo(copied, other) == ["fmn01 evaluate seed 0"]
+    with Store(copied.store) as store:
+        rows = [decode(row) for row in store.rows(provenance="measured")]
+    scores = [row for row in rows if "epoch" not in row.conditions]
+    copied.keep(replace(row, conditions={**row.conditions, "scored_on": "cuda"}) for row in scores)
+    assert todo(copied, other) == todo(copied, study(copied)) == []
+
+
+def test_tasks_of_other_weights_are_done_each_for_itself(tmp_path):
+    place = Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+    tasks = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        weights = build_model("fmn01", n_classes=2, seed=len(tasks))
+        save_checkpoint(weights, tmp_path / name / "best.pt", "fmn01", classes=["Bell", "Engine"])
+        tasks.append({"name": name, "data": "toys", "checkpoint": str(tmp_path / name / "best.pt")})
+    sets = {"toys": {"clips": 1, "eval_clips": 3, "seconds": 2, "classes": ["Bell", "Engine"]}}
+    content = {"title": "x", "models": ["fmn01"], "data": sets}
+
+    def scoring(*tasks):
+        return jobs(Study.model_validate({**content, "tasks": {"evaluate": list(tasks)}}), place)
+
+    assert run(place, scoring(tasks[0])) == ["data toys", "fmn01 evaluate a"]
+    assert run(place, scoring(*tasks)) == ["fmn01 evaluate b"]
+    assert todo(place, scoring(*tasks)) == []
+    shutil.copy(tmp_path / "a" / "best.pt", tmp_path / "b" / "best.pt")
+    assert todo(place, scoring(*tasks)) == []
 
 
 def test_a_run_of_another_recipe_is_not_taken_for_this_one(copied):

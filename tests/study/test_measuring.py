@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from effbench.machine.environment import device_name
 from effbench.results.row_files import read_rows
@@ -20,6 +21,14 @@ BEFORE = Path(__file__).parents[1] / "fixtures" / "before" / "store.csv"
 @pytest.fixture
 def place(tmp_path):
     return Workplace(tmp_path / "work", tmp_path / "store.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def todo(place, models=("fmn04",), **tasks):
@@ -85,10 +94,29 @@ def test_other_conditions_are_other_jobs(place, change):
     assert todo(place, throughput=change) == [f"fmn04 throughput {precision}"]
 
 
+def test_times_with_other_threads_than_those_of_this_process_are_not_done(place):
+    keep(place, timed(threads=1))
+    assert todo(place, throughput={}) == ["fmn04 throughput fp32"]
+    torch.set_num_threads(1)
+    assert todo(place, throughput={}) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "threads"),
+    [({}, 2), ({"threads": 1}, 1), ({"device": "cuda"}, None), ({"hardware": "EPYC"}, None)],
+)
+def test_a_worker_elsewhere_times_with_the_threads_of_this_process(place, task, threads):
+    definition = Study.model_validate({"title": "x", "models": ["fmn04"], "tasks": {"throughput": task}})
+    (job,) = jobs(definition, place)
+    assert job.settled().options.threads == threads
+
+
 def test_conditions_must_hold_for_one_row_together(place):
     keep(place, [*timed(threads=1, part="both"), *timed(threads=2)])
-    assert todo(place, throughput={"parts": ["network", "both"]}) == []
-    assert todo(place, throughput={"parts": ["network", "both"], "threads": 2}) == ["fmn04 throughput fp32"]
+    task = {"parts": ["network", "both"], "threads": 2}
+    assert todo(place, throughput=task) == ["fmn04 throughput fp32"]
+    keep(place, timed(threads=2, part="both"))
+    assert todo(place, throughput=task) == []
 
 
 def test_a_front_end_computes_in_single_precision_whatever_the_network_does(place):
