@@ -12,6 +12,8 @@ from .evaluate.protocol import evaluate_scores as evaluate_scores
 from .evaluate.psds.score import Psds1Result as Psds1Result
 from .evaluate.psds.score import psds1 as psds1
 from .evaluate.psds.score import psds2 as psds2
+from .infer.backends.optimize import Optimized as Optimized
+from .infer.backends.optimize import optimize as optimize
 from .measure.macs import MacReport as MacReport
 from .measure.macs import count_macs as count_macs
 from .measure.profile import profile as profile

@@ -74,7 +74,7 @@ def test_end_to_end(benchmark, source, overlap):
     detector = effbench.build_model("fmn10", seed=0)
     scorer = FrameScorer(detector, Inference(overlap=overlap), probabilities=True)
     windows = [window.samples for window in cut(stream_audio(source.audio), overlap=overlap)]
-    bare, plain = Bare(scorer.detectors[0], windows), Bare(detector, windows)
+    bare, plain = Bare(scorer.optimized[0].network, windows), Bare(detector, windows)
     ratios, of_plain = [], []
 
     def turn():

@@ -179,6 +179,9 @@ EventThreshold = Annotated[
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto (a GPU if there is one).")]
 Precision = Annotated[str, typer.Option(help="fp32, tf32 (NVIDIA GPUs), bf16 or fp16.")]
+Backend = Annotated[
+    str, typer.Option(help="What runs the network: eager, folded, compiled, …, or best for the fastest here.")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Inputs per call of the model; by default 2 on a CPU, 32 on a GPU.")

@@ -46,7 +46,7 @@ def profile(
     batch_size: Annotated[
         list[int] | None, typer.Option(help="Clips per call, instead of a sweep. Repeatable.", min=1)
     ] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    backend: options.Backend = "eager",
     threads: options.Threads = None,
     seconds: options.Seconds = CLIP_SECONDS,
     kernels: Annotated[
@@ -77,6 +77,7 @@ def profile(
 
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
+    from effbench.infer.backends.known import BEST, EAGER
     from effbench.machine.concerns import concerns
     from effbench.measure.complexity import measure_complexity
     from effbench.measure.conditions import Conditions
@@ -107,7 +108,9 @@ def profile(
     if psds1 is not None and (checkpoint is not None or not keep):
         raise UsageError("--psds1 is kept in the store: without --checkpoint and --no-store")
     if throughput:
-        Conditions(device, precision, kernels=kernels)  # refuses what is missing here before anything is kept
+        Conditions(
+            device, precision, backend=EAGER if backend == BEST else backend, kernels=kernels
+        )  # refuses what is missing here before anything is kept
         for spec in specs[1:]:  # and a clip that a later model can't take, before the first is timed
             measure_complexity(spec, clip_seconds=seconds)
     # A file may have other heads than its model's card: its counts must not stand for the spec.
@@ -125,7 +128,7 @@ def profile(
                     precision=precision,
                     parts=part or tuple(TimedPart),
                     batch_sizes=batch_size,
-                    compiled=compiled,
+                    backend=backend,
                     threads=threads,
                     clip_seconds=seconds,
                     kernels=kernels,

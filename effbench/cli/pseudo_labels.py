@@ -33,6 +33,7 @@ def pseudo_labels(
     batch_size: options.BatchSize = None,
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
+    backend: options.Backend = "folded",
     threads: options.Threads = None,
     executor: Executor = Where.local,
     address: Address = None,
@@ -65,7 +66,9 @@ def pseudo_labels(
         if chosen.checkpoint is None:
             note(f"note: no --checkpoint, so {chosen.spec} has untrained weights: its labels mean nothing")
     with cluster_workers(executor, address, workers, threads) as cluster:
-        inference = (cluster.inference if cluster else Inference)(device, precision, batch_size)
+        inference = (cluster.inference if cluster else Inference)(
+            device, precision, batch_size, backend=backend
+        )
         if cluster is not None:
             check_shared(cluster, models, dataset)
         with counting("clips", resumable=True) as progress:

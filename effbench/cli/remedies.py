@@ -136,7 +136,8 @@ def _time(lacking: Sequence[Lacking]) -> str:
     options = [] if device is None else [f"--device {where}"]
     known = ("precision", "part", "threads", "batch_size")
     options += [f"--{name.replace('_', '-')} {conditions[name]}" for name in known if name in conditions]
-    options += ["--compile"] if conditions.get("compiled") else []
+    backend = conditions.get("backend", "compiled" if conditions.get("compiled") else None)
+    options += [f"--backend {backend}"] if backend else []
     return f"{_profile(lacking, options)} measures them."
 
 

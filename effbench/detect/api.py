@@ -34,6 +34,7 @@ def detect(
     overlap: bool = True,
     device: str = "cpu",
     precision: str = "fp32",
+    backend: str = "folded",
     batch_size: int | None = None,
     keep_scores: bool = False,
     errors: Literal["raise", "warn"] = "raise",
@@ -60,6 +61,7 @@ def detect(
         overlap: cross-faded windows, or hard cuts every 10 s.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
+        backend: what runs the network, a name of ``BACKENDS``, or ``best`` for the fastest one here.
         batch_size: windows per call of the model; 2 on a CPU and 32 on a GPU by default.
         keep_scores: give every file its ``scores``, 160 MB an hour for 447 classes.
         errors: ``raise`` an ``EffbenchError`` where a file can't be read, or ``warn`` and leave it out.
@@ -87,7 +89,7 @@ def detect(
         classes=(classes,) if isinstance(classes, str) else classes,
         names=chosen.class_names,
     )
-    inference = Inference(device, precision, batch_size, overlap)
+    inference = Inference(device, precision, batch_size, overlap, backend)
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
     results = detect_files(found.sources, scorer, decoding, keep_scores=keep_scores)
     return _files(results, strict=errors == "raise")

@@ -14,6 +14,7 @@ from effbench.detect.inputs import Source
 from effbench.errors import EffbenchError
 from effbench.files import readable
 from effbench.grid import CLIP_SECONDS, FRAMES_PER_SECOND
+from effbench.infer.backends.known import find_backend
 from effbench.infer.batches import in_groups, score_windows
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Floats, Window, cut
@@ -112,4 +113,6 @@ def _label(source: Source) -> str:
 def run_record(chosen: ChosenModel, decoding: Decoding, inference: Inference) -> dict[str, object]:
     """What identifies a run: program, model, checkpoint and every option that the events depend on."""
     options = decoding.record() | {"overlap": inference.overlap, "precision": inference.precision}
+    if not find_backend(inference.backend).exact:
+        options["backend"] = inference.backend
     return {"effbench": VERSION, **chosen.record(), "options": options}

@@ -27,6 +27,7 @@ from effbench.evaluate.protocol_files import Protocol
 from effbench.evaluate.scoring import Engine
 from effbench.evaluate.scoring_inputs import GroundTruth
 from effbench.identity import digest
+from effbench.infer.backends.known import find_backend
 from effbench.infer.dataset import (
     ClipProgress,
     KeptPrecision,
@@ -75,6 +76,7 @@ def evaluate(
     fill_gaps: bool = False,
     device: str = "cpu",
     precision: str = "fp32",
+    backend: str = "folded",
     batch_size: int | None = None,
     work: str | Path | None = None,
     keep_scores: KeepScores = "half",
@@ -116,6 +118,7 @@ def evaluate(
             default, they are an error.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
+        backend: what runs the model, a name of ``BACKENDS``, or ``best`` for the fastest one here.
         batch_size: windows per call of the model; by default what suits the device.
         work: folder of the model's logits, where an interrupted run resumes; by default, one under
             ``results/scores`` for each model and data set. Only logits of the same audio, weights and options
@@ -157,10 +160,11 @@ def evaluate(
         results = None if store is None else opened.enter_context(Store(store, create=True))
         if model is not None and data is not None:
             resolve = Inference if workers is None else workers.inference
-            inference = resolve(device, precision, batch_size, plan.overlap)
+            inference = resolve(device, precision, batch_size, plan.overlap, backend)
             dataset = _dataset(data, layout, split, audio)
             where = (dataset.path if isinstance(data, DataSet) else Path(data)).resolve()
             chosen = choose_model(model, checkpoint)
+            inference = inference.settled(chosen.detector)
             if chosen.checkpoint is None:
                 message = "no checkpoint, so the weights are untrained: the values are those of chance"
                 warnings.warn(message, EffbenchWarning, stacklevel=2)
@@ -183,6 +187,8 @@ def evaluate(
             check_events(truth, seconds, {}, dataset.path)
             given = GivenFiles(computed, truth, seconds)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
+            if not find_backend(inference.backend).exact:
+                origin["backend"] = inference.backend
         else:
             source = scores if events is None else events
             assert source is not None

@@ -188,7 +188,7 @@ def computed_with(inference: Inference) -> dict[str, str | int | None]:
         "torch": str(torch.__version__),
         "device": torch.device(inference.device).type,
         "precision": inference.precision,
-        "arrangement": inference.arrangement,
+        "backend": inference.backend,
         "windows": "cross-faded" if inference.overlap else "apart",
     }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from effbench.errors import DeviceError, EffbenchError, UsageError
+from effbench.infer.backends.known import BEST
 from effbench.infer.scorer import Inference
 from effbench.machine.cluster import machines
 from effbench.models.chosen import ChosenModel
@@ -61,25 +62,30 @@ class ClusterWorkers:
     threads: int
     count: int | None = None
 
-    def inference(self, device: str, *options: Any) -> Inference:
+    def inference(self, device: str, *options: Any, **named: Any) -> Inference:
         """Options of inference, resolved by a machine of the cluster that has such a device.
 
         Raises:
-            UsageError: a GPU by its number, which Ray assigns, or an impossible option.
+            UsageError: a GPU by its number, which Ray assigns, the backend ``best``, which every machine
+                would choose for itself, or an impossible option.
             DeviceError: the cluster has no GPU.
         """
+        if BEST in (*options, *named.values()):
+            raise UsageError(f"machines of a cluster may differ in the {BEST} backend: name one of them")
         gpus = sum(node["Resources"].get("GPU", 0) for node in machines(self.ray))
         name = device.strip().lower()
         if name == "auto":
             name = "cuda" if gpus else "cpu"
         if name == "cpu":
-            return Inference(name, *options)
+            return Inference(name, *options, **named)
         if ":" in name:
             raise UsageError(f"on a cluster, Ray chooses the GPU: the device is 'cuda', not '{device}'")
         if not gpus:
             raise DeviceError(f"no machine of the cluster has a GPU for '{device}'; they offer: cpu")
         resolve = self.ray.remote(_caught).options(num_gpus=1, num_cpus=0)
-        inference: Inference = _checked(self.ray.get(resolve.remote(partial(Inference, name, *options))))
+        inference: Inference = _checked(
+            self.ray.get(resolve.remote(partial(Inference, name, *options, **named)))
+        )
         return inference
 
     def check(self, path: Path | None) -> None:

@@ -44,6 +44,7 @@ def write_pseudo_labels(
     """
     inference, detectors = inference or Inference(), [model.detector for model in models]
     outputs = same_outputs(detectors)
+    inference = inference.settled(detectors[0])
     made_by = {"models": [model.record() for model in models], **computed_with(inference)}
     names = [f"{clip}{suffix}" for clip in dataset.ids]
     with PseudoLabelWriter(path, names, outputs, made_by) as file:

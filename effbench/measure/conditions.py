@@ -8,6 +8,7 @@ import torch
 
 from effbench.errors import DeviceError, UsageError, nearest
 from effbench.grid import CLIP_SECONDS
+from effbench.infer.backends.known import COMPILED, EAGER, find_backend
 from effbench.machine.devices import resolve_device, resolve_precision
 from effbench.machine.environment import device_name
 from effbench.models.sequence.mamba import KERNELS
@@ -27,7 +28,7 @@ class Conditions:
         precision: of the network's arithmetic, fp32, tf32, bf16 or fp16; the front-end computes in float32
             always.
         part: ``network`` (features to logits), ``frontend`` (waveform to features) or ``both``.
-        compiled: whether ``torch.compile`` is used.
+        backend: what runs the network, a name of ``BACKENDS``; a front-end is compiled or not.
         threads: of torch on the CPU; as they are set by default.
         clip_seconds: length of a clip.
         kernels: what computes the scan of Mamba2 layers, ``torch`` or ``mamba-ssm``.
@@ -40,7 +41,7 @@ class Conditions:
     device: str = "cpu"
     precision: str = "fp32"
     part: str = "network"
-    compiled: bool = False
+    backend: str = EAGER
     threads: int = field(default_factory=torch.get_num_threads)
     clip_seconds: float = CLIP_SECONDS
     kernels: str = TORCH_KERNELS
@@ -62,9 +63,16 @@ class Conditions:
         KERNELS[self.kernels]()  # refuses a package that can't be imported
         object.__setattr__(self, "device", str(device))
         object.__setattr__(self, "precision", precision.value)
+        find_backend(self.backend)
         if self.part == "frontend":
             object.__setattr__(self, "precision", "fp32")
             object.__setattr__(self, "kernels", TORCH_KERNELS)
+            object.__setattr__(self, "backend", COMPILED if self.compiled else EAGER)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``torch.compile`` is used, which stored conditions say in these words."""
+        return self.backend == COMPILED
 
     @property
     def torch_device(self) -> torch.device:
@@ -81,7 +89,14 @@ class Conditions:
         length = [] if self.clip_seconds == CLIP_SECONDS else [f"{self.clip_seconds:g} s clips"]
         kernels = [f"kernels {name}" for name in self._kernels().values()]
         return ", ".join(
-            [_WORDS[self.part], self.precision, *["compiled"] * self.compiled, *kernels, where, *length]
+            [
+                _WORDS[self.part],
+                self.precision,
+                *[self.backend] * (self.backend != EAGER),
+                *kernels,
+                where,
+                *length,
+            ]
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -91,7 +106,9 @@ class Conditions:
     def stored(self, batch_size: int) -> dict[str, object]:
         """The conditions of a stored measurement, whose device is a column of its own."""
         same = {name: getattr(self, name) for name in ("part", "precision", "compiled", "threads")}
-        return {**same, "batch_size": batch_size, "seconds": self.clip_seconds, **self._kernels()}
+        sizes = {"batch_size": batch_size, "seconds": self.clip_seconds}
+        backend = {} if self.backend in (EAGER, COMPILED) else {"backend": self.backend}
+        return {**same, **sizes, **backend, **self._kernels()}
 
     def _kernels(self) -> dict[str, str]:
         """Only kernels other than torch's: measurements without them keep their identity."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from effbench.grid import CLIP_SECONDS
+from effbench.infer.backends.known import EAGER
+from effbench.infer.probe import probe_clips
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
@@ -25,8 +27,6 @@ from effbench.results.measurement import Measurement
 from effbench.shown import significant
 
 _TRAINED_LOGIT = 10.0  # about the largest of published models, in absolute value
-_TONES = (220.0, 1000.0, 3500.0)  # Hz
-_NOISE_LEVELS = (0.2, 0.02, 0.002)  # the lower ones leave the tones alone with a front-end's floor
 
 
 @dataclass(frozen=True)
@@ -124,21 +124,6 @@ def measure_output_error(
     return _compared(outputs, conditions, "given", progress)
 
 
-def probe_clips(sample_rate: int, seconds: float) -> Tensor:
-    """Seeded noise of falling level over tones that swell and fade, the same on every machine.
-
-    Shape:
-        (clips, samples)
-    """
-    samples = max(1, round(seconds * sample_rate))
-    time = torch.arange(samples, dtype=torch.float64) / sample_rate
-    swell = torch.sin(torch.pi * time / seconds) ** 2
-    tones = sum(torch.sin(2 * torch.pi * hertz * time) for hertz in _TONES) * swell / (4 * len(_TONES))
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(len(_NOISE_LEVELS), samples, generator=generator)
-    return (noise * torch.tensor(_NOISE_LEVELS)[:, None] + tones).float()
-
-
 def as_if_trained(detector: SoundEventDetector) -> SoundEventDetector:
     """A copy of an untrained detector whose activations and logits are about as large as a trained one's.
 
@@ -173,7 +158,7 @@ def _numbers(outputs: object) -> Iterable[Tensor]:
 
 
 def _exact(conditions: Conditions) -> Conditions:
-    return replace(conditions, precision="fp32", compiled=False, kernels=TORCH_KERNELS)
+    return replace(conditions, precision="fp32", backend=EAGER, kernels=TORCH_KERNELS)
 
 
 def _compared(

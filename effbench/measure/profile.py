@@ -12,8 +12,12 @@ from torch import nn
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
+from effbench.infer.backends.backend import Place
+from effbench.infer.backends.best import best_backend
+from effbench.infer.backends.known import BEST, EAGER
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
+from effbench.machine.devices import Precision
 from effbench.machine.environment import environment
 from effbench.measure.complexity import measure_complexity
 from effbench.measure.conditions import PARTS, TORCH_KERNELS, Conditions
@@ -25,7 +29,7 @@ from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput
 from effbench.measure.sweep import check_batch_sizes
 from effbench.measure.timing import Budget, Progress
-from effbench.measure.workload import OnInputs, Timeable, timeable
+from effbench.measure.workload import OnInputs, Timeable, prepared, timeable
 from effbench.models import zoo
 from effbench.models.build import build_model
 from effbench.models.detector import SoundEventDetector
@@ -46,7 +50,7 @@ def profile(
     precision: str = "fp32",
     parts: Sequence[str] = PARTS,
     batch_sizes: Sequence[int] | None = None,
-    compiled: bool = False,
+    backend: str = EAGER,
     threads: int | None = None,
     clip_seconds: float = CLIP_SECONDS,
     kernels: str = TORCH_KERNELS,
@@ -72,7 +76,7 @@ def profile(
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         parts: what to time: ``network`` (features to logits), ``frontend``, ``both``.
         batch_sizes: clips per call; by default a sweep up to what memory allows and helps.
-        compiled: use ``torch.compile``.
+        backend: what runs the network, a name of ``BACKENDS``, or ``best`` for the fastest one here.
         threads: of torch on the CPU.
         clip_seconds: length of a clip.
         kernels: what computes the scan of Mamba2 layers: ``torch``, or ``mamba-ssm`` (CUDA).
@@ -92,7 +96,7 @@ def profile(
         conditions = Conditions(
             str(device),
             precision,
-            compiled=compiled,
+            backend=EAGER if backend == BEST else backend,
             threads=count,
             clip_seconds=clip_seconds,
             kernels=kernels,
@@ -138,6 +142,11 @@ def profile(
         detector = timeable(own)
     else:
         detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
+    if backend == BEST:
+        if isinstance(detector, OnInputs):
+            raise UsageError(f"the backend {BEST} is for detectors; for another module, name one")
+        conditions = _on_best(detector, conditions, progress)
+        timed = [replace(conditions, part=each.part) for each in timed]
     buildable = None if isinstance(model, nn.Module) else model
     times = _times(detector, buildable, timed, batch_sizes=batch_sizes, budget=budget, progress=progress)
     error = None
@@ -174,6 +183,15 @@ def _times(
             if progress is not None:
                 progress(str(memories[-1]))
     return tuple(rates), tuple(latencies), tuple(memories)
+
+
+def _on_best(detector: SoundEventDetector, conditions: Conditions, progress: Progress | None) -> Conditions:
+    with prepared(detector, conditions):
+        place = Place(conditions.torch_device, Precision(conditions.precision))
+        best = best_backend(detector, place)
+    if progress is not None:
+        progress(f"backends: {best}")
+    return replace(conditions, backend=best.name)
 
 
 def _own(model: OwnModel, checkpoint: str | Path | None) -> OwnModule:

@@ -19,7 +19,7 @@ from effbench.shown import Row, Shown, Table, cell, significant
 _MILLION, _BILLION, _MIB = 1e6, 1e9, 2**20
 
 #: Columns of a comparison that are said once where all models agree, and those that give way to the others.
-_SETTING = ("part", "batch", "precision", "compiled", "kernels", "threads", "seconds", "device")
+_SETTING = ("part", "batch", "precision", "compiled", "backend", "kernels", "threads", "seconds", "device")
 _MINOR = ("95 % interval", "MACs paper (G)")
 
 Result = TypeVar("Result", Throughput, Latency, PeakMemory)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from effbench.errors import EffbenchError
+from effbench.infer.backends.known import EAGER
 from effbench.machine.description import Environment
 from effbench.measure.conditions import Conditions
 from effbench.measure.sweep import MemoryGuard, sweep
@@ -269,7 +270,7 @@ def _measure_batch(
     if guard is not None:
         if guard.bytes_per_clip is None and batch_size > 1:
             with guard.watch(1):  # learn from one clip
-                make_call(detector, replace(conditions, compiled=False), 1)[0]()
+                make_call(detector, replace(conditions, backend=EAGER), 1)[0]()
         if not guard.fits(batch_size):
             return None
     try:

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
 from effbench.errors import EffbenchError, UsageError
+from effbench.infer.backends.backend import Place
+from effbench.infer.backends.compiled import is_compiler_error
+from effbench.infer.backends.known import COMPILED, EAGER, find_backend
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.devices import Precision
 from effbench.machine.resident import settle_allocator
@@ -105,12 +108,18 @@ def detector_part(detector: SoundEventDetector, conditions: Conditions) -> Runna
     frontend = _runnable(detector.frontend, conditions, torch.float32)
     if conditions.precision == Precision.tf32:
         frontend = InFloat32(frontend)
-    network = _runnable(detector, conditions)
+    place = Place(conditions.torch_device, Precision(conditions.precision))
+    if conditions.compiled:
+        torch.compiler.reset()
+    network = find_backend(conditions.backend).make(detector, place)
 
     def both(waveform: Tensor) -> object:
-        return network(frontend(waveform))
+        features = frontend(waveform)
+        assert isinstance(features, Tensor)
+        return network(features)
 
-    return {"network": network, "frontend": frontend, "both": both}[conditions.part]
+    parts: dict[str, Runnable] = {"network": network, "frontend": frontend, "both": both}
+    return parts[conditions.part]
 
 
 def make_inputs(detector: Timeable, conditions: Conditions, batch_size: int) -> Inputs:
@@ -151,6 +160,11 @@ def part_call(detector: Timeable, inputs: Inputs, conditions: Conditions) -> tup
 def module_call(module: nn.Module, inputs: Inputs, conditions: Conditions) -> tuple[Call, float | None]:
     """As ``make_call``, of any module on the inputs of one call."""
     device = conditions.torch_device
+    if conditions.backend not in (EAGER, COMPILED):
+        raise UsageError(
+            f"the backend {conditions.backend} runs detectors; for other modules there are {EAGER}"
+            f" and {COMPILED}"
+        )
     if isinstance(inputs, Mapping):
         module = OnInputs(module, inputs)
         inputs = module.leaves
@@ -183,13 +197,12 @@ def _call(run: Runnable, inputs: Sequence[object], conditions: Conditions) -> tu
     def call() -> object:
         return run(*inputs)
 
-    if not conditions.compiled:
+    if conditions.backend == EAGER:
         return call, None
     try:
         seconds = timed(call, conditions.torch_device)
     except Exception as error:
-        compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
-        if not compiler or is_out_of_memory(error):
+        if not is_compiler_error(error) or is_out_of_memory(error):
             raise
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise EffbenchError(f"torch.compile failed for the {conditions.part}: {reason}") from error

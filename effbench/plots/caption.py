@@ -44,6 +44,7 @@ def setting(conditions: Mapping[str, object]) -> list[str]:
     words += [str(conditions["precision"])] if "precision" in conditions else []
     words += [f"{conditions['tf32']} only"] if "tf32" in conditions else []
     words += ["compiled"] if conditions.get("compiled") else []
+    words += [str(conditions["backend"])] if conditions.get("backend") else []
     words += [f"kernels {conditions['kernels']}"] if "kernels" in conditions else []
     threads = conditions.get("threads")
     return words + ([f"{threads} thread{'s' if threads != 1 else ''}"] if threads else [])

@@ -19,6 +19,7 @@ SCORED_ON = (
     ("protocol",),
     ("median_window",),
     ("precision",),
+    ("backend",),
     ("engine",),
     ("missing_clips",),
 )

@@ -11,12 +11,13 @@ from effbench.plots.values import Chosen, rows_of
 from effbench.results.measurement import Provenance, more_is_better
 
 #: Conditions that may not differ within a series. The batch size may: each model shows its best one.
-SETTING = ("precision", "tf32", "compiled", "kernels", "threads", "part")
+SETTING = ("precision", "tf32", "compiled", "backend", "kernels", "threads", "part")
 
 #: Of settings that cover equally many models, the one with more of these is drawn; rows without one have it.
 PREFERRED: Mapping[str, object] = {
     "part": "network",
     "compiled": False,
+    "backend": "eager",
     "kernels": "torch",
     "precision": "fp32",
 }

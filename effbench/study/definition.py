@@ -81,7 +81,7 @@ class ThroughputTask(Task):
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("network",)
     batch_sizes: tuple[PositiveInt, ...] | None = None
-    compiled: bool = False
+    backend: str = "eager"
     threads: PositiveInt | None = None
     seconds: PositiveFloat = CLIP_SECONDS
     kernels: Literal["torch", "mamba-ssm"] = "torch"

@@ -106,9 +106,11 @@ class ThroughputJob(Job):
         wanted: dict[str, object] = {
             "part": part,
             "precision": "fp32" if part == "frontend" else self.precision,
-            "compiled": options.compiled,
+            "compiled": options.backend == "compiled",
             "seconds": options.seconds,
         }
+        if options.backend not in ("eager", "compiled") and part != "frontend":
+            wanted["backend"] = options.backend
         if (threads := self._threads()) is not None:
             wanted["threads"] = threads
         return wanted, "torch" if part == "frontend" else options.kernels
@@ -135,7 +137,7 @@ class ThroughputJob(Job):
             precision=self.precision,
             parts=options.parts,
             batch_sizes=options.batch_sizes,
-            compiled=options.compiled,
+            backend=options.backend,
             threads=options.threads,
             clip_seconds=options.seconds,
             kernels=options.kernels,

@@ -74,7 +74,7 @@ def whole(path, overlap):
     """Scores of a file at once: every window by itself, blended by sums of weights."""
     samples = read_audio(path)
     blend, blocks = Blend(), []
-    (network,) = scorer_of().detectors
+    network = scorer_of().optimized[0].detector
     for window in cut([samples], overlap=overlap, min_samples=258):
         logits = heard.logits(network, window.samples)
         blocks.append(blend.add(window, special.expit(logits)))

@@ -1,4 +1,4 @@
-"""The scorer in both arrangements, for one detector and several; batches of windows; checked options."""
+"""The scorer on torch's backends, for one detector and several; batches of windows; checked options."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,11 @@ def plain(spec):
 
 
 @pytest.mark.parametrize("spec", ["fmn04", "fmn06+gru-160"])
-@pytest.mark.parametrize("arrangement", ["folded", "plain"])
-def test_logits_are_the_detectors_own_in_either_arrangement(spec, arrangement):
-    scorer = FrameScorer(heard.detector(spec), Inference(arrangement=arrangement))
+@pytest.mark.parametrize("backend", ["folded", "eager"])
+def test_logits_are_the_detectors_own_on_either_backend(spec, backend):
+    scorer = FrameScorer(heard.detector(spec), Inference(backend=backend))
     expected = plain(spec)
     np.testing.assert_allclose(scorer(WINDOWS), expected, atol=1e-5 * np.abs(expected).max())
-    norms = [module for module in scorer.detectors[0].modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    assert bool(norms) == (arrangement == "plain")
 
 
 def test_folding_leaves_the_detector_as_it_was():
@@ -54,7 +52,7 @@ def test_either_head_can_be_asked_for():
     waveform = torch.from_numpy(WINDOWS)
     with torch.inference_mode():
         expected = detector(detector.frontend(waveform))
-    scorer = FrameScorer(detector, Inference(arrangement="plain"))
+    scorer = FrameScorer(detector, Inference(backend="eager"))
     torch.testing.assert_close(scorer.logits(waveform), expected.strong)
     torch.testing.assert_close(scorer.logits(waveform, "weak"), expected.weak)
 
@@ -70,7 +68,7 @@ def test_models_of_other_classes_are_not_averaged():
         ({"device": "tpu"}, DeviceError),
         ({"precision": "fp8"}, DeviceError),
         ({"batch_size": 0}, UsageError),
-        ({"arrangement": "fused"}, UsageError),
+        ({"backend": "fused"}, UsageError),
     ],
 )
 def test_inference_that_can_t_be_is_refused_where_it_is_made(options, error):

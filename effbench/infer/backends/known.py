@@ -1,0 +1,40 @@
+"""The backends by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from effbench.errors import UsageError, nearest
+from effbench.infer.backends.backend import Backend
+from effbench.infer.backends.compiled import compiled
+from effbench.infer.backends.cuda_graph import cuda_graph
+from effbench.infer.backends.eager import eager, folded
+
+#: Asks for the fastest backend here, see ``best_backend``.
+BEST = "best"
+
+#: The backend that others are compared with, and that rows of timings without a name of one are of.
+EAGER = "eager"
+
+#: The one that runs any module, detector or not.
+COMPILED = "compiled"
+
+#: Backends that can run every model everywhere.
+ALWAYS = (EAGER, "folded")
+
+_ALL = (
+    Backend(EAGER, "torch's operators one by one", eager),
+    Backend("folded", "batch norms folded into convolutions, on a CPU channels last", folded),
+    Backend(COMPILED, "folded, and compiled by torch.compile", compiled),
+    Backend("cuda-graph", "folded, and replayed as one CUDA graph", cuda_graph),
+)
+
+BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in _ALL}
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of this name; ``UsageError`` where there is none."""
+    if name not in BACKENDS:
+        known = (*BACKENDS, BEST)
+        raise UsageError(f"unknown backend '{name}'{nearest(name, known)}\nBackends: {', '.join(known)}.")
+    return BACKENDS[name]
