@@ -77,7 +77,7 @@ def profile(
 
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
-    from effbench.infer.backends.known import BEST, EAGER
+    from effbench.infer.backends.known import EAGER, FASTEST
     from effbench.machine.concerns import concerns
     from effbench.measure.complexity import measure_complexity
     from effbench.measure.conditions import Conditions
@@ -109,7 +109,7 @@ def profile(
         raise UsageError("--psds1 is kept in the store: without --checkpoint and --no-store")
     if throughput:
         Conditions(
-            device, precision, backend=EAGER if backend == BEST else backend, kernels=kernels
+            device, precision, backend=EAGER if backend == FASTEST else backend, kernels=kernels
         )  # refuses what is missing here before anything is kept
         for spec in specs[1:]:  # and a clip that a later model can't take, before the first is timed
             measure_complexity(spec, clip_seconds=seconds)

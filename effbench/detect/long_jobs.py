@@ -10,7 +10,7 @@ import numpy as np
 
 from effbench.detect.inputs import Source
 from effbench.grid import CLIP_SAMPLES, CLIP_SECONDS
-from effbench.infer.backends.known import BEST
+from effbench.infer.backends.known import FASTEST
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.models.detector import SoundEventDetector
 
@@ -29,5 +29,5 @@ def backend_for(detector: SoundEventDetector, inference: Inference, sources: Seq
     for source in sources:
         longest -= source.seconds() or 0.0
         if longest < 0:
-            return replace(inference, backend=BEST).settled(detector)
+            return replace(inference, backend=FASTEST).settled(detector)
     return inference

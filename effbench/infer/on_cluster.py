@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from effbench.errors import DeviceError, EffbenchError, UsageError
-from effbench.infer.backends.known import BEST
+from effbench.infer.backends.known import FASTEST
 from effbench.infer.scorer import Inference
 from effbench.machine.cluster import machines
 from effbench.models.chosen import ChosenModel
@@ -70,8 +70,8 @@ class ClusterWorkers:
                 would choose for itself, or an impossible option.
             DeviceError: the cluster has no GPU.
         """
-        if BEST in (*options, *named.values()):
-            raise UsageError(f"machines of a cluster may differ in the {BEST} backend: name one of them")
+        if FASTEST in (*options, *named.values()):
+            raise UsageError(f"machines of a cluster may differ in the {FASTEST} backend: name one of them")
         gpus = sum(node["Resources"].get("GPU", 0) for node in machines(self.ray))
         name = device.strip().lower()
         if name == "auto":

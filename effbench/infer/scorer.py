@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from effbench.errors import UsageError
-from effbench.infer.backends.backend import Place
+from effbench.infer.backends.backend import Placement
 from effbench.infer.backends.best import best_backend
-from effbench.infer.backends.known import BEST, find_backend
+from effbench.infer.backends.known import FASTEST, find_backend
 from effbench.infer.backends.optimize import optimize
 from effbench.infer.windows import Floats
 from effbench.machine.arithmetic import float32_arithmetic
@@ -50,16 +50,16 @@ class Inference:
         object.__setattr__(self, "precision", resolve_precision(self.precision, device).value)
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"the batch size must be positive, not {self.batch_size}")
-        if self.backend != BEST:
+        if self.backend != FASTEST:
             find_backend(self.backend)
 
     def settled(self, detector: SoundEventDetector) -> Inference:
         """With the backend that ``best`` is for a detector, which results can be recorded as computed by."""
-        if self.backend != BEST:
+        if self.backend != FASTEST:
             return self
         device = torch.device(self.device)
         detector = detector.eval().to(device)
-        place = Place(device, Precision(self.precision))
+        place = Placement(device, Precision(self.precision))
         return replace(self, backend=best_backend(detector, place, self.windows_per_call).name)
 
     @property

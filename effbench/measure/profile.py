@@ -12,9 +12,9 @@ from torch import nn
 
 from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
-from effbench.infer.backends.backend import Place
+from effbench.infer.backends.backend import Placement
 from effbench.infer.backends.best import best_backend
-from effbench.infer.backends.known import BEST, EAGER
+from effbench.infer.backends.known import EAGER, FASTEST
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.machine.devices import Precision
@@ -96,7 +96,7 @@ def profile(
         conditions = Conditions(
             str(device),
             precision,
-            backend=EAGER if backend == BEST else backend,
+            backend=EAGER if backend == FASTEST else backend,
             threads=count,
             clip_seconds=clip_seconds,
             kernels=kernels,
@@ -142,9 +142,9 @@ def profile(
         detector = timeable(own)
     else:
         detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
-    if backend == BEST:
+    if backend == FASTEST:
         if isinstance(detector, OnInputs):
-            raise UsageError(f"the backend {BEST} is for detectors; for another module, name one")
+            raise UsageError(f"the backend {FASTEST} is for detectors; for another module, name one")
         conditions = _on_best(detector, conditions, progress)
         timed = [replace(conditions, part=each.part) for each in timed]
     buildable = None if isinstance(model, nn.Module) else model
@@ -187,7 +187,7 @@ def _times(
 
 def _on_best(detector: SoundEventDetector, conditions: Conditions, progress: Progress | None) -> Conditions:
     with prepared(detector, conditions):
-        place = Place(conditions.torch_device, Precision(conditions.precision))
+        place = Placement(conditions.torch_device, Precision(conditions.precision))
         best = best_backend(detector, place)
     if progress is not None:
         progress(f"backends: {best}")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.infer.backends.backend import Place
+from effbench.infer.backends.backend import Placement
 from effbench.infer.backends.compiled import is_compiler_error
 from effbench.infer.backends.known import COMPILED, EAGER, find_backend
 from effbench.machine.arithmetic import float32_arithmetic
@@ -108,7 +108,7 @@ def detector_part(detector: SoundEventDetector, conditions: Conditions) -> Runna
     frontend = _runnable(detector.frontend, conditions, torch.float32)
     if conditions.precision == Precision.tf32:
         frontend = InFloat32(frontend)
-    place = Place(conditions.torch_device, Precision(conditions.precision))
+    place = Placement(conditions.torch_device, Precision(conditions.precision))
     if conditions.compiled:
         torch.compiler.reset()
     network = find_backend(conditions.backend).make(detector, place)

@@ -150,10 +150,12 @@ def scaling(
 
 
 def _best_rates(spec: str, store: str | Path | None) -> list[dict[str, Any]]:
-    """The highest rate of every device, precision and part, at whatever batch size; none compiled."""
+    """The highest rate of every device, precision and part, at whatever batch size; on torch as it is."""
     rows = known_rows(store)
     rows = rows[(rows["spec"] == spec) & (rows["quantity"] == "throughput")]
     rows = rows[(rows["provenance"] == "measured") & rows["compiled"].ne(True)]
+    if "backend" in rows:
+        rows = rows[rows["backend"].isna()]
     if rows.empty:
         raise EffbenchError(f"no throughput of {spec} has been measured: 'effbench profile' does")
     best = rows.loc[rows.groupby(["device", "precision", "part"])["value"].idxmax()]

@@ -31,6 +31,7 @@ _FOLDER = "benchmarks/studies"
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
+Backend = Literal["eager", "folded", "compiled", "cuda-graph"]
 
 
 def _protocol(name: str) -> str:
@@ -81,7 +82,7 @@ class ThroughputTask(Task):
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("network",)
     batch_sizes: tuple[PositiveInt, ...] | None = None
-    backend: str = "eager"
+    backend: Backend = "eager"
     threads: PositiveInt | None = None
     seconds: PositiveFloat = CLIP_SECONDS
     kernels: Literal["torch", "mamba-ssm"] = "torch"

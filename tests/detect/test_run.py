@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import soundfile
+import torch
 from scipy import ndimage, special
 
 from effbench.data.audio import read_audio
@@ -16,9 +17,12 @@ from effbench.detect.inputs import Source
 from effbench.detect.outputs import Destinations
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchError
+from effbench.infer.backends.backend import Placement
+from effbench.infer.backends.eager import arranged
 from effbench.infer.batches import prefetch
 from effbench.infer.scorer import FrameScorer, Inference
 from effbench.infer.windows import Blend, cut
+from effbench.machine.devices import Precision
 from tests.detect import heard
 
 
@@ -74,7 +78,7 @@ def whole(path, overlap):
     """Scores of a file at once: every window by itself, blended by sums of weights."""
     samples = read_audio(path)
     blend, blocks = Blend(), []
-    network = scorer_of().optimized[0].detector
+    network = arranged(scorer_of().optimized[0].detector, Placement(torch.device("cpu"), Precision.fp32))
     for window in cut([samples], overlap=overlap, min_samples=258):
         logits = heard.logits(network, window.samples)
         blocks.append(blend.add(window, special.expit(logits)))

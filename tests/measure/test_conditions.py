@@ -35,7 +35,7 @@ def test_the_usual_kernels_are_not_named_so_that_older_rows_are_the_same_rows() 
         "threads": 2,
         "seconds": 10.0,
     }
-    shown = ["device", "device_name", "precision", "part", "compiled", "threads", "clip_seconds"]
+    shown = ["device", "device_name", "precision", "part", "backend", "threads", "clip_seconds"]
     assert list(Conditions().to_dict()) == shown
     assert "kernels" not in str(Conditions())
 

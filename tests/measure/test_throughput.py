@@ -150,7 +150,7 @@ def test_an_error_inside_leaves_the_detector_as_it_was() -> None:
 @pytest.mark.slow
 @pytest.mark.alone
 def test_compiled_parts_keep_the_time_of_compilation_apart() -> None:
-    conditions = Conditions(clip_seconds=1, compiled=True, threads=1)
+    conditions = Conditions(clip_seconds=1, backend="compiled", threads=1)
     results = measure_throughput(tiny_detector(), conditions, batch_sizes=[2], budget=SHORT)
     for result in results:
         assert result.compile_seconds is not None

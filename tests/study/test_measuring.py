@@ -84,7 +84,7 @@ def test_models_that_are_timed_are_done(place, task):
         {"precisions": ["bf16"]},
         {"parts": ["network", "both"]},
         {"seconds": 9},
-        {"compiled": True},
+        {"backend": "compiled"},
         {"threads": 1},
     ],
 )

@@ -22,7 +22,7 @@ class BackendUnavailable(EffbenchError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a network runs.
 
     Attributes:
@@ -53,11 +53,11 @@ class Backend:
 
     name: str
     about: str
-    make: Callable[[SoundEventDetector, Place], Network]
+    make: Callable[[SoundEventDetector, Placement], Network]
     exact: bool = True
 
 
-def in_precision(run: Network, place: Place) -> Network:
+def in_precision(run: Network, place: Placement) -> Network:
     """A network of torch that computes in the precision of a place, whatever is set around it."""
     lower = place.precision.dtype != torch.float32
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from effbench.errors import EffbenchError
 from effbench.files import replacing
 from effbench.identity import digest
-from effbench.infer.backends.backend import BackendUnavailable, Network, Place
+from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.known import BACKENDS
 from effbench.infer.backends.verify import Reference, limit_of
 from effbench.machine.environment import device_name
@@ -49,7 +49,7 @@ class BestBackend:
 
 
 def best_backend(
-    detector: SoundEventDetector, place: Place, batch_size: int = 2, tolerance: float | None = None
+    detector: SoundEventDetector, place: Placement, batch_size: int = 2, tolerance: float | None = None
 ) -> BestBackend:
     """The backend with the most clips per second among those that keep the precision and the tolerance.
 
@@ -69,7 +69,7 @@ def best_backend(
 
 
 def _candidates(
-    detector: SoundEventDetector, place: Place, limit: float
+    detector: SoundEventDetector, place: Placement, limit: float
 ) -> tuple[dict[str, Network], dict[str, str]]:
     reference, networks, refused = Reference(detector, place), dict[str, Network](), dict[str, str]()
     for backend in (backend for backend in BACKENDS.values() if backend.exact):
@@ -84,7 +84,7 @@ def _candidates(
 
 
 def _rates(
-    networks: Mapping[str, Network], features: Tensor, place: Place, batch_size: int
+    networks: Mapping[str, Network], features: Tensor, place: Placement, batch_size: int
 ) -> dict[str, float]:
     """Clips per second in the median of rounds in which each network runs for a while."""
     batch = features[:1].repeat(batch_size, *([1] * (features.dim() - 1)))
@@ -99,7 +99,7 @@ def _rates(
     return {name: batch_size / statistics.median(times) for name, times in seconds.items()}
 
 
-def _seconds_per_call(network: Network, batch: Tensor, place: Place) -> float:
+def _seconds_per_call(network: Network, batch: Tensor, place: Placement) -> float:
     calls, start = 0, time.perf_counter()
     while True:
         network(batch)
@@ -110,7 +110,9 @@ def _seconds_per_call(network: Network, batch: Tensor, place: Place) -> float:
             return elapsed / calls
 
 
-def _place_of(detector: SoundEventDetector, place: Place, batch_size: int, tolerance: float | None) -> Path:
+def _place_of(
+    detector: SoundEventDetector, place: Placement, batch_size: int, tolerance: float | None
+) -> Path:
     """The file of what was found for this network, whatever its weights."""
     shapes = {name: list(tensor.shape) for name, tensor in detector.state_dict().items()}
     key = digest(

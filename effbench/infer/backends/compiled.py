@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effbench.infer.backends.backend import BackendUnavailable, Network, Place, in_precision
+from effbench.infer.backends.backend import BackendUnavailable, Network, Placement, in_precision
 from effbench.infer.backends.eager import arranged
 from effbench.models.detector import Predictions, SoundEventDetector
 
 
-def compiled(detector: SoundEventDetector, place: Place) -> Network:
+def compiled(detector: SoundEventDetector, place: Placement) -> Network:
     """The folded network compiled: on a CPU for all sizes at once, with weights laid out for its kernels."""
     network = arranged(detector, place)
     if network is detector:

@@ -7,7 +7,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from effbench.infer.backends.backend import BackendUnavailable, Network, Place
+from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.eager import folded
 from effbench.models.detector import Predictions, SoundEventDetector
 
@@ -15,7 +15,7 @@ _WARM_UPS = 3  # cuDNN and cuBLAS choose kernels and allocate in the first calls
 _MOST_GRAPHS = 8  # each keeps the memory of its batch
 
 
-def cuda_graph(detector: SoundEventDetector, place: Place) -> Network:
+def cuda_graph(detector: SoundEventDetector, place: Placement) -> Network:
     """The folded network, one graph for each size of batch and clip; sizes beyond the eighth run without."""
     if place.on_cpu:
         raise BackendUnavailable("the backend cuda-graph needs an NVIDIA GPU")

@@ -5,23 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from effbench.infer.backends.backend import Network, Place, in_precision
+from effbench.infer.backends.backend import Network, Placement, in_precision
 from effbench.models.detector import SoundEventDetector
 from effbench.models.folding import fold_batch_norms
 from effbench.models.layers import no_autocast
 
 
-def eager(detector: SoundEventDetector, place: Place) -> Network:
+def eager(detector: SoundEventDetector, place: Placement) -> Network:
     """The network as it is built."""
     return in_precision(detector.to(place.device), place)
 
 
-def folded(detector: SoundEventDetector, place: Place) -> Network:
+def folded(detector: SoundEventDetector, place: Placement) -> Network:
     """See ``arranged``."""
     return in_precision(arranged(detector, place), place)
 
 
-def arranged(detector: SoundEventDetector, place: Place) -> SoundEventDetector:
+def arranged(detector: SoundEventDetector, place: Placement) -> SoundEventDetector:
     """A copy without batch norms, on a CPU channels last, and with a GRU that runs fast in bf16.
 
     On NVIDIA GPUs cuDNN's depthwise convolutions are many times slower channels last: the layout stays.

@@ -11,7 +11,7 @@ from effbench.infer.backends.cuda_graph import cuda_graph
 from effbench.infer.backends.eager import eager, folded
 
 #: Asks for the fastest backend here, see ``best_backend``.
-BEST = "best"
+FASTEST = "best"
 
 #: The backend that others are compared with, and that rows of timings without a name of one are of.
 EAGER = "eager"
@@ -35,6 +35,6 @@ BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in _ALL}
 def find_backend(name: str) -> Backend:
     """The backend of this name; ``UsageError`` where there is none."""
     if name not in BACKENDS:
-        known = (*BACKENDS, BEST)
+        known = (*BACKENDS, FASTEST)
         raise UsageError(f"unknown backend '{name}'{nearest(name, known)}\nBackends: {', '.join(known)}.")
     return BACKENDS[name]

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from effbench.errors import EffbenchWarning
-from effbench.infer.backends.backend import BackendUnavailable, Network, Place
+from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.best import best_backend
-from effbench.infer.backends.known import ALWAYS, BEST, find_backend
+from effbench.infer.backends.known import ALWAYS, FASTEST, find_backend
 from effbench.infer.backends.verify import Reference, limit_of
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.devices import resolve_device, resolve_precision
@@ -54,7 +54,7 @@ class Optimized:
 
 def optimize(
     detector: SoundEventDetector,
-    backend: str = BEST,
+    backend: str = FASTEST,
     *,
     device: str = "cpu",
     precision: str = "fp32",
@@ -80,9 +80,9 @@ def optimize(
         BackendUnavailable: the backend can't run the model here, or differs by more than the tolerance.
     """
     target = resolve_device(device)
-    place = Place(target, resolve_precision(precision, target))
+    place = Placement(target, resolve_precision(precision, target))
     detector = detector.eval().to(target)
-    if backend == BEST:
+    if backend == FASTEST:
         backend = best_backend(detector, place, batch_size, tolerance).name
     named = find_backend(backend)
     start = time.perf_counter()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from effbench.grid import CLIP_SECONDS
-from effbench.infer.backends.backend import BackendUnavailable, Network, Place
+from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.eager import eager
 from effbench.infer.probe import probe_clips
 from effbench.machine.arithmetic import float32_arithmetic
@@ -16,24 +16,24 @@ from effbench.machine.devices import Precision
 from effbench.models.detector import Predictions, SoundEventDetector
 
 #: Largest logit difference from eager float32 that a backend may have in float32.
-TOLERANCE = 1e-3
+LOGIT_TOLERANCE = 1e-3
 
 
-def limit_of(place: Place, tolerance: float | None) -> float:
+def limit_of(place: Placement, tolerance: float | None) -> float:
     """The difference that is allowed; where none is said, lower precisions have errors of their own."""
     if tolerance is not None:
         return tolerance
-    return TOLERANCE if place.precision == Precision.fp32 else math.inf
+    return LOGIT_TOLERANCE if place.precision == Precision.fp32 else math.inf
 
 
 class Reference:
     """Eager float32 logits of a detector on clips of noise and tones, which networks are compared with."""
 
-    def __init__(self, detector: SoundEventDetector, place: Place) -> None:
+    def __init__(self, detector: SoundEventDetector, place: Placement) -> None:
         with torch.inference_mode(), float32_arithmetic():
             clips = probe_clips(detector.sample_rate, CLIP_SECONDS).to(place.device)
             self.features: Tensor = detector.frontend(clips)
-            self.logits: Predictions = eager(detector, Place(place.device, Precision.fp32))(self.features)
+            self.logits: Predictions = eager(detector, Placement(place.device, Precision.fp32))(self.features)
         self.largest = max(float(logits.abs().max()) for logits in self.logits)
 
     def error_of(self, network: Network) -> float:
