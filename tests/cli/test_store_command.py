@@ -3,14 +3,16 @@
 import csv
 import io
 import json
+import shutil
 import signal
 import time
+from dataclasses import replace
 
-from effbench.results.exchange import encode
+from effbench.results.exchange import decode, encode
 from effbench.results.row_files import write_rows
 from effbench.results.store import Store
 from tests.command import started
-from tests.rows import timings
+from tests.rows import complexity, timings
 
 
 def add(effbench, model, value, *more):
@@ -68,6 +70,34 @@ def test_rows_go_out_and_come_in_the_same(effbench, tmp_path):
     assert done.stderr == "2 rows taken out, and kept in removed.csv\n"
     done = effbench("store", "remove", *there, "--model", "fmn04", "--out", "none.csv")
     assert (done.returncode, "no such rows that were declared or imported" in done.stderr) == (1, True)
+
+
+def test_stores_of_two_machines_make_their_union_in_either_order(effbench, tmp_path):
+    counted = [row for row in complexity() if row.spec == "fmn04"]
+    ours = [replace(row, environment={"device_name": "ours"}) for row in timings("A CPU", specs=["fmn04"])]
+    theirs = [
+        replace(row, value=row.value * 2, samples=(0.1, 0.2), commit="theirs", low=None) for row in ours
+    ]
+    theirs = [replace(row, environment={"device_name": "theirs"}) for row in theirs]
+    for name, rows in {"ours": [*counted, *ours], "theirs": [*counted, *theirs]}.items():
+        with Store(tmp_path / f"{name}.sqlite", create=True) as store:
+            store.add(rows)
+    shutil.copy(tmp_path / "ours.sqlite", tmp_path / "before.sqlite")
+    said = effbench("store", "merge", "theirs.sqlite", "--store", "ours.sqlite").stderr
+    assert "note: 'A CPU' is timed here, too: figures take both for one device" in said
+    assert "2 rows added, 3 already there" in said
+    again = effbench("store", "merge", "theirs.sqlite", "--store", "ours.sqlite").stderr
+    assert "0 rows added, 5 already there" in again
+    assert (
+        "2 rows added, 3 already there"
+        in effbench("store", "merge", "before.sqlite", "--store", "theirs.sqlite").stderr
+    )
+    with Store(tmp_path / "ours.sqlite") as one, Store(tmp_path / "theirs.sqlite") as other:
+        assert sorted(map(str, one.rows())) == sorted(map(str, other.rows()))
+        rows = [decode(row) for row in one.rows()]
+    assert {"ours", "theirs"} <= {row.environment.get("device_name") for row in rows}
+    assert [row for row in rows if row.commit == "theirs"] == theirs
+    assert [row for row in rows if row.quantity != "throughput"] == counted
 
 
 def rows_file(path, device, count):
