@@ -20,20 +20,36 @@ from effbench.data.datasets import open_dataset
 from effbench.errors import DeviceError, EffbenchError, UsageError
 from effbench.infer.dataset import dataset_scores
 from effbench.infer.on_cluster import ClusterWorkers, Work
+from effbench.infer.score_files import read_scores
 from effbench.infer.scorer import Inference
 from effbench.machine.cluster import connect
 from effbench.models.chosen import choose_model
-from tests.command import run_program
+from tests.command import started
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def workers():
-    ray = connect()
+def address():
+    from ray.cluster_utils import Cluster
+
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield started.address
+    started.shutdown()
+
+
+@pytest.fixture
+def workers(address):
+    ray = connect(address)
     yield ClusterWorkers(ray, threads=1, count=2)
     ray.shutdown()
+
+
+@pytest.fixture
+def cluster(address):
+    """Options of commands that run there, by two workers."""
+    return ("--executor", "ray", "--address", address)
 
 
 @pytest.fixture(autouse=True)
@@ -52,15 +68,14 @@ def write_audio(folder, count=70):
         soundfile.write(folder / f"{number:03}.wav", random.normal(0, 0.1, seconds * 16000), 16000)
 
 
-def test_detection_gives_the_same_events_scores_and_errors(effbench, tmp_path):
+def test_detection_gives_the_same_events_scores_and_errors(effbench, cluster, tmp_path):
     write_audio(tmp_path / "audio")
     (tmp_path / "audio" / "041.wav").write_bytes(b"no audio")
     # Logits of transformers depend on what is in a batch.
     command = ("detect", "audio", "--model", "fmn01+tf-64", "--threshold", 0.1, "--batch-size", 3)
     command += ("--format", "csv", "--threads", 1)
-    cluster = ("--executor", "ray", "--workers", 2)
     here = effbench(*command, "--out", "here", "--scores", "here-scores")
-    there = run_program(tmp_path, *command, "--out", "there", "--scores", "there-scores", *cluster)
+    there = effbench(*command, "--out", "there", "--scores", "there-scores", *cluster)
     assert (here.returncode, there.returncode) == (1, 1)
     told = [[line for line in done.stderr.splitlines() if "041" in line] for done in (here, there)]
     assert told[0] == told[1] != []
@@ -104,22 +119,63 @@ def test_scores_of_a_data_set_are_the_same_also_if_a_worker_is_killed(workers, t
             kill_a_worker()
 
 
-def test_evaluation_and_pseudo_labels_are_the_same(effbench, folder, tmp_path):
+def test_evaluation_and_pseudo_labels_are_the_same(effbench, folder, cluster, tmp_path):
     data = ("--data", folder / "eval.tsv", "--audio", folder / "audio", "--model", "fmn01+tf-64")
-    cluster = ("--executor", "ray", "--workers", 2)
     scores = ("evaluate", *data, "--batch-size", 3, "--threads", 1, "--no-store", "--format", "json")
     here = effbench(*scores, "--work", "here")
-    there = run_program(tmp_path, *scores, "--work", "there", *cluster)
+    there = effbench(*scores, "--work", "there", *cluster)
     assert (here.returncode, there.returncode) == (0, 0), there.stderr
     mine, theirs = (json.loads(done.stdout) for done in (here, there))
     assert {"seconds"} >= {name for name in mine if mine[name] != theirs[name]}
     labels = ("pseudo-labels", *data, "--batch-size", 3, "--threads", 1)
     assert effbench(*labels, "--out", "here.h5").returncode == 0
-    assert run_program(tmp_path, *labels, "--out", "there.h5", *cluster).returncode == 0
-    with h5py.File(tmp_path / "here.h5") as mine, h5py.File(tmp_path / "there.h5") as theirs:
+    assert effbench(*labels, "--out", "there.h5", *cluster).returncode == 0
+    assert_same_labels(tmp_path / "here.h5", tmp_path / "there.h5")
+
+
+def assert_same_labels(one, other):
+    with h5py.File(one) as mine, h5py.File(other) as theirs:
         assert list(mine) == list(theirs)
         for name in mine:
             np.testing.assert_array_equal(mine[name][()], theirs[name][()])
+
+
+def written(folder):
+    files = [*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.npz")]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def killed_and_resumed(effbench, folder, command, out):
+    """Kills a command as soon as some of ``out`` is written, and runs it again; what was written stays."""
+    with started(folder, *command) as driver:
+        try:
+            while not (before := written(folder / out)):
+                assert driver.poll() is None, driver.stderr.read()
+                time.sleep(0.01)
+        finally:
+            driver.kill()
+    assert driver.returncode == -signal.SIGKILL
+    done = effbench(*command)
+    assert done.returncode == 0, done.stderr
+    assert before.items() <= written(folder / out).items()
+
+
+def test_a_command_that_is_killed_goes_on_to_the_same_scores(effbench, folder, cluster, tmp_path):
+    # The last bits of a score depend on its neighbours in a batch, and a resumed run has others.
+    how = ("--model", "fmn01", "--batch-size", 1, "--threads", 1)
+    cluster += ("--workers", 1)
+    detect = ("detect", folder / "audio", *how, "--format", "csv")
+    assert effbench(*detect, "--out", "here").returncode == 0
+    killed_and_resumed(effbench, tmp_path, (*detect, "--out", "there", *cluster), "there")
+    mine, theirs = (sorted((tmp_path / name).glob("*.csv")) for name in ("here", "there"))
+    assert [path.read_bytes() for path in mine] == [path.read_bytes() for path in theirs]
+    evaluate = ("evaluate", "--data", folder / "eval.tsv", "--audio", folder / "audio", *how, "--no-store")
+    assert effbench(*evaluate, "--work", "one").returncode == 0
+    killed_and_resumed(effbench, tmp_path, (*evaluate, "--work", "two", *cluster), "two")
+    mine, theirs = (read_scores(tmp_path / name).scores for name in ("one", "two"))
+    assert sorted(mine) == sorted(theirs)
+    for clip in mine:
+        np.testing.assert_array_equal(mine[clip], theirs[clip])
 
 
 def note(folder, what, number, *decoded):
