@@ -24,7 +24,7 @@ class LocalProcesses:
     """
 
     def __init__(self, workers: int, gpus: int = 0) -> None:
-        self.workers, self.free = workers, list(range(gpus))
+        self.workers, self.free, self.stopping = workers, list(range(gpus)), False
         self.running: dict[Connection, tuple[Job, multiprocessing.process.BaseProcess, int | None]] = {}
 
     def fits(self, job: Job) -> bool:
@@ -57,7 +57,8 @@ class LocalProcesses:
             message = connection.recv()
         except EOFError:
             process.join()
-            return Outcome(error=f"its process ended early ({_ending(process.exitcode)})")
+            error = f"its process ended early ({_ending(process.exitcode)})"
+            return Outcome(error=error, stopped=self.stopping)  # an interrupt breaks whatever it meets
         if isinstance(message, Outcome):
             return message
         follower.line(f"{job.key}: {message}")
@@ -72,6 +73,7 @@ class LocalProcesses:
         return job
 
     def stop(self) -> list[tuple[Job, Outcome]]:
+        self.stopping = True
         for _, process, _ in self.running.values():
             if process.pid is not None and process.is_alive():
                 os.kill(process.pid, signal.SIGINT)
@@ -83,6 +85,8 @@ class LocalProcesses:
             for _, process, _ in self.running.values():
                 process.kill()
             raise
+        finally:
+            self.stopping = False
         return ended
 
 

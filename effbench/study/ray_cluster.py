@@ -64,7 +64,9 @@ class RayCluster:
 
     def finished(self, follower: Follower) -> list[tuple[Job, Outcome]]:
         ready, _ = self.ray.wait(list(self.running), num_returns=1)
-        return [(self.running.pop(handle), self._outcome(handle)) for handle in ready]
+        outcomes = [(handle, self._outcome(handle)) for handle in ready]
+        # An interrupt before this finds it among what runs, and keeps it.
+        return [(self.running.pop(handle), outcome) for handle, outcome in outcomes]
 
     def _outcome(self, handle: Any) -> Outcome:
         try:
@@ -85,9 +87,15 @@ class RayCluster:
         # One that is just finishing, or saves its state, gets to its end.
         handles = list(self.running)
         ready, _ = self.ray.wait(handles, num_returns=len(handles), timeout=_PATIENCE)
-        ended = [(self.running[handle], self._outcome(handle)) for handle in ready]
+        ended = [(self.running[handle], self._stopped(handle)) for handle in ready]
         self.running.clear()
         return ended
+
+    def _stopped(self, handle: Any) -> Outcome:
+        try:
+            return self._outcome(handle)
+        except self.ray.exceptions.RayTaskError:  # an interrupt breaks whatever it meets: an import, say
+            return Outcome(error="interrupted", stopped=True)
 
     def close(self) -> None:
         """Leave the cluster, or end the local one."""

@@ -119,6 +119,49 @@ def test_a_worker_of_a_cluster_that_is_killed_is_replaced(cluster, tmp_path):
 
 
 @dataclass(frozen=True)
+class Interrupting(Job):
+    """Interrupts the driver when it first ends; another one ends just then."""
+
+    name: str
+    driver: int | None
+
+    task = "interrupting"
+
+    @property
+    def variant(self):
+        return {"name": self.name}
+
+    def is_done(self, measured):
+        return self.key in set(measured["spec"])
+
+    def run(self, follower):
+        ready, interrupted = self.place.folder / "ready", self.place.folder / "interrupted"
+        self.place.keep([Measurement.here(self.key, "parameters", 7)])
+        if self.driver is None:
+            ready.touch()
+            wait_for(interrupted)
+        elif not interrupted.exists():
+            wait_for(ready)
+            interrupted.touch()
+            os.kill(self.driver, signal.SIGINT)
+
+
+def wait_for(file):
+    while not file.exists():
+        time.sleep(0.001)
+
+
+def test_what_just_ends_when_a_study_is_interrupted_is_kept_once(tmp_path):
+    place = Workplace(tmp_path, tmp_path / "store.sqlite")
+    study = [Interrupting(place, None, "a", os.getpid()), Interrupting(place, None, "b", None)]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(study, Told(), LocalProcesses(2))
+    left = pending(study, place.measured())
+    assert run_jobs(left, Told(), LocalProcesses(2)) == {job.key: None for job in left}
+    assert values(place) == [(job.key, "parameters", 7.0) for job in study]
+
+
+@dataclass(frozen=True)
 class Elsewhere(Fragile):
     """Demands what no machine here has."""
 
@@ -164,15 +207,14 @@ class Timed(Job):
 
 def test_what_is_timed_has_the_machine_to_itself(elsewhere, tmp_path):
     place = Workplace(tmp_path, tmp_path / "store.sqlite")
-    names = {"a": False, "b": True, "c": False, "d": True}
+    names = {"a": False, "b": True, "c": False}
     run_jobs([Timed(place, None, name, alone) for name, alone in names.items()], Told(), elsewhere)
     when = {
         name: [float((tmp_path / f"{name}-{what}").read_text()) for what in ("begins", "ends")]
         for name in names
     }
-    for name in ("b", "d"):
-        begins, ends = when.pop(name)
-        assert all(end <= begins or begin >= ends for begin, end in when.values())
+    begins, ends = when.pop("b")
+    assert all(end <= begins or begin >= ends for begin, end in when.values())
 
 
 KILLED = {
@@ -203,14 +245,27 @@ def training(work, but=None):
     raise AssertionError("no training began")
 
 
-@pytest.mark.parametrize("how", [["--workers", "2"], ["--executor", "ray"]], ids=["processes", "ray"])
-def test_a_study_whose_driver_is_killed_goes_on_to_the_same_rows(how, tmp_path):
-    if "ray" in how:
-        pytest.importorskip("ray")
+@pytest.fixture(params=["processes", "ray"])
+def how(request):
+    """Options of a command whose jobs run in other processes."""
+    if request.param == "processes":
+        return ["--workers", "2"]
+    ray = request.getfixturevalue("cluster").ray
+    return ["--executor", "ray", "--address", ray.get_runtime_context().gcs_address]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Rows of the study that others kill."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    calm = Workplace(folder / "calm", folder / "calm.sqlite")
+    assert set(run_jobs(jobs(Study.model_validate(KILLED), calm), Told()).values()) == {None}
+    return ours(calm.store)
+
+
+def test_a_study_whose_driver_is_killed_goes_on_to_the_same_rows(how, undisturbed, tmp_path):
     (tmp_path / "s.yaml").write_text(json.dumps(KILLED))
     command = [sys.executable, "-m", "effbench", "study", "run", "s.yaml"]
-    calm = Workplace(tmp_path / "calm", tmp_path / "calm.sqlite")
-    assert set(run_jobs(jobs(Study.model_validate(KILLED), calm), Told()).values()) == {None}
     work = tmp_path / "results" / "studies" / "s"
     with subprocess.Popen([*command, *how], cwd=tmp_path, stderr=subprocess.DEVNULL) as driver:
         try:
@@ -225,7 +280,7 @@ def test_a_study_whose_driver_is_killed_goes_on_to_the_same_rows(how, tmp_path):
         time.sleep(0.1)  # nothing outlives its driver
     assert not running(work)
     subprocess.run([*command, *how], cwd=tmp_path, capture_output=True, check=True)
-    assert ours(tmp_path / "results" / "effbench.sqlite") == ours(calm.store)
+    assert ours(tmp_path / "results" / "effbench.sqlite") == undisturbed
 
 
 def ours(store):
