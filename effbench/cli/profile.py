@@ -41,11 +41,14 @@ def profile(
     precision: options.Precision = "fp32",
     part: Annotated[
         list[TimedPart] | None,
-        typer.Option(help="Part of the detector to time; all three by default. Repeatable."),
+        typer.Option(help="Part of the detector to time: by default the network. Repeatable."),
     ] = None,
     batch_size: Annotated[
         list[int] | None, typer.Option(help="Clips per call, instead of a sweep. Repeatable.", min=1)
     ] = None,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="All parts, a full sweep of batch sizes, longer times.")
+    ] = False,
     backend: options.Backend = "eager",
     threads: options.Threads = None,
     seconds: options.Seconds = CLIP_SECONDS,
@@ -126,7 +129,7 @@ def profile(
                     throughput=throughput,
                     device=device,
                     precision=precision,
-                    parts=part or tuple(TimedPart),
+                    parts=part,
                     batch_sizes=batch_size,
                     backend=backend,
                     threads=threads,
@@ -135,6 +138,7 @@ def profile(
                     checkpoint=checkpoint,
                     strict=strict or None,
                     training=training,
+                    thorough=thorough,
                     progress=progress.line,
                 )
             except UsageError:

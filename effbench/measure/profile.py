@@ -28,7 +28,7 @@ from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.measure.profiles import Profile
 from effbench.measure.speed import Latency, Throughput, measure_latency, measure_module, measure_throughput
 from effbench.measure.sweep import check_batch_sizes
-from effbench.measure.timing import Budget, Progress
+from effbench.measure.timing import BRIEF, Budget, Progress
 from effbench.measure.workload import OnInputs, Timeable, prepared, timeable
 from effbench.models import zoo
 from effbench.models.build import build_model
@@ -48,7 +48,7 @@ def profile(
     throughput: bool = True,
     device: str | torch.device = "cpu",
     precision: str = "fp32",
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] | None = None,
     batch_sizes: Sequence[int] | None = None,
     backend: str = EAGER,
     threads: int | None = None,
@@ -57,6 +57,7 @@ def profile(
     checkpoint: str | Path | None = None,
     strict: bool | None = None,
     training: bool = False,
+    thorough: bool = False,
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> Profile:
@@ -74,7 +75,8 @@ def profile(
         throughput: also measure throughput, latency and memory; otherwise only parameters and MACs.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
-        parts: what to time: ``network`` (features to logits), ``frontend``, ``both``.
+        parts: what to time: ``network`` (features to logits), ``frontend``, ``both``; by default the
+            network, or all three if thorough.
         batch_sizes: clips per call; by default a sweep up to what memory allows and helps.
         backend: what runs the network, a name of ``BACKENDS``, or ``best`` for the fastest one here.
         threads: of torch on the CPU.
@@ -83,7 +85,9 @@ def profile(
         checkpoint: weights for a spec (``strong``, ``weak`` or a path); times do not depend on it.
         strict: refuse to count a network with an operator that has no rule; by default, all but one's own.
         training: also count the MACs of the forward and backward pass of a training.
-        budget: how long to warm up and to measure.
+        thorough: the full sweep, longer times and a hundred single clips or more; otherwise timing ends
+            when intervals are narrow, and fewer batch sizes are tried.
+        budget: how long to warm up and to measure, instead.
         progress: gets a line for each measurement.
 
     Raises:
@@ -91,6 +95,8 @@ def profile(
         EffbenchError: what ``Conditions`` and the measurements that this calls raise.
     """
     check_batch_sizes(batch_sizes)
+    parts = parts or (PARTS if thorough else ("network",))
+    budget = budget or (Budget() if thorough else BRIEF)
     if throughput:
         count = torch.get_num_threads() if threads is None else threads
         conditions = Conditions(
@@ -125,6 +131,8 @@ def profile(
         training=training,
     )
     complexity = replace(complexity, spec=spec)
+    if timed and progress is not None:
+        progress(str(complexity).removeprefix(f"{spec}: "))
     if own is not None and own.inputs is not None:
         timed = [each for each in timed if each.part == "network"]
         if throughput and not timed:
@@ -148,7 +156,15 @@ def profile(
         conditions = _on_best(detector, conditions, progress)
         timed = [replace(conditions, part=each.part) for each in timed]
     buildable = None if isinstance(model, nn.Module) else model
-    times = _times(detector, buildable, timed, batch_sizes=batch_sizes, budget=budget, progress=progress)
+    times = _times(
+        detector,
+        buildable,
+        timed,
+        batch_sizes=batch_sizes,
+        budget=budget,
+        progress=progress,
+        coarse=not thorough,
+    )
     error = None
     if isinstance(detector, OnInputs):
         error = measure_output_error(detector, detector.leaves, conditions, progress=progress)
@@ -166,15 +182,18 @@ def _times(
     timed: Sequence[Conditions],
     *,
     batch_sizes: Sequence[int] | None,
-    budget: Budget | None,
+    budget: Budget,
     progress: Progress | None,
+    coarse: bool,
 ) -> tuple[tuple[Throughput, ...], tuple[Latency, ...], tuple[PeakMemory, ...]]:
     """Of each part; memory only where a child process is able to build the model."""
     rates: list[Throughput] = []
     latencies: list[Latency] = []
     memories: list[PeakMemory] = []
     for each in timed:
-        runs = measure_throughput(detector, each, batch_sizes=batch_sizes, budget=budget, progress=progress)
+        runs = measure_throughput(
+            detector, each, batch_sizes=batch_sizes, budget=budget, progress=progress, coarse=coarse
+        )
         rates += runs
         latencies.append(measure_latency(detector, each, budget=budget, progress=progress))
         if model is not None:

@@ -171,6 +171,7 @@ def measure_throughput(
     batch_sizes: Sequence[int] | None = None,
     budget: Budget | None = None,
     progress: Progress | None = None,
+    coarse: bool = False,
 ) -> list[Throughput]:
     """Throughput at each batch size that was measured, in rising order; the best one is marked.
 
@@ -185,6 +186,7 @@ def measure_throughput(
             throughput rises.
         budget: how long to warm up and to measure.
         progress: gets a line for each batch size.
+        coarse: try fewer of the default batch sizes, see ``sweep``.
 
     Raises:
         UsageError: an impossible batch size, or kernels that the detector has no use for.
@@ -204,7 +206,8 @@ def measure_throughput(
             results.append(result)
             return result.rate.value
 
-        sweep(batch_sizes, measure)
+        sweep(batch_sizes, measure, coarse=coarse)
+    results.sort(key=lambda result: result.batch_size)
     best = max(results, key=lambda result: result.rate.value)
     return [replace(result, best=result is best) for result in results]
 

@@ -14,6 +14,9 @@ MAX_BATCH_SIZE = 4096
 RISE = 0.02  # of the rate, that makes a larger batch worth trying
 PATIENCE = 2  # sizes in a row without it
 
+_COARSE_STEP = 4
+_LONGEST_CALL = 2.0  # seconds
+_NO_ROOM = "not even a batch of one clip fits into the device's memory"
 _SAFETY = 1.25  # on the estimated growth of memory
 _RESERVE_BYTES = 512 * 2**20  # left to the rest of the machine
 
@@ -26,22 +29,28 @@ def check_batch_sizes(batch_sizes: Sequence[int] | None) -> None:
         raise UsageError(f"batch sizes are numbers from 1 on, not {list(batch_sizes)}")
 
 
-def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], float | None]) -> dict[int, float]:
+def sweep(
+    batch_sizes: Sequence[int] | None, measure: Callable[[int], float | None], *, coarse: bool = False
+) -> dict[int, float]:
     """Measures batch sizes in rising order; their rates, by batch size.
 
     By default powers of two, until two in a row bring less than 2 % more than the best before them. An
     explicit list is measured whole. A size that does not fit into memory ends the rise: it is halved until
-    one fits that was not measured yet.
+    one fits that was not measured yet. A coarse sweep takes every other power of two, for as long as they
+    rise and a call takes no more than two seconds, and then the neighbours of the best.
 
     Args:
         batch_sizes: sizes to try, or None for powers of two.
         measure: a batch size -> clips per second, or None where memory is too small for it.
+        coarse: measure fewer of the default sizes.
 
     Raises:
         UsageError: an impossible batch size.
         EffbenchError: not even a batch of one fits into memory.
     """
     check_batch_sizes(batch_sizes)
+    if coarse and batch_sizes is None:
+        return _coarse(measure)
     powers = [2**exponent for exponent in range(MAX_BATCH_SIZE.bit_length())]
     pending = deque(powers if batch_sizes is None else sorted(set(batch_sizes)))
     rates: dict[int, float] = {}
@@ -56,8 +65,32 @@ def sweep(batch_sizes: Sequence[int] | None, measure: Callable[[int], float | No
             half = size // 2
             pending = deque([half] if half > max(rates, default=0) else [])
     if not rates:
-        raise EffbenchError("not even a batch of one clip fits into the device's memory")
+        raise EffbenchError(_NO_ROOM)
     return rates
+
+
+def _coarse(measure: Callable[[int], float | None]) -> dict[int, float]:
+    rates: dict[int, float] = {}
+    size, limit = 1, MAX_BATCH_SIZE  # the largest size that may fit and be done soon enough
+    while size <= limit:
+        rate = measure(size)
+        if rate is None:
+            limit = size // 2
+            break
+        rising = rate >= (1 + RISE) * max(rates.values(), default=0.0)
+        rates[size] = rate
+        limit = min(limit, int(_LONGEST_CALL * rate))
+        if not rising:
+            break
+        size *= _COARSE_STEP
+    if rates:
+        best = max(rates, key=lambda tried: rates[tried])
+        for neighbour in (best // 2, best * 2):
+            if 1 <= neighbour <= limit and neighbour not in rates:
+                rate = measure(neighbour)
+                rates |= {} if rate is None else {neighbour: rate}
+        return rates
+    raise EffbenchError(_NO_ROOM)
 
 
 def _is_flat(rates: Sequence[float]) -> bool:

@@ -15,12 +15,14 @@ import psutil
 import torch
 
 from effbench.machine.cpu import LoadWatch
+from effbench.results.intervals import bootstrap
 
 Call = Callable[[], object]
 Progress = Callable[[str], None]
 
 _CHUNK_SECONDS = 0.2  # of GPU work that is queued before the clock is looked at
 _MAX_CHUNK = 500
+_LOOKS_APART = 1.25  # times as many samples: every look at the interval is a chance to stop by luck
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Budget:
     than ``stable_within`` (relative) from that of the quarter before, and ``min_warmup_seconds`` have passed;
     or, unstable still, after ``max_warmup_seconds``. Measuring takes at least ``min_seconds`` and
     ``min_iterations`` (``min_latency_iterations`` for latency: p99 needs a hundred), but is cut short after
-    ``max_seconds`` once there are three samples.
+    ``max_seconds`` once there are three samples. With a ``wanted_width``, it goes on from there until the
+    median's 95 % interval is no wider than this part of it, or until ``max_seconds``.
     """
 
     min_seconds: float = 2.0
@@ -41,15 +44,29 @@ class Budget:
     min_warmup_seconds: float = 0.3
     max_warmup_seconds: float = 5.0
     stable_within: float = 0.05
+    wanted_width: float = math.inf
 
     def __post_init__(self) -> None:
-        wrong = [name for name, value in vars(self).items() if not 0 <= value < math.inf]
+        limits = {name: value for name, value in vars(self).items() if name != "wanted_width"}
+        wrong = [name for name, value in limits.items() if not 0 <= value < math.inf]
         if wrong:
             raise ValueError(f"a budget's {', '.join(wrong)} must be finite and not negative")
         if self.min_iterations < 1 or self.min_latency_iterations < 1:
             raise ValueError("a measurement needs one iteration at least")
         if self.max_seconds < self.min_seconds or self.max_warmup_seconds < self.min_warmup_seconds:
             raise ValueError("a budget's upper bounds are below its lower bounds")
+        if not self.wanted_width > 0:
+            raise ValueError(f"the wanted width of an interval must be positive, not {self.wanted_width}")
+
+
+#: Decides in a second or two what the default budget looks at for longer.
+BRIEF = Budget(
+    min_seconds=0.4,
+    max_seconds=3.0,
+    max_warmup_seconds=1.0,
+    min_warmup_seconds=0.1,
+    wanted_width=0.03,
+)
 
 
 @dataclass(frozen=True)
@@ -99,11 +116,15 @@ def time_calls(call: Call, device: torch.device, budget: Budget, *, one_by_one: 
     chunk = min(_MAX_CHUNK, math.ceil(_CHUNK_SECONDS / max(warmup[-1], 1e-6))) if queued else 1
     samples: list[float] = []
     with no_garbage_collection():
+        look = wanted
         watch, start, cpu_start = LoadWatch(), time.perf_counter(), time.process_time()
         while True:
             samples += _queued(call, device, chunk) if queued else [timed(call, device)]
             wall = time.perf_counter() - start
             enough = wall >= budget.min_seconds and len(samples) >= wanted
+            if enough and budget.wanted_width < math.inf:
+                enough = len(samples) >= look and bootstrap(samples).relative_width <= budget.wanted_width
+                look = max(look, math.ceil(_LOOKS_APART * len(samples))) if len(samples) >= look else look
             if enough or (wall >= budget.max_seconds and len(samples) >= 3):
                 break
         cpu_seconds = time.process_time() - cpu_start

@@ -141,6 +141,7 @@ class ThroughputJob(Job):
             threads=options.threads,
             clip_seconds=options.seconds,
             kernels=options.kernels,
+            thorough=True,
             progress=follower.line,
         )
         self.place.keep(profiled.timings())

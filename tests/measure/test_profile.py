@@ -65,7 +65,7 @@ def test_any_module_is_counted_and_timed_on_its_inputs() -> None:
     assert len(profile.latency.samples) >= BRIEF.min_latency_iterations
     assert profile.memory is None
     assert module.training
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert json.loads(json.dumps(profile.to_dict()))["macs_detail"]["frontend"] is None
 
 

@@ -118,3 +118,30 @@ def test_memory_that_a_batch_left_behind_serves_the_next_one() -> None:
     )  # 1.25 * 4 * 200 = 1000 MiB, of which 200 are held already, of the 900 that may be used
     del held
     assert not guard.fits(4)
+
+
+def test_a_coarse_sweep_skips_sizes_and_looks_around_the_best() -> None:
+    tried, measure = recorder(lambda size: 1000.0 * min(size, 8))
+    assert sweep(None, measure, coarse=True) == {1: 1000, 4: 4000, 16: 8000, 64: 8000, 8: 8000, 32: 8000}
+    assert tried == [1, 4, 16, 64, 8, 32]
+
+
+def test_a_coarse_sweep_leaves_out_calls_of_more_than_two_seconds() -> None:
+    tried, measure = recorder(lambda size: 1.5 + size / 100)
+    sweep(None, measure, coarse=True)
+    assert tried == [1, 2]
+
+
+def test_a_coarse_sweep_tries_nothing_above_what_did_not_fit() -> None:
+    tried, measure = recorder(lambda size: 1000.0 * size, room=20)
+    assert list(sweep(None, measure, coarse=True)) == [1, 4, 16, 8]
+    assert tried == [1, 4, 16, 64, 8, 32]
+    with pytest.raises(EffbenchError, match="not even a batch of one"):
+        sweep(None, lambda size: None, coarse=True)
+
+
+@given(st.dictionaries(st.sampled_from([2**n for n in range(8)]), st.floats(1, 1e6)))
+def test_a_coarse_sweep_measures_no_size_twice(rates: dict[int, float]) -> None:
+    tried, measure = recorder(lambda size: rates.get(size, 100.0))
+    sweep(None, measure, coarse=True)
+    assert len(tried) == len(set(tried))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import random
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effbench.measure.timing import Budget, is_stable, time_calls
+from effbench.results.intervals import bootstrap
 
 CPU = torch.device("cpu")
 SHORT = Budget(
@@ -94,6 +97,18 @@ def test_a_measurement_is_cut_short_at_the_longest_time_and_says_so(clock: Clock
     few = time_calls(Counter(clock, 1.0), CPU, budget, one_by_one=True)
     assert few.cut_short
     assert len(few.samples) == 3
+
+
+def test_timing_goes_on_until_the_interval_is_as_narrow_as_wanted(clock: Clock) -> None:
+    wanted = Budget(**{**vars(SHORT), "wanted_width": 0.05})
+    even = time_calls(Counter(clock, 1 / 64), CPU, wanted)
+    assert len(even.samples) == math.ceil(64 * SHORT.min_seconds)
+    uneven = random.Random(0)
+    noisy = time_calls(Counter(clock, *(uneven.gauss(1, 0.1) / 512 for _ in range(9999))), CPU, wanted)
+    assert bootstrap(noisy.samples).relative_width <= 0.05
+    assert len(noisy.samples) > 512 * SHORT.min_seconds
+    wild = time_calls(Counter(clock, *(uneven.uniform(1, 9) / 512 for _ in range(9999))), CPU, wanted)
+    assert SHORT.max_seconds <= wild.wall_seconds < SHORT.max_seconds + 9 / 512
 
 
 @pytest.mark.alone
