@@ -58,7 +58,7 @@ def _marker(text: str) -> str:
 
 def _conditions(conditions: dict[str, object]) -> dict[str, object]:
     for name, value in conditions.items():
-        if name in KNOWN_CONDITIONS:
+        if name in KNOWN_CONDITIONS and value is not None:  # None: rows that do not say it
             try:
                 read_condition(name, value)
             except UsageError as error:

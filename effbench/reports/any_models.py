@@ -13,25 +13,15 @@ from effbench.plots.figure_data import FigureData
 from effbench.plots.figures import FigureDefinition
 from effbench.plots.select import select
 from effbench.plots.timings import find_device, timed, timed_devices
-from effbench.plots.values import Chosen, MissingResults, Value, rows_of, untimed
+from effbench.plots.values import Chosen, MissingResults, Value, untimed
 from effbench.reports.content import Content
 from effbench.reports.distributions import distributions
+from effbench.reports.leading_scores import leading_scores
 from effbench.reports.pareto import Cost, Tradeoff, pareto_front
 from effbench.reports.provenance import environments, origins
 
 SCORE = "psds1"
 
-#: Conditions that scores have to share, to stand in one column.
-_SCORED = (
-    "fingerprint",
-    "data",
-    "split",
-    "protocol",
-    "median_window",
-    "precision",
-    "engine",
-    "missing_clips",
-)
 _COUNTED = ("parameters", "macs_exact", "traffic")
 _TIMED = ("latency_p50", "memory_peak")
 
@@ -58,8 +48,8 @@ def content(
 
     Its figure has the report's ``name``.
 
-    Scores are measured ones of the data set and protocol that most of the models have in common, or published
-    ones where these cover more. The figure shows timings of the ``device``, by default the most complete one.
+    Models are ranked by the ``leading_scores``. The figure shows timings of the ``device``, by default the
+    most complete one.
 
     Raises:
         MissingResults: nothing is known of any of the models.
@@ -74,7 +64,8 @@ def content(
     timings = {
         name: chosen for name in _TIMED if main and (chosen := timed(rows, name, specs, main)) is not None
     }
-    scores = _scores(rows, specs)
+    known_scores = leading_scores(rows, specs, SCORE)
+    scores, beside = known_scores.leading, known_scores.beside
     if not scores.values and not any(chosen.values for chosen in counts.values()):
         models = ", ".join(specs[:6])
         raise MissingResults(f"the store holds nothing of {models}; 'effbench profile' counts them")
@@ -102,6 +93,8 @@ def content(
         "scored": [line for line in lines if line.score],
         "scores": scores,
         "scored_on": _said(scores),
+        "beside": beside,
+        "beside_on": _data_of(beside) if beside else "",
         "devices": devices,
         "main": main,
         "timed": sorted(timings),
@@ -121,27 +114,16 @@ def _of(spec: str, chosen: Mapping[str, Chosen]) -> dict[str, Value]:
     return {name: values.values[spec] for name, values in chosen.items() if spec in values.values}
 
 
-def _scores(rows: pd.DataFrame, specs: Sequence[str]) -> Chosen:
-    """The scores that most models have in common: published, or measured on one data set by one protocol."""
-    published = untimed(rows, SCORE, specs, "published")
-    found = rows_of(rows, SCORE, specs, "measured")
-    groups = [
-        {name: row[name] for name in _SCORED if row.get(name) is not None} for row in found["conditions"]
-    ]
-    candidates = [untimed(rows, SCORE, specs, "measured", conditions=group) for group in _distinct(groups)]
-    return max([published, *candidates], key=lambda chosen: len(chosen.values))
-
-
-def _distinct(groups: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """Each once, the newest first."""
-    return [group for i, group in enumerate(reversed(groups)) if group not in groups[len(groups) - i :]]
-
-
 def _said(scores: Chosen) -> str:
-    if scores.provenance == "published":
-        return "published, or declared by the user"
-    named = {name: scores.setting[name] for name in ("data", "split", "protocol") if name in scores.setting}
-    return "measured, " + ", ".join(f"{name} {value}" for name, value in named.items())
+    if scores.provenance == "measured":
+        return f"measured, {_data_of(scores)}"
+    own = "" if scores.measured.rows.empty else "; measured on the same data where nobody published any"
+    return f"published, or declared by the user{own}"
+
+
+def _data_of(scores: Chosen) -> str:
+    named = {name: scores.setting.get(name) for name in ("data", "split", "protocol")}
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
 
 
 def _costs(
@@ -177,7 +159,9 @@ def _figure(
     ]
     if not timed_devices(rows, "throughput", specs):
         del panels[1]
-    score = {"quantity": SCORE, "provenance": scores.provenance, "label": "PSDS1 (%)"}
+    # Published scores may have measured ones beside them, which an axis has by default.
+    origin = "measured" if scores.provenance == "measured" else None
+    score = {"quantity": SCORE, "provenance": origin, "label": "PSDS1 (%)"}
     definition = FigureDefinition.model_validate(
         {
             "title": title,

@@ -4,6 +4,7 @@ import pytest
 
 from effbench.plots.values import MissingResults
 from effbench.reports.any_models import content
+from effbench.reports.leading_scores import measured_lead
 from effbench.reports.pages import report_models
 from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
@@ -50,6 +51,50 @@ def test_the_scores_are_those_that_most_models_have_in_common():
     values = {line.spec: line.score.value for line in found.values["lines"]}
     assert values == {"fmn10": 7.0, "ours": 6.0, "mynet": 5.0}
     assert {label.front for label in found.values["costs"]} == {("mynet", "ours", "fmn10")}
+
+
+def test_scores_that_a_study_measured_lead_and_published_ones_stand_beside_them(tmp_path):
+    trained = ["fmn04", "fmn04+gru-104", "fmn04+hybrid-104"]
+    scores = [scored(spec, value) for spec, value in zip(trained, (30.0, 20.0, 25.0), strict=True)]
+    found = content("x", "X", trained, frame(complexity(), scores)).values
+    assert [line.spec for line in found["lines"]] == ["fmn04", "fmn04+hybrid-104", "fmn04+gru-104"]
+    assert {cost.front for cost in found["costs"]} == {("fmn04",)}  # by what is published, hybrid is on it
+    assert found["scored_on"] == "measured, data toys, split eval, protocol paper"
+    assert found["beside"].values["fmn04"].value == 39.52
+    page = written(tmp_path, trained, [*complexity(), *scores])
+    (table, *_) = tables(page)
+    assert table[0][:3] == ["Model", "PSDS1, measured (%)", "PSDS1, published (%)"]
+    assert table[2][:3] == ["`fmn04`", "30.00", "39.52"]
+    assert "PSDS1: measured on toys eval" in page
+
+
+def test_one_measured_score_of_many_models_ranks_nothing_and_the_report_says_so(tmp_path):
+    page = written(tmp_path, SPECS, [*complexity(), scored("fmn10", 99.0)])
+    assert "The best is `BEATs`" in page
+    assert "known of 1 of 4 models only (data toys, split eval, protocol paper), too few to rank by" in page
+    (table, *_) = tables(page)
+    assert [row[1:3] for row in table if row[0] == "`fmn10`"] == [["42.28", "99.00"]]
+
+
+@pytest.mark.parametrize(
+    ("measured", "published", "lead"),
+    [("a", "", True), ("a", "b", False), ("ab", "ab", True), ("ab", "abcd", True), ("ab", "abcde", False)],
+)
+def test_measured_scores_lead_where_two_models_and_half_of_all_have_them(measured, published, lead):
+    assert measured_lead(measured, published) == lead
+
+
+def test_published_scores_have_those_of_own_models_on_the_same_data_with_them():
+    own = scored("mynet", 41.0, classes=407)
+    found = content("x", "X", [*SPECS, "mynet"], frame(complexity(), counted("mynet", 10, 20), [own])).values
+    assert {line.spec: line.score.value for line in found["lines"]}["mynet"] == 41.0
+    assert found["beside"] is None
+
+
+def written(tmp_path, models, rows):
+    with Store(tmp_path / "store.sqlite", create=True) as kept:
+        kept.add(rows)
+    return report_models("x", "X", models, store=tmp_path / "store.sqlite", out=tmp_path)[1].read_text()
 
 
 def test_the_pages_name_every_model_and_stand_alone(tmp_path):

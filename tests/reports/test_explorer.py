@@ -35,11 +35,18 @@ def test_scores_of_each_data_set_are_a_metric_of_their_own():
     scores = [scored("fmn10", 9.0), scored("fmn10+tf-256", 8.0), scored("fmn10", 7.0, data="other")]
     found = explored(frame(complexity(), scores), SPECS)
     named = {metric.name: len(metric.values) for metric in found.metrics if metric.is_score}
-    assert named == {
-        "psds1": 3,
-        "psds1 on toys eval, protocol paper": 2,
-        "psds1 on other eval, protocol paper": 1,
-    }
+    assert list(named.items()) == [
+        ("psds1 on toys eval, protocol paper", 2),  # first what models are ranked by
+        ("psds1", 3),
+        ("psds1 on other eval, protocol paper", 1),
+    ]
+    published = next(metric for metric in payload(found)["metrics"] if metric["name"] == "psds1")
+    assert (published["label"], published["shown"]) == ("PSDS1, published", True)
+
+
+def test_published_scores_come_first_where_few_models_were_measured():
+    found = explored(frame(complexity(), [scored("fmn10", 9.0)]), SPECS)
+    assert [metric.name for metric in found.metrics][:2] == ["psds1", "psds1 on toys eval, protocol paper"]
 
 
 def test_every_value_names_its_origin_and_source():

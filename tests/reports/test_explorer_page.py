@@ -12,6 +12,7 @@ from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
 from effbench.results.store import Store
 from tests.browser import Page, chromium
+from tests.reports.test_any_models import scored
 from tests.reports.test_report import outline
 from tests.rows import complexity, counters, timings
 
@@ -150,6 +151,21 @@ def test_filters_and_limits_change_what_is_shown(opened):
     page.click("#x-reset")
     opened.ready()
     assert set(opened.models()) == opened.within() == set(SPECS + OWN)
+
+
+def test_it_opens_with_the_scores_that_a_study_measured(browser, tmp_path):
+    trained = {"fmn10": 30.0, "fmn10+tf-128": 20.0, "fmn10+gru-128": 25.0}
+    with Store(tmp_path / "store.sqlite", create=True) as kept:
+        kept.add([row for row in complexity() if row.spec in trained])
+        kept.add(scored(spec, value) for spec, value in trained.items())
+    pages = report_models("mine", "Mine", list(trained), store=tmp_path / "store.sqlite", out=tmp_path)
+    page = Page(browser, pages[0])
+    assert page.page.input_value("#x-y") == "psds1 on toys eval, protocol paper"
+    assert page.models() == ["fmn10", "fmn10+gru-128", "fmn10+tf-128"]
+    assert page.best() == "fmn10"  # the worst of them, as published
+    assert "PSDS1, published (%)" in page.page.inner_text("#x-table thead")
+    page.context.close()
+    assert page.complaints == []
 
 
 def test_timings_are_of_one_device_at_a_time(opened):

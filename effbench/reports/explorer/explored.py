@@ -17,18 +17,17 @@ from effbench.grid import CLIP_SECONDS
 from effbench.models import zoo
 from effbench.plots.caption import setting as setting_in_words
 from effbench.plots.quantities import ON_A_DEVICE, SCORE_UNITS
-from effbench.plots.scored import SCORED_ON, short_fingerprint
+from effbench.plots.scored import Conditions, short_fingerprint
 from effbench.plots.timings import PREFERRED, SETTING, fitness, timed_devices
-from effbench.plots.values import MissingResults, rows_of
+from effbench.plots.values import MissingResults, untimed
 from effbench.reports.candidates import Candidates
 from effbench.reports.fair_times import UNKNOWN_DEVICE, fair_times
 from effbench.reports.known_values import Known, KnownValues, known_from
+from effbench.reports.leading_scores import measured_groups, measured_lead
 from effbench.results.measurement import UNITS
 
 #: Quantities that no device changes, besides scores.
 COUNTED = ("parameters", "macs_exact", "macs_paper", "macs_training", "traffic")
-
-_CONDITIONS = tuple(name for names in SCORED_ON for name in names)
 
 
 @dataclass(frozen=True)
@@ -105,22 +104,31 @@ def _counts(rows: pd.DataFrame, specs: Sequence[str]) -> Iterator[ExploredMetric
 
 
 def _scores(rows: pd.DataFrame, specs: Sequence[str]) -> Iterator[ExploredMetric]:
-    """Published scores first, then measured ones, those that most models have first."""
-    quantities = [name for name in dict.fromkeys(UNITS) if UNITS[name] in SCORE_UNITS]
+    """Of each quantity those that models are ranked by, then other published and other measured ones."""
     stored = set(rows["quantity"])
+    others: list[ExploredMetric] = []
     measured: list[ExploredMetric] = []
-    for quantity in (name for name in quantities if name in stored):
-        of_quantity = rows[rows["quantity"] == quantity]
-        if (of_quantity["provenance"] == "published").any():
-            yield from _score(rows, specs, quantity, quantity)
-        found = rows_of(of_quantity, quantity, specs, "measured")
-        groups = [_scored_on(row) for row in found["conditions"]]
-        for group in {tuple(group.items()): group for group in groups}.values():
-            name = f"{quantity} on {_told(group)}"
-            if any(other.name == name for other in measured):
-                name += ", " + ", ".join(str(value) for value in group.values())
-            measured += _score(rows, specs, quantity, name, group)
+    for quantity in (name for name, unit in UNITS.items() if unit in SCORE_UNITS and name in stored):
+        own = _measured_scores(rows, specs, quantity)
+        published = _score(rows, specs, quantity, quantity)
+        if own and measured_lead(own[0].values, published[0].values if published else ()):
+            yield own.pop(0)
+            others += published
+        else:
+            yield from published
+        measured += own
+    yield from others
     yield from sorted(measured, key=lambda metric: -len(metric.values))
+
+
+def _measured_scores(rows: pd.DataFrame, specs: Sequence[str], quantity: str) -> list[ExploredMetric]:
+    found: list[ExploredMetric] = []
+    for group in measured_groups(rows, specs, quantity):
+        name = f"{quantity} on {_told(group)}"
+        if any(other.name == name for other in found):
+            name += ", " + ", ".join(str(value) for value in group.values())
+        found += _score(rows, specs, quantity, name, group)
+    return found
 
 
 def _score(
@@ -128,22 +136,20 @@ def _score(
     specs: Sequence[str],
     quantity: str,
     name: str,
-    conditions: Mapping[str, object] | None = None,
-) -> Iterator[ExploredMetric]:
-    """The scores under these measured conditions, or, without any, those that are published."""
+    conditions: Conditions | None = None,
+) -> list[ExploredMetric]:
+    """The scores under these measured conditions, or, without any, the published ones, as far as known."""
+    if conditions is None and not untimed(rows, quantity, specs, "published").values:
+        return []
     candidates = Candidates(rows, specs, conditions=conditions, scores="measured" if conditions else None)
     try:
         (metric,) = candidates.metrics([quantity]).values()
-    except MissingResults:  # published for other data only, or such as can't be compared
-        return
-    yield ExploredMetric(name, quantity, metric.known)
+    except MissingResults:  # such as can't be compared
+        return []
+    return [ExploredMetric(name, quantity, metric.known)]
 
 
-def _scored_on(conditions: Mapping[str, object]) -> dict[str, object]:
-    return {name: conditions.get(name) for name in _CONDITIONS}
-
-
-def _told(group: Mapping[str, object]) -> str:
+def _told(group: Conditions) -> str:
     """What scores are of, in few words: ``desed eval, protocol desed``."""
     place = " ".join(str(group[name]) for name in ("data", "split") if group[name]) or short_fingerprint(
         group

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import get_args
 
 from effbench.plots.families import families
@@ -66,6 +67,8 @@ def payload(found: Explored) -> dict[str, object]:
     def sweep(batches: Iterable[SweepPoint]) -> list[list[object]]:
         return [[batch.size, cell(batch.throughput), cell(batch.memory)] for batch in batches]
 
+    scored = Counter(metric.quantity for metric in found.metrics if metric.is_score)
+    beside = {name for name, count in scored.items() if count > 1}
     groups = families(found.specs, COLOURS)
     group_of = {spec: number for number, specs in enumerate(groups.values()) for spec in specs}
     return {
@@ -75,7 +78,7 @@ def payload(found: Explored) -> dict[str, object]:
             {"name": spec, "group": group_of[spec], "weights": published_weights(spec)}
             for spec in found.specs
         ],
-        "metrics": [_described(metric) for metric in found.metrics],
+        "metrics": [_described(metric, beside) for metric in found.metrics],
         "values": {metric.name: column(metric.values) for metric in found.metrics if not _is_timed(metric)},
         "settings": [
             {
@@ -103,21 +106,22 @@ def _told(setting: ExploredSetting) -> dict[str, str]:
     return {name: getattr(setting, name) for name in ("device", "precision", "rest", "label")}
 
 
-def _described(metric: ExploredMetric) -> dict[str, object]:
-    quantity = metric.quantity
+def _described(metric: ExploredMetric, beside: Collection[str]) -> dict[str, object]:
+    """A metric; published scores are marked if their quantity (in ``beside``) was measured as well."""
+    quantity, published = metric.quantity, metric.name in beside
     one, unit = in_reading_unit(quantity, 1.0)
     if quantity == "traffic":
         one, unit = 1e-6, "MB"
     return {
         "name": metric.name,
-        "label": _label(metric),
+        "label": _label(metric) + (", published" if published else ""),
         "unit": "clips/s" if unit == "clips/s" else unit.removesuffix("/clip"),
         "scale": 1 / one if one > 1 else round(1 / one),
         "more": more_is_better(quantity),
         "score": metric.is_score,
         "timed": _is_timed(metric),
         "limited": metric.is_score or quantity in _LIMITED,
-        "shown": quantity in _SHOWN,
+        "shown": quantity in _SHOWN or published,
     }
 
 
