@@ -57,6 +57,7 @@ NOT_HERE = {
     r"|--recipe (audioset|dcase)(?!.*(initialise=|--show))",
     "a study that runs, or ran": r"study (status .*--watch|run .*--price)",
     "a cluster": r"--executor ray --address",
+    "a repository": r"--against",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }
@@ -94,7 +95,6 @@ CHEAPER = (
         unseen="--model fmn01 --no-throughput",
         rows=False,
     ),
-    Cheaper("regress", more="--complexity-only"),
     Cheaper(
         "train .*--data",
         more="--set data.crop_seconds=1 --set batch.size=4 --set batch.effective=4 --set epochs=1"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, note, write, write_json
+from effbench.cli.output import Format, note, write_json, write_table
 from effbench.errors import UsageError
-from effbench.shown import number_of
+from effbench.shown import Table, number_of
 
-if TYPE_CHECKING:
-    from effbench.regress.baseline import Entry
-    from effbench.shown import Row
-
-app = typer.Typer(no_args_is_help=True, help="Save complexity and speed of models, or check against them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Save what models count, or check against it or another version."
+)
 
 BaselineOption = Annotated[Path, typer.Option(metavar="FILE", help="File of the baseline.")]
 ModelOption = Annotated[
@@ -24,9 +24,6 @@ ModelOption = Annotated[
     typer.Option(
         help="Model spec, glob, or ./file.py:factory. Repeatable; by default those in the baseline."
     ),
-]
-ComplexityOption = Annotated[
-    bool, typer.Option("--complexity-only", help="Parameters and MACs only: fast, and on any hardware.")
 ]
 
 _BASELINE = Path("benchmarks/baselines/regress.json")
@@ -36,34 +33,24 @@ _BASELINE = Path("benchmarks/baselines/regress.json")
 def save(
     baseline: BaselineOption = _BASELINE,
     model: ModelOption = None,
-    complexity_only: ComplexityOption = False,
-    device: options.Device = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
     form: options.OutputFormat = Format.table,
 ) -> None:
-    """Measure models and keep the figures to check against; other models in the file stay.
+    """Count models and keep the counts to check against; other models in the file stay.
 
     Example: effbench regress save --model fmn10 --model fmn10+hybrid-256
     """
-    from effbench.regress.baseline import IncomparableSpeeds
+    from effbench.regress.baseline import COUNTS
     from effbench.regress.gate import save as save_baseline
 
-    try:
-        saved = save_baseline(
-            baseline,
-            _specs(model),
-            complexity_only=complexity_only,
-            device=device,
-            threads=threads,
-            progress=note,
-        )
-    except IncomparableSpeeds as error:
-        cure = "Save all of them again (without --model), or to another file (--baseline FILE)."
-        raise UsageError(f"{error}\n{cure}") from error
+    saved = save_baseline(baseline, _references(model))
     if form is Format.json:
         write_json(saved.model_dump(mode="json"))
     else:
-        write([_row(spec, entry) for spec, entry in saved.models.items()], form)
+        rows = [
+            {"model": spec, **{label: getattr(entry, name) for name, label in COUNTS.items()}}
+            for spec, entry in saved.models.items()
+        ]
+        write_table(Table(rows), form)
     note(f"saved {number_of(len(saved.models), 'model')} in {baseline}")
 
 
@@ -71,44 +58,84 @@ def save(
 def check(
     baseline: BaselineOption = _BASELINE,
     model: ModelOption = None,
-    complexity_only: ComplexityOption = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Compare with this version instead of the baseline, times as well: a git revision, a wheel, "
+            "or an environment (its folder, or its python).",
+        ),
+    ] = None,
     threshold: Annotated[
-        float, typer.Option(min=1, max=90, help="Percentage of its speed that a model may lose.")
-    ] = 15.0,
+        list[str] | None,
+        typer.Option(
+            metavar="[MODEL=]PERCENT",
+            help="How much more time a model may take, 2.5 by default; of one model or a glob: 'fmn10+*=5'. "
+            "Repeatable.",
+        ),
+    ] = None,
+    counts_only: Annotated[bool, typer.Option("--counts-only", help="Don't time: counts alone.")] = False,
+    budget: Annotated[
+        float, typer.Option(min=1, help="Seconds for a model, after which its verdict stays undecided.")
+    ] = 50.0,
+    device: options.Device = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
+    seconds: options.Seconds = 10.0,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the verdicts as JUnit XML.")
+    ] = None,
+    benchmark: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write JSON for github-action-benchmark.")
+    ] = None,
     form: options.OutputFormat = Format.table,
 ) -> None:
-    """Measure again and compare; exit code 1 if a model is heavier, slower or missing, 2 on other hardware.
+    """Count again and compare; exit code 1 if a model is heavier, slower or missing.
 
-    Complexity must be equal. Speed is measured in turn with a fixed reference workload, and a model that
-    seems slower is measured again before it counts.
+    Against the baseline, counts must be equal. Against another version, no count may have grown, and both are
+    timed in turn until it is clear which is faster. In a job on GitHub, its summary gets the table, too.
 
-    Example: effbench regress check --complexity-only
+    Example: effbench regress check --against main --model fmn10 --threshold 3
     """
-    from effbench.regress.baseline import IncomparableSpeeds
-    from effbench.regress.gate import check as check_models
+    from effbench.regress import gate
+    from effbench.regress.baseline import read_baseline
+    from effbench.regress.ci_files import add_summary, write_benchmark, write_junit
+    from effbench.regress.interleaved import Setting
 
-    try:
-        result = check_models(
-            baseline,
-            _specs(model),
-            complexity_only=complexity_only,
-            threshold=threshold / 100,
-            progress=note,
+    references = _references(model)
+    if against is None:
+        if threshold:
+            raise UsageError("--threshold is for a comparison: give --against as well")
+        result = gate.check(baseline, references)
+    else:
+        if not references and baseline.exists():
+            references = list(read_baseline(baseline).models)
+        default, single = _thresholds(threshold or [], references or gate.STANDARD_MODELS)
+        result = gate.compare(
+            against,
+            references,
+            threshold=gate.THRESHOLD if default is None else default,
+            thresholds=single,
+            setting=Setting(device, threads, seconds, budget),
+            counts_only=counts_only,
+            say=note,
         )
-    except IncomparableSpeeds as error:
-        cure = "Check with --complexity-only, or save a baseline for this machine: --baseline FILE."
-        raise UsageError(f"{error}\n{cure}") from error
     if form is Format.json:
         write_json(result.to_dict())
     else:
-        write(result.rows(), form)
+        write_table(result.table(), form)
     for remark in (*result.notes, result.verdict):
         note(remark)
+    if junit is not None:
+        write_junit(result, junit)
+    if benchmark is not None:
+        write_benchmark(result, benchmark)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        add_summary(result, Path(summary))
     if not result.passed:
         raise typer.Exit(1)
 
 
-def _specs(patterns: list[str] | None) -> list[str]:
+def _references(patterns: list[str] | None) -> list[str]:
     if not patterns:
         return []
     from effbench.models import zoo
@@ -116,13 +143,26 @@ def _specs(patterns: list[str] | None) -> list[str]:
     return [spec.reference for spec in zoo.resolve(patterns)]
 
 
-def _row(spec: str, entry: Entry) -> Row:
-    speed = entry.speed
-    return {
-        "model": spec,
-        "parameters": entry.parameters,
-        "MACs exact": entry.macs_exact,
-        "MACs paper": entry.macs_paper,
-        "speed (reference = 1)": speed.ratio if speed else None,
-        "interval": f"[{speed.low:.4g}, {speed.high:.4g}]" if speed else None,
-    }
+def _thresholds(
+    texts: list[str], references: list[str] | tuple[str, ...]
+) -> tuple[float | None, dict[str, float]]:
+    """The threshold of all models, if it is given, and those of single ones; fractions."""
+    from effbench.models.own_model import find_model
+
+    names = [str(find_model(reference)) for reference in references]
+    default: float | None = None
+    single: dict[str, float] = {}
+    for text in texts:
+        pattern, equals, percent = text.rpartition("=")
+        try:
+            value = float(percent) / 100
+        except ValueError:
+            raise UsageError(f"--threshold takes [MODEL=]PERCENT, not '{text}'") from None
+        if not equals:
+            default = value
+            continue
+        matches = [name for name in names if fnmatchcase(name.lower(), pattern.strip().lower())]
+        if not matches:
+            raise UsageError(f"--threshold {text}: '{pattern}' is none of {', '.join(names)}")
+        single |= dict.fromkeys(matches, value)
+    return default, single

@@ -1,208 +1,163 @@
-"""Saving a baseline, and checking the working tree against one.
-
-Parameters and MACs must be equal. Speed is a ratio against a fixed reference workload that runs in turn
-with the model in the same process, so that load and clock changes cancel; it may not have fallen by more
-than a threshold, beyond what the intervals of both measurements leave open.
-"""
+"""Saving a baseline, checking the working tree against one, and comparing it with another version."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.measure.complexity import measure_complexity
-from effbench.measure.timing import Progress
-from effbench.models.build import build_model
-from effbench.models.detector import SoundEventDetector
+from effbench.grid import CLIP_SECONDS
+from effbench.machine.devices import resolve_device
 from effbench.models.own_model import find_model
-from effbench.regress.baseline import (
-    Baseline,
-    Entry,
-    Setup,
-    read_baseline,
-    refuse_other_setup,
-    same_setup,
-    setup_here,
-    write_baseline,
-)
-from effbench.regress.result import Check, ModelCheck
-from effbench.regress.yardstick import Effort, measure_speeds
+from effbench.regress.baseline import Baseline, Entry, read_baseline, write_baseline
+from effbench.regress.interleaved import PROCESSES, Pair, Setting
+from effbench.regress.result import Check, ModelCheck, is_same_torch
+from effbench.regress.sequential import Decision
+from effbench.regress.sides import both_sides
+from effbench.regress.worker import count, subject
 from effbench.results.measurement import now
 from effbench.version import VERSION, commit
 
-Build = Callable[[str], SoundEventDetector]
+Say = Callable[[str], None]
 
 #: What is guarded where nothing else is asked for: two widths, and each sequence model.
 STANDARD_MODELS = (
     *("fmn04", "fmn10", "fmn10+tf-256", "fmn10+gru-256", "fmn10+attn-256"),
     *("fmn10+tcn-256", "fmn10+mamba-256", "fmn10+hybrid-256"),
 )
+#: Fraction of its time by which a model may become slower.
+THRESHOLD = 0.025
 
-_build: Build = partial(build_model, seed=0)
 
-
-def save(
-    path: Path,
-    models: Sequence[str] = (),
-    *,
-    complexity_only: bool = False,
-    device: str = "cpu",
-    threads: int = 1,
-    effort: Effort | None = None,
-    build: Build = _build,
-    progress: Progress | None = None,
-) -> Baseline:
-    """Measure models, twice as long as a check does, and write the baseline.
-
-    What the file holds of other models stays, and with ``complexity_only`` the speed of models whose
-    complexity did not change.
+def save(path: Path, models: Sequence[str] = ()) -> Baseline:
+    """Count models, and write the baseline; what the file holds of other models stays.
 
     Args:
         path: the baseline's file.
-        models: specs, or detectors of one's own; by default those in the file, or the standard ones.
-        complexity_only: measure no speed.
-        device: whose speed is measured.
-        threads: of torch on the CPU; one is steadiest.
-        effort, build, progress: as for ``check``.
+        models: specs, or models of one's own; by default those in the file, or the standard ones.
 
     Raises:
-        UsageError: a file that is not a baseline, an unknown model or device.
-        IncomparableSpeeds: other models in the file were measured under another setup.
+        UsageError: a file that is not a baseline, or an unknown model.
     """
     old = read_baseline(path) if path.exists() else None
     entries = dict(old.models) if old else {}
     references = _references(models)
-    specs = list(references or entries or STANDARD_MODELS)
-    setup = old.conditions if old else None
-    if not complexity_only:
-        setup = setup_here(device, threads)
-        others = [spec for spec, entry in entries.items() if spec not in specs and entry.speed is not None]
-        if old is not None and old.conditions is not None and others:
-            refuse_other_setup(path, old.conditions, setup)
-    detectors = {spec: build(references.get(spec, spec)) for spec in specs}
-    for spec, detector in detectors.items():
-        measured = _entry(detector)
-        saved = entries.get(spec)
-        if saved is not None and saved == measured.model_copy(update={"speed": saved.speed}):
-            measured = saved
-        entries[spec] = measured
-    if not complexity_only and setup is not None:
-        speeds = measure_speeds(detectors, setup, (effort or Effort()).times(2), progress)
-        entries |= {spec: entries[spec].model_copy(update={"speed": speed}) for spec, speed in speeds.items()}
-    has_speed = any(entry.speed is not None for entry in entries.values())
+    if old is not None and not is_same_torch(old.torch, torch.__version__):
+        references = {spec: spec for spec in entries} | references
+    for spec in references or entries or STANDARD_MODELS:
+        entries[spec] = _counted(references.get(spec, spec))
     baseline = Baseline(
-        created=now(),
-        effbench=VERSION,
-        commit=commit(),
-        conditions=setup if has_speed else None,
-        models=entries,
+        created=now(), effbench=VERSION, commit=commit(), torch=torch.__version__, models=entries
     )
     write_baseline(baseline, path)
     return baseline
 
 
-def check(
-    path: Path,
-    models: Sequence[str] = (),
-    *,
-    complexity_only: bool = False,
-    threshold: float = 0.15,
-    effort: Effort | None = None,
-    build: Build = _build,
-    progress: Progress | None = None,
-) -> Check:
-    """Measure the models of a baseline again, and find which of them are heavier, lighter, slower or missing.
-
-    A model that seems slower is measured again, twice at most and for longer each time. It counts as slower
-    if it seemed so every time, and the last time beyond doubt.
+def check(path: Path, models: Sequence[str] = ()) -> Check:
+    """Count the models of a baseline again, and find which of them changed or are missing.
 
     Args:
         path: the baseline's file.
         models: specs; by default those in the baseline, and standard ones, reported as new.
-        complexity_only: measure no speed; possible on any hardware.
-        threshold: fraction of its speed that a model may lose, e.g. 0.15.
-        effort: how long to measure.
-        build: makes the detector of a spec, which is measured as it is; ``build_model`` by default.
-        progress: gets a line for each model.
 
     Raises:
         UsageError: no baseline, none of the models in it, or an unknown model.
-        IncomparableSpeeds: no speeds in it, or speeds of other hardware.
     """
-    if not 0 < threshold < 1:
-        raise UsageError(f"a threshold is between 0 and 1, not {threshold:g}; 0.15 allows 15 % less speed")
     baseline = read_baseline(path)
-    setup = None if complexity_only else same_setup(baseline, path)
     references = _references(models)
     specs = list(references) or list(dict.fromkeys((*baseline.models, *STANDARD_MODELS)))
     if not baseline.models.keys() & set(specs):
         raise UsageError(f"{path} holds none of these models; it has {', '.join(baseline.models)}")
-    checks: dict[str, ModelCheck] = {}
-    detectors: dict[str, SoundEventDetector] = {}
+    versions = baseline.torch, torch.__version__
+    found = []
     for spec in specs:
-        found = ModelCheck(spec, threshold, baseline.models.get(spec))
-        if found.baseline is not None:
+        entry = ModelCheck(spec, baseline.models.get(spec), torch=versions)
+        if entry.before is not None:
             try:
-                detector = build(references.get(spec, spec))
+                entry = replace(entry, now=_counted(references.get(spec, spec)))
             except EffbenchError as error:
-                found = replace(found, error=str(error).splitlines()[0])
-            else:
-                found = replace(found, now=_entry(detector))
-                if found.baseline is not None and found.baseline.speed is not None:
-                    detectors[spec] = detector
-        checks[spec] = found
-    if setup is not None:
-        _check_speeds(checks, detectors, setup, effort or Effort(), progress)
-    notes = tuple(_notes(baseline, setup, checks)) if setup else ()
-    return Check(tuple(checks.values()), threshold, complexity_only, notes)
+                entry = replace(entry, error=str(error).splitlines()[0])
+        found.append(entry)
+    return Check(str(path), tuple(found))
 
 
-def _entry(detector: SoundEventDetector) -> Entry:
-    """Parameters of a detector and MACs of its network for one clip of 10 s, without a speed."""
-    complexity = measure_complexity(detector, strict=False)
-    macs = complexity.macs
-    return Entry(parameters=complexity.parameters.total, macs_exact=macs.exact, macs_paper=macs.paper)
+def compare(
+    against: str,
+    models: Sequence[str] = (),
+    *,
+    threshold: float = THRESHOLD,
+    thresholds: Mapping[str, float] | None = None,
+    setting: Setting | None = None,
+    counts_only: bool = False,
+    say: Say | None = None,
+) -> Check:
+    """Compare what is here with another version: counts, and times of both, run in turn.
+
+    Args:
+        against: a git revision, a wheel or an environment; see ``both_sides``.
+        models: specs, or models of one's own; by default the standard ones.
+        threshold: fraction of its time by which a model may become slower, e.g. 0.025.
+        thresholds: of single models, by their names.
+        setting: what both are timed under.
+        counts_only: don't time them.
+        say: gets a line for each model that was timed.
+
+    Raises:
+        UsageError: no such version, an unknown model or device, an impossible threshold.
+        EffbenchError: a version can't run, or none of the models can be compared.
+    """
+    given = thresholds or {}
+    for value in (threshold, *given.values()):
+        if not 0.001 <= value < 1:
+            raise UsageError(
+                f"a threshold is between 0.001 and 1, not {value:g}; 0.025 allows 2.5 % more time"
+            )
+    setting = setting or Setting()
+    setting = replace(setting, device=str(resolve_device(setting.device)))
+    references = _references(models or STANDARD_MODELS)
+    found = []
+    sides = both_sides(against)
+    with Pair(*sides, processes=1 if counts_only else PROCESSES) as pair:
+        versions = (pair.about[0]["torch"], pair.about[1]["torch"])
+        for spec, reference in references.items():
+            local = (sides[0].locally(reference), reference)
+            entry, error = _counted_there(pair, spec, local)
+            entry = replace(entry, torch=versions, exact=False, threshold=given.get(spec, threshold))
+            if error is None and not counts_only:
+
+                def told(decision: Decision, spec: str = spec) -> None:
+                    if say is not None:
+                        say(f"{spec}: {decision}")
+
+                entry = replace(entry, timed=pair.time(local, setting, entry.threshold, told))
+            found.append(entry)
+    if all(entry.before is None for entry in found):
+        raise EffbenchError(f"{sides[0].label} runs none of these models: {found[0].error}")
+    return Check(sides[0].label, tuple(found), counts_only=counts_only)
 
 
-def _check_speeds(
-    checks: dict[str, ModelCheck],
-    detectors: dict[str, SoundEventDetector],
-    setup: Setup,
-    effort: Effort,
-    progress: Progress | None,
-) -> None:
-    pending = detectors
-    for attempt in range(1, effort.attempts + 1):
-        if attempt > 1 and progress is not None:
-            progress(f"measured again, for longer: {', '.join(pending)}")
-        for spec, speed in measure_speeds(pending, setup, effort.times(attempt), progress).items():
-            measured = checks[spec].now
-            if measured is not None:
-                measured = measured.model_copy(update={"speed": speed})
-                checks[spec] = replace(checks[spec], now=measured, attempts=attempt)
-        pending = {spec: detector for spec, detector in pending.items() if checks[spec].seems_slower}
-        if not pending:
-            return
+def _counted(model: str) -> Entry:
+    return Entry(**count(*subject(model, CLIP_SECONDS)))
+
+
+def _counted_there(pair: Pair, spec: str, local: tuple[str, str]) -> tuple[ModelCheck, str | None]:
+    """Counts of both sides, and what is wrong with one of them."""
+    for worker, model in zip(pair.workers[0], local, strict=True):
+        worker.tell(do="count", model=model, clip_seconds=CLIP_SECONDS)
+    counts: list[Entry | None] = []
+    wrong = None
+    for worker in pair.workers[0]:
+        try:
+            counts.append(Entry(**worker.hear()))
+        except EffbenchError as error:
+            counts.append(None)
+            wrong = wrong or str(error)
+    return ModelCheck(spec, counts[0], counts[1], error=wrong), wrong
 
 
 def _references(models: Sequence[str]) -> dict[str, str]:
     """What builds each of the models, by its name."""
     return {str(found): found.reference for found in map(find_model, models)}
-
-
-def _notes(baseline: Baseline, setup: Setup, checks: Mapping[str, ModelCheck]) -> list[str]:
-    notes = []
-    if setup.torch != torch.__version__:
-        notes.append(f"the baseline was saved with torch {setup.torch}, this is {torch.__version__}")
-    doubtful = [spec for spec, found in checks.items() if found.seems_slower and not found.slower]
-    if doubtful:
-        notes.append(f"perhaps slower, but not beyond doubt: {', '.join(doubtful)}")
-    silent = [spec for spec in checks if (entry := baseline.models.get(spec)) and entry.speed is None]
-    if silent:
-        notes.append(f"the baseline has no speed of {', '.join(silent)}")
-    return notes

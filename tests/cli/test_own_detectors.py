@@ -93,7 +93,7 @@ def test_what_is_no_detector_for_the_data_is_refused(effbench, mine, model, said
 
 
 def test_it_is_guarded_against_regressions(effbench, mine):
-    arguments = ("--model", MODEL, "--complexity-only", "--baseline", "now.json")
+    arguments = ("--model", MODEL, "--baseline", "now.json")
     assert effbench("regress", "save", *arguments).returncode == 0
     assert effbench("regress", "check", *arguments).returncode == 0
     (mine / "detector.py").write_text(own_files.DETECTOR.replace("8 * width, 3, padding=1", "8 * width, 1"))

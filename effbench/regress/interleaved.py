@@ -1,0 +1,279 @@
+"""Two versions run in turn, each in processes of its own: A B B A, short turns on the same core."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from effbench.errors import EffbenchError
+from effbench.regress.sequential import INTERIM_LOOKS, Decision, decide, hodges_lehmann
+from effbench.regress.sides import Side
+
+#: Freed memory stays with the process (glibc): otherwise a process takes it anew from the system in every
+#: call, or does not, as its addresses happen to lie, which makes one 15 % slower than another.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+_WORKER = Path(__file__).with_name("worker.py")
+_TURN_SECONDS = 0.008  # so much is timed in a turn, or one call
+_COLD_SECONDS = 0.02  # calls that take this long don't mind cold caches
+_LAUNCH_SECONDS = 0.6  # so long go blocks on in a launch, within bounds
+_FEWEST_BLOCKS, _MOST_BLOCKS = 2, 12
+PROCESSES = 3
+_WAITS_PER_CALL = 0.1
+_TICK = 1e-9
+CLOCKS = ("processor", "wall")
+#: Turns of A, and of B.
+Block = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+#: Seconds for the model of a run, from its first launch on.
+BUDGET_SECONDS = 50.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What both versions are timed under."""
+
+    device: str = "cpu"
+    threads: int = 1
+    clip_seconds: float = 10.0
+    budget_seconds: float = BUDGET_SECONDS
+
+
+@dataclass(frozen=True)
+class PairedTime:
+    """What the launches of one model have shown.
+
+    Attributes:
+        decision: the verdict on its time.
+        clock: ``processor`` time, which other programs do not change, or ``wall`` where calls wait.
+        seconds: of a call of B, median of its launches.
+        instructions: of B over A, where the machine counts them.
+    """
+
+    decision: Decision
+    clock: str
+    seconds: float
+    instructions: float | None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of both sides.
+
+    Attributes:
+        log_ratios: log of B's time over A's, by clock.
+        seconds: of a call of B, by clock.
+        waits: how often a call gave the processor away.
+        instructions: of B over A, where the machine counts them.
+    """
+
+    log_ratios: Mapping[str, float]
+    seconds: Mapping[str, float]
+    waits: float
+    instructions: float | None
+
+
+class VersionWorker:
+    """The process of one side, which answers requests; use as a context.
+
+    Raises:
+        EffbenchError: it can't start, or ends before it has answered.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 (closed on exit)
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        variables |= {
+            "PYTHONPATH": os.pathsep.join(map(str, side.code)),
+            "PYTHONHASHSEED": "0",
+            **KEEP_MEMORY,
+        }
+        variables |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            [str(side.python), "-P", str(_WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            cwd=side.folder,
+            env=variables,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._messages.close()
+
+    def tell(self, **request: object) -> None:
+        """Send a request, to be answered later."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+
+    def hear(self) -> dict[str, Any]:
+        """The next answer."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._ended()
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise EffbenchError(answer["error"])
+        return answer
+
+    def ask(self, **request: object) -> dict[str, Any]:
+        """Send a request and wait for its answer."""
+        self.tell(**request)
+        return self.hear()
+
+    def _ended(self) -> EffbenchError:
+        self._process.wait()
+        self._messages.seek(0)
+        said = self._messages.read().decode(errors="replace").strip().splitlines()
+        reason = said[-1] if said else f"exit code {self._process.returncode}"
+        return EffbenchError(f"the process of {self.side.label} ended: {reason}")
+
+
+class Pair:
+    """The workers of both sides, of each several: each process has its addresses, and its speed by them.
+
+    Use as a context.
+    """
+
+    def __init__(self, a: Side, b: Side, *, processes: int = PROCESSES, seed: int | None = None) -> None:
+        self.sides = a, b
+        self._processes = processes
+        self._order = random.Random(seed)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            self.workers = [
+                tuple(starting.enter_context(VersionWorker(side)) for side in self.sides)
+                for _ in range(self._processes)
+            ]
+            for pair in self.workers:
+                for worker in pair:
+                    worker.tell(do="about")
+            about = [[worker.hear() for worker in pair] for pair in self.workers]
+            self.about = about[0]
+            self._stack = starting.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def time(
+        self,
+        models: tuple[str, str],
+        setting: Setting,
+        threshold: float,
+        progress: Callable[[Decision], None] | None = None,
+    ) -> PairedTime:
+        """Launch both versions of a model until the verdict is clear, or the budget is spent.
+
+        Args:
+            models: references of the model, one for each side.
+            setting: what they are timed under.
+            threshold: see ``decide``.
+            progress: is told what each look shows.
+
+        Raises:
+            EffbenchError: a side can't run it.
+        """
+        launches: list[Launch] = []
+        end = time.monotonic() + setting.budget_seconds
+        while True:
+            pair = self.workers[len(launches) % len(self.workers)]
+            launches.append(self.launch(pair, models, setting))
+            spent = time.monotonic() >= end or len(launches) == max(INTERIM_LOOKS)
+            if len(launches) not in INTERIM_LOOKS and not spent:
+                continue
+            clock = _clock(launches, setting)
+            decision = decide([launch.log_ratios[clock] for launch in launches], threshold)
+            if progress is not None:
+                progress(decision)
+            if spent or decision.verdict != "undecided":
+                executed = [launch.instructions for launch in launches if launch.instructions is not None]
+                return PairedTime(
+                    decision,
+                    clock,
+                    statistics.median(launch.seconds[clock] for launch in launches),
+                    statistics.median(executed) if executed else None,
+                )
+
+    def launch(self, pair: Sequence[VersionWorker], models: tuple[str, str], setting: Setting) -> Launch:
+        """Launch each side once, and let them take their turns."""
+        for worker, model in zip(pair, models, strict=True):
+            worker.tell(
+                do="launch",
+                model=model,
+                device=setting.device,
+                threads=setting.threads,
+                clip_seconds=setting.clip_seconds,
+            )
+        once = max(worker.hear()["seconds"] for worker in pair)
+        calls, warm = math.ceil(_TURN_SECONDS / once), once < _COLD_SECONDS
+        wanted = math.ceil(_LAUNCH_SECONDS / (4 * once * (calls + warm)))
+        cores = self._cores(setting)
+        blocks = [
+            self._block(pair, calls=calls, warm=warm, core=next(cores))
+            for _ in range(min(_MOST_BLOCKS, max(_FEWEST_BLOCKS, wanted)))
+        ]
+        for worker in pair:
+            worker.ask(do="end")
+        sides = [[turn for block in blocks for turn in block[side]] for side in (0, 1)]
+        executed = [[turn["instructions"] for turn in side] for side in sides]
+        return Launch(
+            log_ratios={
+                clock: hodges_lehmann([_log_ratio(block, clock) for block in blocks]) for clock in CLOCKS
+            },
+            seconds={clock: statistics.median(turn[clock] for turn in sides[1]) / calls for clock in CLOCKS},
+            waits=statistics.mean(turn["waits"] for side in sides for turn in side) / calls,
+            instructions=min(executed[1]) / min(executed[0]) if all(map(all, executed)) else None,
+        )
+
+    def _block(self, pair: Sequence[VersionWorker], **turn: object) -> Block:
+        """Two turns of each side, A B B A or B A A B."""
+        turns: Block = [], []
+        for side in self._order.choice(((0, 1, 1, 0), (1, 0, 0, 1))):
+            turns[side].append(pair[side].ask(**turn))
+        return turns
+
+    def _cores(self, setting: Setting) -> Iterator[int | None]:
+        """The core of each block: both sides run on the same one, since cores are not equally fast."""
+        alone = setting.device == "cpu" and setting.threads == 1 and sys.platform == "linux"
+        available = sorted(os.sched_getaffinity(0)) if alone else [None]
+        while True:
+            yield self._order.choice(available)
+
+
+def _log_ratio(block: Block, clock: str) -> float:
+    a, b = ([math.log(max(turn[clock], _TICK)) for turn in side] for side in block)
+    return statistics.mean(b) - statistics.mean(a)
+
+
+def _clock(launches: Sequence[Launch], setting: Setting) -> str:
+    """Processor time, which other programs change less, where it is all that calls take."""
+    waits = statistics.median(launch.waits for launch in launches) >= _WAITS_PER_CALL
+    return "processor" if setting.device == "cpu" and setting.threads == 1 and not waits else "wall"
