@@ -168,6 +168,7 @@ def test_where_nothing_can_be_compared_nothing_passes(repository: Path) -> None:
 @pytest.mark.alone
 def test_slower_versions_are_found_and_named(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("effbench.regress.gate.PROCESSES", 1)
+    monkeypatch.setattr("effbench.regress.interleaved._LAUNCH_SECONDS", 0.1)
     work = "class Same(Net):\n    def forward(self, x):\n        {}\n        return super().forward(x)"
     busy, waiting = (
         work.format("sum(range(50_000))"),
