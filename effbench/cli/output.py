@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from effbench.shown import Row, Shown, Table, show, takes_unicode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 
@@ -42,6 +44,15 @@ def note(message: str) -> None:
     """One line of information for the reader, on stderr."""
     if not _quiet:
         print(message, file=sys.stderr)
+
+
+def note_if_only_shipped(store: Path | None) -> None:
+    """Says so where values are those that ship alone, since the default store does not exist yet."""
+    from effbench.results.database import default_store
+    from effbench.results.shipped import lacks_store
+
+    if lacks_store(store):
+        note(f"there is no results store '{default_store()}' yet: values are those that ship with effbench")
 
 
 def size(count: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import candidate_options, options
-from effbench.cli.output import Format, write_result, write_sections
+from effbench.cli.output import Format, note_if_only_shipped, write_result, write_sections
 
 
 def pareto(
@@ -48,6 +48,7 @@ def pareto(
         key: candidate_options.in_unit(key)(text)
         for key, text in options.pairs(reference or (), "--reference")
     }
+    note_if_only_shipped(store)
     found = run(
         model,
         metrics=[name.strip() for name in metrics.split(",") if name.strip()],

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
+from effbench.cli.output import note_if_only_shipped
 from effbench.plots.choices import By, Convention, ImageFormat, Theme
 
 
@@ -91,6 +92,7 @@ def plot(
         wanted = {**under, "device": device, "precision": precision}
         print(_definition(figure, x or [], y, model or [], by, store, wanted), end="")
         return
+    note_if_only_shipped(store)
     from effbench.cli.remedies import with_remedies
     from effbench.plots.api import plot as draw
     from effbench.plots.statistical.shared_axis import DifferingRows
@@ -140,4 +142,5 @@ def _definition(
     from effbench.plots.asked import asked_for, to_yaml
     from effbench.results.shipped import newest_rows
 
+    note_if_only_shipped(store)
     return to_yaml(asked_for(newest_rows(store), x, y, models, by, conditions))

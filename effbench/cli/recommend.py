@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import candidate_options, options
-from effbench.cli.output import Format, note, write_result, write_sections
+from effbench.cli.output import Format, note, note_if_only_shipped, write_result, write_sections
 from effbench.errors import UsageError
 from effbench.grid import CLIP_SECONDS
 
@@ -72,6 +72,7 @@ def recommend(
 
     if min_psds1 is not None and (score != "psds1" or min_score is not None):
         raise UsageError("--min-psds1 is for the score psds1 alone: give --min-score for another, not both")
+    note_if_only_shipped(store)
     found = run(
         model,
         max_params=max_params,

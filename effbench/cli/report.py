@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import note
+from effbench.cli.output import note, note_if_only_shipped
 
 
 def report(
@@ -36,6 +36,7 @@ def report(
     from effbench.cli.remedies import with_remedies
     from effbench.reports import pages
 
+    note_if_only_shipped(store)
     with with_remedies(study=study):
         if study in pages.REPORTS and not also:
             paths = pages.report(study, store=store, out=out, device=device)

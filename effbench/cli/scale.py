@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from effbench.cli import options
-from effbench.cli.output import Format, write_result, write_sections
+from effbench.cli.output import Format, note_if_only_shipped, write_result, write_sections
 from effbench.errors import UsageError
 
 
@@ -28,6 +28,7 @@ def scale(
     """
     from effbench.reports.scaling import scaling
 
+    note_if_only_shipped(store)
     found = scaling(model, hours, within=within, prices=dict(map(_price, price or ())), store=store)
     if form in (Format.json, Format.csv):
         write_result(found, form)

@@ -58,6 +58,8 @@ def write_plan(
         f"{number_of(len(todo), 'job')} to run" + (f", {unknown} of them unknown in time" if unknown else "")
     )
     if not seconds:
+        if todo:
+            note("estimate: unknown, as nothing like these jobs ran here before")
         return
     every = sum(seconds.values())
     least = "at least " if unknown else ""

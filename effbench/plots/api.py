@@ -120,7 +120,7 @@ def plot(
         classes: that a heat map of classes shows, at most.
         conditions: only values under these, of ``x`` and ``y`` or of a statistical figure.
         also: models to draw as well, each a series of a trade-off figure: specs, or names of one's own.
-        store: the results store; ``results/effbench.sqlite`` by default.
+        store: the results store; by default ``results/effbench.sqlite``, or what ships where there is none.
         out: folder of the image files, made if missing; none are written by default.
         formats: of the files: ``png``, ``svg``, ``pdf``.
         device: draw timings of this device only; a part of its name that no other has is enough.

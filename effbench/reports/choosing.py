@@ -17,7 +17,7 @@ from effbench.reports.published_trainings import published_weights
 from effbench.reports.recommendation import WEIGHED_COUNTS, Recommendation
 from effbench.results.declared import check_quantity, in_stored_unit
 from effbench.results.measurement import UNITS
-from effbench.results.shipped import known_rows
+from effbench.results.shipped import newest_rows
 from effbench.shown import number_of
 
 
@@ -87,7 +87,7 @@ def recommend(
         limits.append(_of_streams(latency, real_time, hop))
     if odd := next((limit for limit in limits if not 0 < limit.bound < math.inf), None):
         raise UsageError(f"a limit is above 0, and finite: {odd} can't be")
-    rows = known_rows(store)
+    rows = newest_rows(store)
     if max_memory is not None:
         rows = fitting_memory(rows, max_memory)
     candidates = Candidates(

@@ -39,7 +39,9 @@ _EXPLORER = "<!-- explorer -->"
 def report(
     study: str, *, store: Path | str | None = None, out: Path | str, device: str | None = None
 ) -> list[Path]:
-    """Write one of ``REPORTS`` from a results store (``results/effbench.sqlite`` by default), as ``build``.
+    """Write one of ``REPORTS`` from a results store, as ``build``.
+
+    The store is by default ``results/effbench.sqlite``, or what ships where there is none.
 
     Raises:
         StoreError: no such store, or one that can't be read.

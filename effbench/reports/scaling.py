@@ -20,7 +20,7 @@ from effbench.data.synth.sounds import SOUNDS
 from effbench.errors import EffbenchError, UsageError
 from effbench.grid import FRAMES_PER_SECOND, SAMPLE_RATE
 from effbench.models.own_model import find_model
-from effbench.results.shipped import known_rows
+from effbench.results.shipped import newest_rows
 from effbench.shown import Row, Shown, Table
 
 #: Windows of 10 s that an hour of long audio has: one every 8 s, cross-faded.
@@ -151,7 +151,7 @@ def scaling(
 
 def _best_rates(spec: str, store: str | Path | None) -> list[dict[str, Any]]:
     """The highest rate of every device, precision and part, at whatever batch size; on torch as it is."""
-    rows = known_rows(store)
+    rows = newest_rows(store)
     rows = rows[(rows["spec"] == spec) & (rows["quantity"] == "throughput")]
     rows = rows[(rows["provenance"] == "measured") & rows["compiled"].ne(True)]
     if "backend" in rows:

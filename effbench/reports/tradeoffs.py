@@ -18,7 +18,7 @@ from effbench.reports.pareto_front import ParetoFront
 from effbench.reports.words import listed
 from effbench.results.dominance import Gains, dominates, undominated
 from effbench.results.measurement import UNITS
-from effbench.results.shipped import known_rows
+from effbench.results.shipped import newest_rows
 
 #: Draws of every value for the probabilities.
 DRAWS = 2000
@@ -66,7 +66,7 @@ def pareto(
     if draws < 1:
         raise UsageError(f"probabilities take at least 1 draw, not {draws}")
     candidates = Candidates(
-        known_rows(store), models, device=device, precision=precision, conditions=conditions, scores=scores
+        newest_rows(store), models, device=device, precision=precision, conditions=conditions, scores=scores
     )
     return front_of(candidates.specs, candidates.metrics(names), reference or {}, draws=draws, seed=seed)
 

@@ -70,20 +70,26 @@ def _shipped() -> Iterator[Iterable[Measurement]]:
             yield read_rows(path)
 
 
-def known_rows(path: Path | str | None = None) -> pd.DataFrame:
-    """As ``newest_rows``, but of what ships alone where the default store does not exist yet."""
-    if path is None and not default_store().exists():
-        return _shipped_frame(card_files()).copy()
-    return newest_rows(path)
-
-
 @cache
 def _shipped_frame(_cards: Files) -> pd.DataFrame:
     return to_frame(encode(row) for rows in _shipped() for row in rows)
 
 
+def lacks_store(path: Path | str | None = None) -> bool:
+    """Whether the default store is meant, and does not exist yet, so that only what ships is known."""
+    return path is None and not default_store().exists()
+
+
 def newest_rows(path: Path | str | None = None) -> pd.DataFrame:
-    """Newest rows of an existing store, with everything that ships added to it, for this once if need be."""
+    """Newest rows of a store, with everything that ships added to it, for this once if need be.
+
+    Where the default store does not exist yet, they are of what ships alone.
+
+    Raises:
+        StoreError: no such store, or one that can't be read.
+    """
+    if lacks_store(path):
+        return _shipped_frame(card_files()).copy()
     with Store(path, scratch=True) as store:
         import_shipped(store)
         return store.latest()

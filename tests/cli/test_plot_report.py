@@ -102,6 +102,32 @@ def test_bad_input_is_one_clear_error(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plot", "--x", "throughput", "--y", "psds1", "--model", "fmn04*", "--format", "svg"),
+        ("report", "quick"),
+        ("pareto", "--metrics", "psds1,throughput"),
+        ("recommend", "--max-params", "5M"),
+    ],
+)
+def test_without_a_store_values_are_those_that_ship_which_is_said(
+    effbench: Command, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = effbench(*arguments)
+    assert done.returncode == 0, done.stderr
+    said = "there is no results store 'results/effbench.sqlite' yet: values are those that ship with effbench"
+    assert done.stderr.splitlines().count(said) == 1
+    assert not list(tmp_path.rglob("*.sqlite"))
+
+
+def test_without_a_store_what_does_not_ship_is_lacking(effbench: Command) -> None:
+    done = effbench("plot", "paper-1")
+    assert done.returncode == 1
+    assert "error: the store lacks measured parameters" in done.stderr
+    assert "'effbench study run paper' fills them in" in done.stderr
+
+
 def test_an_empty_store_says_which_models_lack_what(effbench: Command, tmp_path: Path) -> None:
     Store(tmp_path / "new.sqlite", create=True).close()
     done = effbench("plot", "paper-2", "--store", "new.sqlite")

@@ -81,7 +81,7 @@ def test_a_plan_leaves_nothing_behind_and_invents_no_time(effbench, tmp_path):
     (tmp_path / "s.yaml").write_text(COUNTED)
     plan = ("study", "run", "s.yaml", "--dry-run")
     first = effbench(*plan, "--price", "2.5")
-    assert "2 jobs to run, 2 of them unknown in time\n" in first.stderr
+    assert "2 jobs to run, 2 of them unknown in time\nestimate: unknown, as nothing like" in first.stderr
     assert "EUR" not in first.stdout
     assert not (tmp_path / "results").exists()
     assert effbench("study", "run", "s.yaml").returncode == 0
