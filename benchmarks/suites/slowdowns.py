@@ -27,14 +27,15 @@ from pathlib import Path
 import torch
 
 from effbench.models.build import build_model
-from effbench.regress.interleaved import KEEP_MEMORY, Pair, Setting
+from effbench.regress.interleaved import Pair, Setting
 from effbench.regress.sequential import hodges_lehmann, interval
 from effbench.regress.sides import Side
+from effbench.regress.version_process import KEEP_MEMORY
 
 SLOWDOWNS = (0, 2, 5, 10)
 THRESHOLD = 0.025
 SETTING = Setting(clip_seconds=1.0, budget_seconds=60.0)
-MEASURED_BLOCKS = 1500
+MEASURED_BLOCKS = 400
 TRIALS_PER_PAIR = 10
 
 #: The model, and the same with so many small products of matrices in every call.
@@ -57,8 +58,9 @@ def make(work=0):
 """
 
 BUSY = """
-import random, time
-while True:
+import os, random, time
+parent = os.getppid()
+while os.getppid() == parent:
     end = time.time() + random.expovariate(2)
     while time.time() < end:
         sum(i * i for i in range(1000))

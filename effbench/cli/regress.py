@@ -77,7 +77,7 @@ def check(
     counts_only: Annotated[bool, typer.Option("--counts-only", help="Don't time: counts alone.")] = False,
     budget: Annotated[
         float, typer.Option(min=1, help="Seconds for a model, after which its verdict stays undecided.")
-    ] = 50.0,
+    ] = 45.0,
     device: options.Device = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
     seconds: options.Seconds = 10.0,
@@ -158,6 +158,8 @@ def _thresholds(
             value = float(percent) / 100
         except ValueError:
             raise UsageError(f"--threshold takes [MODEL=]PERCENT, not '{text}'") from None
+        if not 0.001 <= value < 1:
+            raise UsageError(f"--threshold takes 0.1 to 99, not '{percent}'")
         if not equals:
             default = value
             continue

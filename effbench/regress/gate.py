@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,8 @@ def compare(
             raise UsageError(
                 f"a threshold is between 0.001 and 1, not {value:g}; 0.025 allows 2.5 % more time"
             )
+    if not (counts_only or hasattr(os, "fork")):
+        raise UsageError("this system can't fork processes, which timing needs: compare counts alone")
     setting = setting or Setting()
     setting = replace(setting, device=str(resolve_device(setting.device)))
     references = _references(models or STANDARD_MODELS)
@@ -132,7 +135,10 @@ def compare(
                     if say is not None:
                         say(f"{spec}: {decision}")
 
-                entry = replace(entry, timed=pair.time(local, setting, entry.threshold, told))
+                try:
+                    entry = replace(entry, timed=pair.time(local, setting, entry.threshold, told))
+                except EffbenchError as reason:
+                    raise EffbenchError(f"{spec} can't be timed: {reason}") from None
             found.append(entry)
     if all(entry.before is None for entry in found):
         raise EffbenchError(f"{sides[0].label} runs none of these models: {found[0].error}")

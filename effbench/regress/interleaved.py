@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
-from effbench.errors import EffbenchError
 from effbench.regress.sequential import INTERIM_LOOKS, Decision, decide, hodges_lehmann
 from effbench.regress.sides import Side
+from effbench.regress.version_process import VersionProcess
 
-#: Freed memory stays with the process (glibc): otherwise a process takes it anew from the system in every
-#: call, or does not, as its addresses happen to lie, which makes one 15 % slower than another.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**32),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
-_WORKER = Path(__file__).with_name("worker.py")
 _TURN_SECONDS = 0.008  # so much is timed in a turn, or one call
 _COLD_SECONDS = 0.02  # calls that take this long don't mind cold caches
 _LAUNCH_SECONDS = 0.6  # so long go blocks on in a launch, within bounds
 _FEWEST_BLOCKS, _MOST_BLOCKS = 2, 12
-PROCESSES = 3
 _WAITS_PER_CALL = 0.1
-_TICK = 1e-9
+_TICK = 1e-9  # no turn takes less
+#: Of each side.
+PROCESSES = 3
 CLOCKS = ("processor", "wall")
 #: Turns of A, and of B.
 Block = tuple[list[dict[str, Any]], list[dict[str, Any]]]
-#: Seconds for the model of a run, from its first launch on.
-BUDGET_SECONDS = 50.0
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What both versions are timed under."""
+    """What both versions are timed under, and for how many seconds a model at most."""
 
     device: str = "cpu"
     threads: int = 1
     clip_seconds: float = 10.0
-    budget_seconds: float = BUDGET_SECONDS
+    budget_seconds: float = 45.0
 
 
 @dataclass(frozen=True)
@@ -87,74 +74,6 @@ class Launch:
     instructions: float | None
 
 
-class VersionWorker:
-    """The process of one side, which answers requests; use as a context.
-
-    Raises:
-        EffbenchError: it can't start, or ends before it has answered.
-    """
-
-    def __init__(self, side: Side) -> None:
-        self.side = side
-        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 (closed on exit)
-        variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        variables |= {
-            "PYTHONPATH": os.pathsep.join(map(str, side.code)),
-            "PYTHONHASHSEED": "0",
-            **KEEP_MEMORY,
-        }
-        variables |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-        self._process = subprocess.Popen(
-            [str(side.python), "-P", str(_WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._messages,
-            cwd=side.folder,
-            env=variables,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._messages.close()
-
-    def tell(self, **request: object) -> None:
-        """Send a request, to be answered later."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._ended() from None
-
-    def hear(self) -> dict[str, Any]:
-        """The next answer."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise self._ended()
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise EffbenchError(answer["error"])
-        return answer
-
-    def ask(self, **request: object) -> dict[str, Any]:
-        """Send a request and wait for its answer."""
-        self.tell(**request)
-        return self.hear()
-
-    def _ended(self) -> EffbenchError:
-        self._process.wait()
-        self._messages.seek(0)
-        said = self._messages.read().decode(errors="replace").strip().splitlines()
-        reason = said[-1] if said else f"exit code {self._process.returncode}"
-        return EffbenchError(f"the process of {self.side.label} ended: {reason}")
-
-
 class Pair:
     """The workers of both sides, of each several: each process has its addresses, and its speed by them.
 
@@ -169,7 +88,7 @@ class Pair:
     def __enter__(self) -> Self:
         with ExitStack() as starting:
             self.workers = [
-                tuple(starting.enter_context(VersionWorker(side)) for side in self.sides)
+                tuple(starting.enter_context(VersionProcess(side)) for side in self.sides)
                 for _ in range(self._processes)
             ]
             for pair in self.workers:
@@ -222,7 +141,7 @@ class Pair:
                     statistics.median(executed) if executed else None,
                 )
 
-    def launch(self, pair: Sequence[VersionWorker], models: tuple[str, str], setting: Setting) -> Launch:
+    def launch(self, pair: Sequence[VersionProcess], models: tuple[str, str], setting: Setting) -> Launch:
         """Launch each side once, and let them take their turns."""
         for worker, model in zip(pair, models, strict=True):
             worker.tell(
@@ -253,7 +172,7 @@ class Pair:
             instructions=min(executed[1]) / min(executed[0]) if all(map(all, executed)) else None,
         )
 
-    def _block(self, pair: Sequence[VersionWorker], **turn: object) -> Block:
+    def _block(self, pair: Sequence[VersionProcess], **turn: object) -> Block:
         """Two turns of each side, A B B A or B A A B."""
         turns: Block = [], []
         for side in self._order.choice(((0, 1, 1, 0), (1, 0, 0, 1))):

@@ -20,7 +20,6 @@ import gc
 import json
 import os
 import platform
-import resource
 import sys
 import time
 import traceback
@@ -171,6 +170,8 @@ def take_turn(call: Callable[[], object], turn: dict[str, Any], instructions: Ev
 
     ``wall`` and ``processor`` are seconds of all calls; ``waits``: how often they gave the processor away.
     """
+    import resource  # not on Windows, where no version is timed
+
     if turn.get("core") is not None:
         os.sched_setaffinity(0, {turn["core"]})
     if turn["warm"]:

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from effbench.resources import share
+from effbench.yaml_files import parse
+from tests.pages import ROOT, invocations, understand
 from tests.regress.repository import CHANGED, NETS, commit, model
 
 DEFAULT = "benchmarks/baselines/regress.json"
@@ -80,10 +82,20 @@ def test_a_comparison_writes_what_ci_systems_read(effbench, tmp_path, monkeypatc
             ("--against", "x", "--threshold", "fmn77=3"),
             "error: --threshold fmn77=3: 'fmn77' is none of fmn04",
         ),
-        (("--against", "x", "--threshold", "0"), "error: a threshold is between 0.001 and 1, not 0"),
+        (("--against", "x", "--threshold", "0"), "error: --threshold takes 0.1 to 99, not '0'"),
     ],
 )
 def test_wrong_usage_is_said(effbench, arguments, said):
     done = effbench("regress", "check", "--model", "fmn04", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(said)
+
+
+def test_the_workflow_runs_a_command_that_is_understood():
+    text = (
+        (ROOT / ".github" / "workflows" / "regress.yml").read_text().replace("${{ github.base_ref }}", "main")
+    )
+    (job,) = parse(text)["jobs"].values()
+    commands = [arguments for step in job["steps"] for arguments in invocations(step.get("run", ""))]
+    assert [arguments[:4] for arguments in commands] == [["regress", "check", "--against", "origin/main"]]
+    understand(commands[0])
