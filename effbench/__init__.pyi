@@ -2,7 +2,10 @@ from .data.clips import DataSet as DataSet
 from .data.datasets import open_dataset as open_dataset
 from .data.synth import synthesise as synthesise
 from .detect.api import detect as detect
+from .detect.api import live_detector as live_detector
 from .detect.detected import DetectedFile as DetectedFile
+from .detect.live import LiveDetector as LiveDetector
+from .detect.live import LiveEvent as LiveEvent
 from .evaluate.api import evaluate as evaluate
 from .evaluate.evaluation import Evaluation as Evaluation
 from .evaluate.paired import Comparison as Comparison

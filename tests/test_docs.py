@@ -58,6 +58,7 @@ NOT_HERE = {
     "a study that runs, or ran": r"study (status .*--watch|run .*--price)",
     "a cluster": r"--executor ray --address",
     "a repository": r"--against",
+    "standard input": r" < ",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli import live as streams
 from effbench.cli import options
 from effbench.cli.cluster import Address, Executor, Where, Workers, cluster_workers
 from effbench.cli.options import naming
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
     from effbench.detect.record import Remaining
     from effbench.infer.on_cluster import ClusterWorkers
     from effbench.infer.scorer import Inference
+    from effbench.models.chosen import ChosenModel
     from effbench.models.detector import SoundEventDetector
 
 
 def detect(
     audio: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="AUDIO", help="Files, folders, globs, or - for standard input."),
-    ],
+    ] = None,
     model: options.OneModel = None,
     checkpoint: options.Checkpoint = None,
     threshold: Annotated[
@@ -87,8 +89,15 @@ def detect(
     executor: Executor = Where.local,
     address: Address = None,
     workers: Workers = None,
+    live: streams.Live = False,
+    hop: streams.Hop = None,
+    look_ahead: streams.LookAhead = None,
+    rate: streams.Rate = None,
+    channels: streams.Channels = None,
+    sample_format: streams.SampleFormat = None,
+    input_device: streams.InputDevice = None,
 ) -> None:
-    """Events in audio files of any length, as a table, JSON, CSV, DCASE TSV or Audacity labels.
+    """Events in audio files of any length, as a table, JSON, CSV, DCASE TSV or Audacity labels; or live.
 
     Example: effbench detect street.wav --model fmn10 --checkpoint strong --threshold 0.3
     """
@@ -97,6 +106,26 @@ def detect(
     from effbench.detect.outputs import Destinations, default_format
 
     options.check_model(model, checkpoint)
+    asked = streams.LiveOptions(hop, look_ahead, rate, channels, sample_format, input_device)
+    if live:
+        for_files = {
+            "--top": top,
+            "--out": out,
+            "--scores": scores,
+            "--plot": plot,
+            "--batch-size": batch_size,
+        }
+        flags = {
+            "--overwrite": overwrite,
+            "--no-overlap": not overlap,
+            "--executor": executor is not Where.local,
+        }
+        given = {name: value is not None for name, value in for_files.items()}
+        streams.refuse_with_live(given | flags, form)
+    else:
+        asked.refuse_without_live()
+        if not audio:
+            raise UsageError("give AUDIO: files, folders, globs or -; or --live for a microphone")
     with naming("--threshold"):
         limits = check_thresholds(threshold or [0.5])
     window = median_frames(median_window)
@@ -104,8 +133,15 @@ def detect(
     from effbench.detect.run import run_record
     from effbench.infer.on_cluster import check_travels
     from effbench.infer.scorer import Inference
-    from effbench.models.chosen import choose_model
 
+    if live:
+        placed = Inference(device, precision, backend=backend or "folded")
+        with cluster_workers(executor, address, workers, threads):
+            chosen = _choose(model, checkpoint)
+            decoding = Decoding(limits, window, None, min_duration, classes, chosen.class_names)
+            streams.run(audio or [], asked, chosen, decoding, placed, form)
+        return
+    audio = audio or []
     if executor is Where.ray and (plot is not None or "-" in audio):
         raise UsageError("--executor ray is for files, without --plot: figures and standard input stay here")
     inference = (
@@ -119,9 +155,7 @@ def detect(
         places = Destinations(len(sources), form or default_format(out), out, scores, plot)
     if found.left_out:
         note(f"note: {skipped_media(found.left_out)}")
-    chosen = choose_model(model, checkpoint)
-    if chosen.checkpoint is None:
-        note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
+    chosen = _choose(model, checkpoint)
     decoding = Decoding(limits, window, top, min_duration, classes, chosen.class_names)
     with ExitStack() as stack:
         cluster = stack.enter_context(cluster_workers(executor, address, workers, threads))
@@ -157,6 +191,15 @@ def detect(
     if failures:
         several = f"{len(failures)} of {_files(len(sources))} could not be used"
         raise EffbenchError(several if len(sources) > 1 else str(failures[0]))
+
+
+def _choose(model: str | None, checkpoint: str | None) -> ChosenModel:
+    from effbench.models.chosen import choose_model
+
+    chosen = choose_model(model, checkpoint)
+    if chosen.checkpoint is None:
+        note("note: no --checkpoint, so the weights are untrained: the events mean nothing")
+    return chosen
 
 
 def _tell_remaining(count: int, remaining: Remaining) -> None:

@@ -166,14 +166,15 @@ def _resampled(
             return
         pieces = mono_blocks(sound, label, on_damage)
         if rate != SAMPLE_RATE:
-            pieces = _at_16_khz(pieces, rate)
+            pieces = at_16_khz(pieces, rate)
         for piece in pieces:
             if len(piece) > skip:
                 yield piece[skip:]
             skip = max(0, skip - len(piece))
 
 
-def _at_16_khz(blocks: Iterator[Samples], rate: int) -> Iterator[Samples]:
+def at_16_khz(blocks: Iterator[Samples], rate: int) -> Iterator[Samples]:
+    """Blocks of one stream, (samples,) each, resampled as they come; at least one sample of any audio."""
     import soxr
 
     resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")

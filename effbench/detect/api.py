@@ -1,4 +1,4 @@
-"""Detection from Python: one call, an iterator of files with their events."""
+"""Detection from Python: an iterator of files with their events, or a detector of one stream."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Literal, get_args
 from effbench.detect.detected import DetectedFile, Failure
 from effbench.detect.event_decoding import Decoding
 from effbench.detect.inputs import find, skipped_media
+from effbench.detect.live import LiveDetector
 from effbench.detect.run import detect_files
 from effbench.errors import EffbenchWarning, UsageError
 from effbench.infer.scorer import FrameScorer, Inference
+from effbench.infer.sliding import Sliding
 from effbench.models.cards import Training
-from effbench.models.chosen import choose_model
+from effbench.models.chosen import ChosenModel, choose_model
 from effbench.models.detector import SoundEventDetector
 
 AudioPath = str | os.PathLike[str]
@@ -75,12 +77,7 @@ def detect(
     found = find([paths] if isinstance(paths, str | os.PathLike) else paths)
     if found.left_out:
         warnings.warn(skipped_media(found.left_out), EffbenchWarning, stacklevel=2)
-    if model is None and (checkpoint is None or str(checkpoint) in get_args(Training)):
-        model = "fmn10"
-    chosen = choose_model(model, checkpoint)
-    if chosen.checkpoint is None:
-        message = "no checkpoint, so the weights are untrained: the events mean nothing"
-        warnings.warn(message, EffbenchWarning, stacklevel=2)
+    chosen = _choose(model, checkpoint)
     decoding = Decoding(
         thresholds=(thresholds,) if isinstance(thresholds, int | float) else tuple(thresholds),
         median_window=median_window,
@@ -93,6 +90,64 @@ def detect(
     scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
     results = detect_files(found.sources, scorer, decoding, keep_scores=keep_scores)
     return _files(results, strict=errors == "raise")
+
+
+def live_detector(
+    *,
+    model: str | SoundEventDetector | None = None,
+    checkpoint: AudioPath | None = None,
+    hop: float = 1.0,
+    look_ahead: float = 1.0,
+    thresholds: float | Sequence[float] = 0.5,
+    median_window: int = 9,
+    min_duration: float = 0.0,
+    classes: str | Sequence[str] | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+    backend: str = "folded",
+) -> LiveDetector:
+    """What detects events in one stream of audio while it is still coming.
+
+    Example:
+        live = effbench.live_detector(checkpoint="strong")
+        for block in blocks:  # (samples,) float32 at 16 kHz
+            for event in live.push(block):
+                print(event)
+        print(live.finish())
+
+    Args:
+        hop: seconds between the ends of two windows.
+        look_ahead: seconds heard after a frame before it is decided.
+        model, checkpoint, thresholds, median_window, min_duration, classes, device, precision, backend: as
+            for ``detect``.
+
+    Raises:
+        UsageError: an impossible option.
+        EffbenchError: the model can't be loaded.
+    """
+    sliding = Sliding.of_seconds(hop, look_ahead)
+    chosen = _choose(model, checkpoint)
+    decoding = Decoding(
+        thresholds=(thresholds,) if isinstance(thresholds, int | float) else tuple(thresholds),
+        median_window=median_window,
+        min_duration=min_duration,
+        classes=(classes,) if isinstance(classes, str) else classes,
+        names=chosen.class_names,
+    )
+    inference = Inference(device, precision, backend=backend)
+    scorer = FrameScorer(chosen.detector, inference, probabilities=True, columns=decoding.columns)
+    return LiveDetector(scorer, decoding, sliding)
+
+
+def _choose(model: str | SoundEventDetector | None, checkpoint: AudioPath | None) -> ChosenModel:
+    """The model of a call, ``fmn10`` by default; warns where its weights are untrained."""
+    if model is None and (checkpoint is None or str(checkpoint) in get_args(Training)):
+        model = "fmn10"
+    chosen = choose_model(model, checkpoint)
+    if chosen.checkpoint is None:
+        message = "no checkpoint, so the weights are untrained: the events mean nothing"
+        warnings.warn(message, EffbenchWarning, stacklevel=3)
+    return chosen
 
 
 def _files(

@@ -163,14 +163,26 @@ class EventDecoder:
         self._frames += len(scores)
 
     def finish(self) -> NDArray[np.void]:
-        """All events in order; those still open end with the last frame."""
+        """The events that are left, in order; those still open end with the last frame."""
         for index, (onset, peak) in enumerate(self._open):
             still = np.flatnonzero(onset >= 0)
             self._close(index, still, onset[still], self._frames, peak[still])
+        self._open.clear()
+        return self.take_ended()
+
+    def take_ended(self) -> NDArray[np.void]:
+        """The events that have ended and were not taken yet, in order."""
         events = np.concatenate([np.empty(0, RECORD), *self._ended])
         self._ended.clear()
-        self._open.clear()
         return events[np.lexsort((events["threshold"], events["label"], events["onset"]))]
+
+    def lasting(self) -> NDArray[np.void]:
+        """The events that go on with the last frame, which is their offset so far."""
+        parts = [np.empty(0, RECORD)]
+        for index, (onset, peak) in enumerate(self._open):
+            still = np.flatnonzero(onset >= 0)
+            parts.append(_records(index, still, onset[still], self._frames, peak[still]))
+        return np.concatenate(parts)
 
     def _scan(self, index: int, scores: Floats, classes: NDArray[np.intp]) -> None:
         """Active runs of (frames, classes); one that begins with the first frame continues an open event."""
@@ -199,10 +211,21 @@ class EventDecoder:
         score: Floats,
     ) -> None:
         if len(label):
-            events = np.empty(len(label), RECORD)
-            events["label"], events["threshold"] = label, index
-            events["onset"], events["offset"], events["score"] = onset, offset, score
-            self._ended.append(events)
+            self._ended.append(_records(index, label, onset, offset, score))
+
+
+def _records(
+    index: int,
+    label: NDArray[np.intp],
+    onset: NDArray[np.int32],
+    offset: NDArray[np.int32] | int,
+    score: Floats,
+) -> NDArray[np.void]:
+    """Events of one threshold."""
+    events = np.empty(len(label), RECORD)
+    events["label"], events["threshold"] = label, index
+    events["onset"], events["offset"], events["score"] = onset, offset, score
+    return events
 
 
 def _highest(
