@@ -34,12 +34,14 @@ from effbench.regress.version_process import KEEP_MEMORY
 
 SLOWDOWNS = (0, 2, 5, 10)
 THRESHOLD = 0.025
-SETTING = Setting(clip_seconds=1.0, budget_seconds=60.0)
-MEASURED_BLOCKS = 400
+SETTING = Setting(clip_seconds=1.0, budget_seconds=120.0)
+MEASURED_CALLS = 1000
 TRIALS_PER_PAIR = 10
 
 #: The model, and the same with so many small products of matrices in every call.
 MODEL = """
+import time
+
 import torch
 
 import effbench
@@ -49,9 +51,11 @@ def make(work=0):
     detector = effbench.build_model("fmn04", seed=0)
     a, out = torch.rand(48, 48), torch.empty(48, 48)
 
-    def do_more(*_):
+    def do_more(module, *_):
+        start = time.process_time()
         for _ in range(work):
             torch.mm(a, a, out=out)
+        module.spent = time.process_time() - start
 
     detector.register_forward_hook(do_more)
     return detector
@@ -84,7 +88,7 @@ def reference(work: int) -> str:
     folder = Path(tempfile.gettempdir()) / f"effbench-slowdowns-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     file = folder / "slowed.py"
-    if not file.exists():
+    if not file.exists() or file.read_text() != MODEL:
         file.write_text(MODEL)
     return f"work{work}={file}:make?work={work}"
 
@@ -97,30 +101,23 @@ def sides() -> tuple[Side, Side]:
 def measured(work: int) -> dict[str, float]:
     """Per cent that so much work adds to a call, with its interval.
 
-    Both are run in turn by one process, on the same network in the same memory.
+    Each call is its own measure: what it spent on the work, over what it spent on all else.
     """
     torch.set_num_threads(1)
-    plain, more = (build_model(reference(units), seed=0) for units in (0, work))
-    more.load_state_dict(plain.state_dict(), assign=True)
-    ratios = []
+    network = build_model(reference(work), seed=0)
+    shares = []
     with torch.inference_mode():
-        features = plain.frontend(0.1 * torch.randn(1, 16_000))
-        for _ in range(MEASURED_BLOCKS):
-            a, b, b_again, a_again = (seconds(net, features) for net in (plain, more, more, plain))
-            ratios.append((math.log(b * b_again) - math.log(a * a_again)) / 2)
+        features = network.frontend(0.1 * torch.randn(1, 16_000))
+        for _ in range(MEASURED_CALLS):
+            start = time.process_time()
+            network(features)
+            whole = time.process_time() - start
+            shares.append(network.spent / (whole - network.spent))
     # In series, since neighbours resemble each other.
-    series = [hodges_lehmann(ratios[i::50]) for i in range(50)]
+    series = [statistics.median(shares[i::20]) for i in range(20)]
     low, high = interval(series, 0.025)
     found = {"value": hodges_lehmann(series), "low": low, "high": high}
-    return {name: 100 * math.expm1(x) for name, x in found.items()}
-
-
-def seconds(network: torch.nn.Module, features: torch.Tensor) -> float:
-    """Processor time of a call, with code and data in the caches."""
-    network(features)
-    start = time.process_time()
-    network(features)
-    return time.process_time() - start
+    return {name: 100 * share for name, share in found.items()}
 
 
 def calibrate(out: Path) -> dict[str, dict[str, float]]:
@@ -128,12 +125,14 @@ def calibrate(out: Path) -> dict[str, dict[str, float]]:
     if out.exists():
         kept: dict[str, dict[str, float]] = json.loads(out.read_text())
         return kept
-    work = 100
-    per_unit = in_a_process(work)["value"] / work
+    clock = in_a_process(0)["value"]  # of no work: what reading the clock takes
     found = {}
     for slowdown in SLOWDOWNS:
-        work = round(slowdown / per_unit)
-        found[str(slowdown)] = {"work": work, **in_a_process(work)}
+        work = 20 * slowdown
+        for _ in range(2 if slowdown else 1):
+            truth = {name: value - clock for name, value in in_a_process(work).items()}
+            found[str(slowdown)] = {"work": work, **truth}
+            work = round(work * slowdown / truth["value"]) if slowdown else 0
         print(slowdown, found[str(slowdown)], flush=True)
     out.write_text(json.dumps(found, indent=2) + "\n")
     return found
