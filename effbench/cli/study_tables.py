@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from effbench.cli.output import Format, note, write
@@ -107,7 +108,7 @@ def watched(place: Workplace, jobs: Sequence[Job]) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(), auto_refresh=False) as live:
+    with Live(console=Console(), auto_refresh=False) as live, suppress(KeyboardInterrupt):
         while True:
             measured = place.measured()
             found = states(place, jobs, measured)
@@ -119,7 +120,4 @@ def watched(place: Workplace, jobs: Sequence[Job]) -> None:
             live.update(rendered([*tables, _summary(found, measured)]), refresh=True)
             if ended:
                 return
-            try:
-                time.sleep(_EVERY)
-            except KeyboardInterrupt:
-                return
+            time.sleep(_EVERY)
