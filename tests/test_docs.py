@@ -59,6 +59,7 @@ NOT_HERE = {
     "a cluster": r"--executor ray --address",
     "a repository": r"--against",
     "standard input": r" < ",
+    "minutes of compiling": r"(detect|evaluate) .*--backend (best|compiled)|effbench\.optimize\(",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }
@@ -91,7 +92,7 @@ CHEAPER = (
     Cheaper("profile .*fmn10\\*", ("--model 'fmn10\\*' --model fmn20", "--model fmn01")),
     Cheaper(
         "profile (?!.*--no-throughput)",
-        ("--(model|part|batch-size) [^ ]+", ""),
+        ("--(model|part|batch-size|backend) [^ ]+", ""),
         "--model fmn04 --model fmn04+gru-104 --part network --batch-size 1 --seconds 1",
         unseen="--model fmn01 --no-throughput",
         rows=False,
