@@ -6,6 +6,8 @@ from .detect.api import live_detector as live_detector
 from .detect.detected import DetectedFile as DetectedFile
 from .detect.live import LiveDetector as LiveDetector
 from .detect.live import LiveEvent as LiveEvent
+from .detect.stream_profile import StreamProfile as StreamProfile
+from .detect.stream_profile import profile_streams as profile_streams
 from .evaluate.api import evaluate as evaluate
 from .evaluate.evaluation import Evaluation as Evaluation
 from .evaluate.paired import Comparison as Comparison

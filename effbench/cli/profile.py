@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -72,6 +73,14 @@ def profile(
         typer.Option(min=0, max=100, help="PSDS1 of a model of your own, %, from elsewhere; needs --source."),
     ] = None,
     source: Annotated[str | None, typer.Option(help="Where --psds1 is from.")] = None,
+    streams: Annotated[
+        bool,
+        typer.Option("--streams", help="Only: how many live streams this machine carries, by running them."),
+    ] = False,
+    hop: Annotated[float, typer.Option(help="With --streams, seconds between windows of a stream.")] = 1.0,
+    limit: Annotated[
+        float, typer.Option(help="With --streams, seconds to a hop's events, which 99 % keep.")
+    ] = 1.0,
     store: options.Store = None,
     keep: options.Keep = True,
     form: options.OutputFormat = Format.table,
@@ -80,6 +89,11 @@ def profile(
 
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
+    if streams:
+        if model is None or len(model) > 1 or len(batch_size or ()) > 1:
+            raise UsageError("--streams is for one --model, and one --batch-size at most")
+        _streams(model[0], hop, limit, device, precision, backend, batch_size, threads, store, keep, form)
+        return
     from effbench.infer.backends.known import EAGER, FASTEST
     from effbench.machine.concerns import concerns
     from effbench.measure.complexity import measure_complexity
@@ -164,6 +178,42 @@ def profile(
         note(f"kept in {results.path}")
     if failed:
         raise EffbenchError(f"{len(failed)} of {len(specs)} models could not be profiled")
+
+
+def _streams(
+    model: str,
+    hop: float,
+    limit: float,
+    device: str,
+    precision: str,
+    backend: str,
+    batch_size: list[int] | None,
+    threads: int | None,
+    store: Path | None,
+    keep: bool,
+    form: Format,
+) -> None:
+    from effbench.detect.stream_profile import profile_streams
+    from effbench.results.store import Store
+
+    with Store(store, create=True) if keep else nullcontext() as results, status(1) as progress:
+        progress.start(model)
+        measured = profile_streams(
+            model,
+            hop=hop,
+            limit=limit,
+            device=device,
+            precision=precision,
+            backend=backend,
+            batch_size=batch_size[0] if batch_size else None,
+            threads=threads,
+            progress=progress.line,
+        )
+        if results is not None:
+            results.add(measured.measurements())
+    write_result(measured, form)
+    if results is not None:
+        note(f"kept in {results.path}")
 
 
 def _counters(text: str) -> list[str]:

@@ -14,7 +14,10 @@ Scale = Literal["linear", "log"]
 MACS = "macs"
 
 #: Quantities of one device in one setting.
-ON_A_DEVICE = ("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak", "logit_error")
+ON_A_DEVICE = (
+    *("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak", "logit_error"),
+    *("streams", "hop_latency_p99", "real_time_factor"),
+)
 
 #: Units of what is scored, not counted or timed.
 SCORE_UNITS = ("%", "errors/segment", "errors/event")
@@ -40,6 +43,9 @@ _LABELS: Mapping[str, str] = {
     "latency_p99": "Latency, 99th percentile",
     "memory_peak": "Peak memory",
     "logit_error": "Error of logits",
+    "streams": "Live streams",
+    "hop_latency_p99": "Latency of a hop, 99th percentile",
+    "real_time_factor": "Real-time factor",
 }
 
 #: Parts of the names of scores that are written otherwise.

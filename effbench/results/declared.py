@@ -32,7 +32,8 @@ _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
 }
 _READING_UNITS = {"parameters": "M", "MACs/clip": "G", "s": "ms", "bytes": "MiB"}
 _COUNTED = ("parameters", "MACs/clip")
-_ON_A_DEVICE = ("clips/s", "s", "bytes")
+_LIVE = ("streams", "s/s")
+_ON_A_DEVICE = ("clips/s", "s", "bytes", *_LIVE)
 
 #: Smaller counts without a unit may be meant in millions.
 _SMALL_COUNT = 1000
@@ -54,7 +55,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return {choice: choice for choice in choices}.__getitem__
 
 
-_PARAMETERS, _MACS, _TIMED = ("parameters",), ("MACs/clip",), ("clips/s", "s", "bytes", "logits")
+_PARAMETERS, _MACS, _TIMED = ("parameters",), ("MACs/clip",), ("clips/s", "s", "bytes", "logits", *_LIVE)
 _SCORES = tuple(sorted({*UNITS.values()} - {*_PARAMETERS, *_MACS, *_TIMED}))
 _WHOLE, _NUMBER, _TEXT = (int, "a whole number"), (float, "a number"), (str, "a text")
 _PRECISION = (_choice("fp32", "tf32", "bf16", "fp16"), "fp32, tf32, bf16 or fp16")
@@ -69,6 +70,7 @@ _CONDITIONS: Mapping[str, tuple[tuple[Callable[[str], object], str], tuple[str, 
     "kernels": (_TEXT, _TIMED),
     **dict.fromkeys(("batch_size", "threads"), (_WHOLE, _TIMED)),
     "seconds": (_NUMBER, (*_MACS, *_TIMED)),
+    **dict.fromkeys(("hop", "look_ahead", "limit"), (_NUMBER, _LIVE)),
     "threshold": (_NUMBER, _SCORES),
     **dict.fromkeys(("seed", "clips", "classes", "epoch"), (_WHOLE, _SCORES)),
     **dict.fromkeys(

@@ -26,6 +26,9 @@ UNITS: Mapping[str, str] = {
     "throughput": "clips/s",
     **{f"latency_p{percent}": "s" for percent in (50, 90, 99)},
     "memory_peak": "bytes",
+    "streams": "streams",
+    "hop_latency_p99": "s",
+    "real_time_factor": "s/s",
     "logit_error": "logits",
     **dict.fromkeys(("psds1", "psds1_penalised", "psds2", "psds2_penalised", "pauroc", "map"), "%"),
     **dict.fromkeys(("pipsds1", "pipsds1_penalised", "pipsds2", "pipsds2_penalised"), "%"),
@@ -43,8 +46,8 @@ PER_CLASS = "per_class"
 
 
 def more_is_better(quantity: str) -> bool:
-    """Whether high values are good ones: those of scores and throughput, not those of costs and errors."""
-    return UNITS[quantity] in ("%", "clips/s")
+    """Whether high values are good ones: of scores, throughput and streams, not of costs and errors."""
+    return UNITS[quantity] in ("%", "clips/s", "streams")
 
 
 def in_unit(quantity: str, estimate: Estimate) -> Estimate:
