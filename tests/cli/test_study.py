@@ -154,7 +154,7 @@ def test_a_terminal_with_few_lines_shows_what_runs(effbench, tmp_path):
                 shown += os.read(screen, 4096).decode()
         process.send_signal(signal.SIGINT)
     assert "1 of 5 jobs done, 1 running" in shown
-    assert process.returncode == 0
+    assert process.returncode == 0, shown
     assert "fmn04" in shown
     assert "fmn01" not in shown
 
