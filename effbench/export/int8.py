@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stdout
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -64,7 +65,7 @@ def quantize_static(
     reader = _Inputs(model.graph.input[0].name, inputs)
     if reader.next is None:
         raise UsageError("there is no audio to calibrate on: ranges of activations follow from some")
-    with replacing(path) as temporary, redirect_stdout(StringIO()):
+    with replacing(path) as temporary, _quiet():
         quantization.quantize_static(
             model,
             temporary,
@@ -76,7 +77,12 @@ def quantize_static(
             per_channel=True,
             nodes_to_exclude=sorted(in_float32),
         )
-        onnx.save(_with_integer_swish(onnx.load(temporary)), temporary)
+        made = _with_integer_swish(onnx.load(temporary))
+        # Said of the file in float32.
+        kept = [about for about in made.metadata_props if about.key != "logit_error"]
+        del made.metadata_props[:]
+        made.metadata_props.extend(kept)
+        onnx.save(made, temporary)
 
 
 def quantize_dynamic(source: Path, path: Path) -> None:
@@ -86,7 +92,7 @@ def quantize_dynamic(source: Path, path: Path) -> None:
         EffbenchError: as ``quantize_static``.
     """
     quantization = _quantization()
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, _quiet():
         quantization.quantize_dynamic(
             source,
             temporary,
@@ -103,6 +109,17 @@ def _quantization() -> ModuleType:
         raise EffbenchError("ONNX files in 8 bits need ONNX Runtime: pip install 'effbench[onnx]'") from error
     found: ModuleType = quantization
     return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """ONNX Runtime prints what it does, and advises steps that these files have behind them."""
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class _Inputs:

@@ -84,6 +84,19 @@ def test_audio_and_first_layer_stay_in_float32_and_hard_swish_computes_in_intege
     assert [node.op_type for node in nodes].count("HardSwish") == 1
 
 
+def test_what_a_file_says_of_itself_stays_but_for_its_error_and_nothing_is_printed(
+    source, clips, tmp_path, capsys
+):
+    model = onnx.load(source)
+    onnx.helper.set_model_props(model, {"model": "fmn04", "logit_error": "1e-05"})
+    onnx.save(model, told := tmp_path / "told.onnx")
+    quantize_static(told, path := tmp_path / "int8.onnx", clips)
+    said = {about.key: about.value for about in onnx.load(path).metadata_props}
+    assert said["model"] == "fmn04"
+    assert "logit_error" not in said
+    assert capsys.readouterr() == ("", "")
+
+
 def test_dynamic_quantisation_leaves_convolutions_alone(source, clips, tmp_path):
     quantize_dynamic(source, path := tmp_path / "dynamic.onnx")
     expected = logits(source, clips[0])
