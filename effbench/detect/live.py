@@ -74,6 +74,11 @@ class LiveStream:
         self._events.add(self._median.add(block))
         return self._news(self._events.take_ended(), self._events.lasting())
 
+    def last_window(self) -> SlidWindow | None:
+        """The window that decides what no scored window has; ``None`` if nothing is left."""
+        self.windows.decided = self._frames
+        return self.windows.finish()
+
     def finish(self) -> list[LiveEvent]:
         """The rest, after the last window; what lasts still ends with the stream."""
         if (rest := self._median.finish()) is not None:
@@ -145,7 +150,7 @@ class LiveDetector:
 
     def finish(self) -> list[LiveEvent]:
         """The stream has ended: all that is not decided yet."""
-        last = self.stream.windows.finish()
+        last = self.stream.last_window()
         return [*(self._score(last) if last else []), *self.stream.finish()]
 
     def _score(self, window: SlidWindow) -> list[LiveEvent]:

@@ -72,13 +72,14 @@ class SlidingWindows:
         received: samples so far.
         skipped: windows that were left out.
         lost: frames that no window held.
+        decided: frames that windows so far decide.
     """
 
     def __init__(self, sliding: Sliding, *, min_samples: int = 1) -> None:
         self.sliding, self.min_samples = sliding, min_samples
         self.received = self.skipped = self.lost = 0
         self._audio = np.empty(0, np.float32)
-        self._begin = self._decided = 0  # frames: of the held audio's begin; without a decision yet
+        self._begin = self.decided = 0
         self._next = sliding.hop  # the frame that the next window ends with
 
     def push(self, samples: Floats, *, newest_only: bool = False) -> list[SlidWindow]:
@@ -89,7 +90,7 @@ class SlidingWindows:
         ends = list(range(self._next, complete + 1, self.sliding.hop))
         if ends:
             self._next = ends[-1] + self.sliding.hop
-        ends = [end for end in ends if end - self.sliding.look_ahead > self._decided]
+        ends = [end for end in ends if end - self.sliding.look_ahead > self.decided]
         if newest_only:
             self.skipped += len(ends[:-1])
             ends = ends[-1:]
@@ -102,13 +103,13 @@ class SlidingWindows:
     def finish(self) -> SlidWindow | None:
         """The window that ends with the stream and decides all that is left; ``None`` if nothing is."""
         total = frames_of(self.received)
-        return self._window(total, total) if total > self._decided else None
+        return self._window(total, total) if total > self.decided else None
 
     def _window(self, end: int, stop: int) -> SlidWindow:
         start = max(0, end - self.sliding.window)
         samples = self._audio[(start - self._begin) * FRAME_SAMPLES : (end - self._begin) * FRAME_SAMPLES]
         wanted = (end - start) * FRAME_SAMPLES if start else self.min_samples
         samples = np.pad(samples, (0, max(0, wanted - len(samples))))
-        self.lost += max(0, start - self._decided)
-        first, self._decided = max(0, self._decided - start), stop
+        self.lost += max(0, start - self.decided)
+        first, self.decided = max(0, self.decided - start), stop
         return SlidWindow(start, samples, first, stop - start)

@@ -109,6 +109,16 @@ def test_skipped_windows_cost_nothing_within_ten_seconds_and_beyond_that_are_cou
     assert gone.windows.lost == (10 + 11) * 25
 
 
+def test_the_end_of_a_stream_decides_what_an_interrupt_left_unscored():
+    audio = np.full(5 * 16_000, 0.9, np.float32)
+    stream = LiveStream(Decoding(names=NAMES, classes=["a"]), Sliding(25, 25))
+    first, *_ = stream.windows.push(audio)  # the others are lost with the interrupt
+    told = stream.decode(first, levels(first.samples)[:, :1])
+    last = stream.last_window()
+    told += [*stream.decode(last, levels(last.samples)[:, :1]), *stream.finish()]
+    assert [(event.onset, event.offset) for event in told] == [(0, None), (0, 5)]
+
+
 def test_a_window_that_holds_the_whole_file_gives_its_events_to_the_last_bit(tmp_path):
     path = heard.write(tmp_path / "x.wav", 9.3)
     scorer = FrameScorer(heard.detector(), probabilities=True)
