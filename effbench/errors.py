@@ -54,6 +54,10 @@ class TrainingError(EffbenchError):
     """A training that can't continue; what it has saved stays. All its processes raise the same error."""
 
 
+class ExportError(EffbenchError):
+    """A model that can't be exported, or an exported file that can't be used."""
+
+
 class Stopped(EffbenchError):
     """A job that was asked to stop, and has saved its state."""
 

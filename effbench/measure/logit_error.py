@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_leaves
 
 from effbench.grid import CLIP_SECONDS
 from effbench.infer.backends.known import EAGER
-from effbench.infer.probe import probe_clips
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
@@ -23,6 +22,7 @@ from effbench.measure.timing import Progress
 from effbench.measure.workload import detector_part, module_call, prepared
 from effbench.models.detector import SoundEventDetector
 from effbench.models.own_inputs import Inputs
+from effbench.models.probe import probe_clips
 from effbench.results.measurement import Measurement
 from effbench.shown import significant
 

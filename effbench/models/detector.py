@@ -19,6 +19,18 @@ class Predictions(NamedTuple):
     weak: Tensor
 
 
+def resize_frames(x: Tensor, frames: int) -> Tensor:
+    """Average-pooled to fewer frames, or interpolated to more: (batch, any, dim) -> (batch, frames, dim)."""
+    if x.shape[1] == frames:
+        return x
+    x = x.transpose(1, 2)
+    if x.shape[2] > frames:
+        x = F.adaptive_avg_pool1d(x, frames)
+    else:
+        x = F.interpolate(x, size=frames, mode="linear", align_corners=False)
+    return x.transpose(1, 2)
+
+
 class SoundEventDetector(nn.Module):
     """Frame-wise and clip-wise event logits from features.
 
@@ -47,6 +59,7 @@ class SoundEventDetector(nn.Module):
     spec = ""
     sample_rate = SAMPLE_RATE
     frame_seconds = FRAME_SECONDS
+    resize = staticmethod(resize_frames)
 
     def __init__(
         self,
@@ -77,17 +90,5 @@ class SoundEventDetector(nn.Module):
 
     def forward(self, features: Tensor) -> Predictions:
         frames = self.fixed_frames or self.backbone.frames(features.shape[-1])
-        x = self.sequence(resize_frames(self.backbone(features), frames))
+        x = self.sequence(self.resize(self.backbone(features), frames))
         return Predictions(strong=self.strong_head(x).transpose(1, 2), weak=self.weak_head(x.mean(1)))
-
-
-def resize_frames(x: Tensor, frames: int) -> Tensor:
-    """Average-pooled to fewer frames, or interpolated to more: (batch, any, dim) -> (batch, frames, dim)."""
-    if x.shape[1] == frames:
-        return x
-    x = x.transpose(1, 2)
-    if x.shape[2] > frames:
-        x = F.adaptive_avg_pool1d(x, frames)
-    else:
-        x = F.interpolate(x, size=frames, mode="linear", align_corners=False)
-    return x.transpose(1, 2)

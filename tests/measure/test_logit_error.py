@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import effbench
-from effbench.infer.probe import probe_clips
 from effbench.machine.description import Environment
 from effbench.measure.conditions import Conditions
 from effbench.measure.logit_error import LogitError, as_if_trained, measure_logit_error
+from effbench.models.probe import probe_clips
 from tests.measure.detectors import tiny_detector
 from tests.measure.test_profile import BRIEF
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from effbench.grid import CLIP_SECONDS
 from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.eager import eager
-from effbench.infer.probe import probe_clips
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.devices import Precision
 from effbench.models.detector import Predictions, SoundEventDetector
+from effbench.models.probe import probe_clips
 
 #: Largest logit difference from eager float32 that a backend may have in float32.
 LOGIT_TOLERANCE = 1e-3

@@ -56,8 +56,6 @@ class AtstFrame(VisionTransformer):
         self.check(features)
         frames = self.frames(features.shape[3])
         columns = HOPS_PER_FRAME * frames
-        x = features.squeeze(1)[..., :columns]
-        if x.shape[2] < columns:
-            x = F.pad(x, (0, columns - x.shape[2]), mode="replicate")
+        x = F.pad(features.squeeze(1), (0, HOPS_PER_FRAME), mode="replicate")[..., :columns]
         x = self.patch_embed(x) + self.pos_embed[:, 1 : frames + 1]
         return self.norm_frame(self.run_blocks(x))

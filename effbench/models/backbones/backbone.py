@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 
 from torch import Tensor, nn
@@ -27,6 +26,7 @@ class Backbone(nn.Module):
         extra_hops: hops that the audio fills beyond the number of its feature frames.
         min_feature_frames: the shortest input.
         positions: longest input, in 40 ms frames; ``None`` without a limit.
+        piece: feature frames that run together at most, where longer input runs in pieces.
 
     Shape:
         (batch, 1, n_mels, feature frames) -> (batch, any number, embed_dim)
@@ -38,10 +38,11 @@ class Backbone(nn.Module):
     extra_hops = 0
     min_feature_frames = 1
     positions: int | None = None
+    piece: int | None = None
 
     def frames(self, feature_frames: int) -> int:
         """Number of 40 ms frames of the audio behind so many feature frames; the last may be cut short."""
-        return max(1, math.ceil((feature_frames + self.extra_hops) / HOPS_PER_FRAME))
+        return max(1, (feature_frames + self.extra_hops + HOPS_PER_FRAME - 1) // HOPS_PER_FRAME)
 
     @abstractmethod
     def layer_groups(self) -> list[list[nn.Parameter]]:

@@ -47,10 +47,11 @@ class RelativePositionBias(nn.Module):
         return near + (distance > 0) * buckets
 
     def forward(self, tokens: int) -> Tensor:
-        # Every distance is looked up once; row i of the result is a window of them.
+        # Every distance is looked up once.
         distance = torch.arange(1 - tokens, tokens, device=self.weight.device)
         by_distance = self.weight[self.bucket(distance)].T
-        return by_distance.unfold(1, tokens, 1).flip(1)
+        token = torch.arange(tokens, device=self.weight.device)
+        return by_distance[:, token - token[:, None] + (tokens - 1)]
 
 
 class GatedBiasAttention(nn.Module):

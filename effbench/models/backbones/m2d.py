@@ -29,6 +29,7 @@ class M2d(VisionTransformer):
     label = "M2D"
     n_mels = 80
     extra_hops = -1
+    piece = _CHUNK
 
     def __init__(self, dim: int = 768, depth: int = 12, heads: int = 12) -> None:
         super().__init__(dim, depth, heads)
@@ -44,6 +45,10 @@ class M2d(VisionTransformer):
 
     def forward(self, features: Tensor) -> Tensor:
         self.check(features)
+        if features.shape[3] <= _CHUNK:
+            steps = (features.shape[3] + PATCH - 1) // PATCH
+            steps -= steps // (_CHUNK // PATCH + 1)
+            return self._encode(F.pad(features, (0, PATCH))[..., : PATCH * steps])
         last = features.shape[3] % _CHUNK
         features = F.pad(features, (0, -last % PATCH))
         chunks = features.split(_CHUNK, 3)

@@ -29,6 +29,8 @@ class Frontend(nn.Module):
     mel: Tensor
     #: Distance of two feature frames, samples.
     hop = 160
+    #: Whether frames have their centres on multiples of the hop, and reach beyond the edges.
+    centred = True
 
     def __init__(self, window: Tensor, mel: Tensor, *, min_samples: int, log_scale: float) -> None:
         super().__init__()
@@ -54,11 +56,14 @@ class Frontend(nn.Module):
 
         So the number of feature frames tells the length of the audio; 10 s are whole hops already.
         """
-        missing = -x.shape[1] % self.hop
-        return F.pad(x, (0, missing)) if missing else x
+        return F.pad(x, (0, -x.shape[1] % self.hop))
 
-    def centred_power(self, x: Tensor) -> Tensor:
-        """Power of centred frames, reflected at the edges: (batch, samples) -> (batch, bins, frames)."""
+    def spectra(self, frames: Tensor) -> Tensor:
+        """Of frames one by one, linear in their samples: (..., window samples) -> complex (..., bins)."""
+        return torch.fft.rfft(frames * self.window.float(), n=self.n_fft)
+
+    def power(self, x: Tensor) -> Tensor:
+        """Power of all frames, reflected at the edges: (batch, samples) -> (batch, bins, frames)."""
         spectrum = torch.stft(
             x,
             self.n_fft,

@@ -6,7 +6,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from effbench.models.frontends.filters import kaldi_filterbank
 from effbench.models.frontends.frontend import Frontend
@@ -33,6 +32,8 @@ class KaldiFrontend(Frontend):
 
     Source: Povey et al. 2011 (Kaldi), ``compute-fbank-feats``.
     """
+
+    centred = False
 
     def __init__(
         self,
@@ -62,14 +63,19 @@ class KaldiFrontend(Frontend):
         x = x * self.scale
         if self.centre:
             x = x - x.mean(1, keepdim=True)
-        frames = self.whole_hops(x).unfold(1, _LENGTH, self.hop)
-        frames = frames - frames.mean(-1, keepdim=True)
-        # Pre-emphasis inside the frame; the first sample stands for the one before it.
-        frames = frames - 0.97 * F.pad(frames[..., :-1], (1, 0), mode="replicate")
-        spectrum = torch.fft.rfft(frames * self.window.float(), n=self.n_fft)
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = self.power(self.whole_hops(x)).transpose(1, 2)
         log_mel = torch.matmul(power, self.mel.float().T).clamp(min=FLOAT32_EPSILON).log()
         return ((log_mel - self.mean) / self.log_scale).transpose(1, 2)
+
+    def power(self, x: Tensor) -> Tensor:
+        spectrum = self.spectra(x.unfold(1, _LENGTH, self.hop))
+        return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
+
+    def spectra(self, frames: Tensor) -> Tensor:
+        frames = frames - frames.mean(-1, keepdim=True)
+        # Pre-emphasis inside the frame; the first sample stands for the one before it.
+        before = torch.cat((frames[..., :1], frames[..., :-1]), -1)
+        return super().spectra(frames - 0.97 * before)
 
 
 def beats_frontend(min_frames: int) -> KaldiFrontend:

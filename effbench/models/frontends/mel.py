@@ -57,7 +57,7 @@ class LogMelFrontend(Frontend):
         return kaldi_filterbank(len(self.mel), self.n_fft, fmin=fmin, fmax=fmax).to(self.mel.device)
 
     def features(self, x: Tensor) -> Tensor:
-        power = self.centred_power(x[:, 1:] - 0.97 * x[:, :-1])
+        power = self.power(x[:, 1:] - 0.97 * x[:, :-1])
         log_mel = torch.matmul(self._filters().float(), power).clamp(min=1e-7).log()
         return (log_mel + 4.5) / self.log_scale
 
@@ -88,7 +88,7 @@ class MelFrontend(Frontend):
         return self.hops(samples) + 1
 
     def features(self, x: Tensor) -> Tensor:
-        return self.scale(torch.matmul(self.mel.float(), self.centred_power(self.whole_hops(x))))
+        return self.scale(torch.matmul(self.mel.float(), self.power(self.whole_hops(x))))
 
 
 def atst_frontend() -> MelFrontend:

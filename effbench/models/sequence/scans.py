@@ -61,12 +61,11 @@ class StateSpaceScan(nn.Module):
         with no_autocast(x.device):
             x, dt, A, B, C = x.float(), dt.float(), A.float(), B.float(), C.float()
             parts = (x * dt.unsqueeze(-1), dt * A, B, C)
-            x, log_decay, B, C = (_chunks(part, min(self.chunk, frames)) for part in parts)
+            x, log_decay, B, C = (_chunks(part, self.chunk) for part in parts)
             log_decay = log_decay.transpose(2, 3)  # (batch, chunks, heads, size)
             inside = (C @ B.transpose(-1, -2)).unsqueeze(2) * segment_sums(log_decay).exp()
             y = inside @ x.transpose(2, 3)  # (batch, chunks, heads, size, P)
-            if x.shape[1] > 1:
-                y = y + self._from_earlier_chunks(x, log_decay, B, C)
+            y = y + self._from_earlier_chunks(x, log_decay, B, C)
             return y.transpose(2, 3).flatten(1, 2)[:, :frames]
 
     def _from_earlier_chunks(self, x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor) -> Tensor:
@@ -77,7 +76,7 @@ class StateSpaceScan(nn.Module):
         gained = x.transpose(-1, -2) @ B.unsqueeze(2)  # (batch, chunks, heads, P, S)
         carry = segment_sums(since_start[..., -1].transpose(1, 2)).exp()  # (batch, heads, chunks, chunks)
         states = (carry @ gained.transpose(1, 2).flatten(3)).unflatten(-1, gained.shape[-2:])
-        before = F.pad(states.transpose(1, 2)[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
+        before = F.pad(states.transpose(1, 2), (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1]
         return (C.unsqueeze(2) @ before.transpose(-1, -2)) * since_start.exp().unsqueeze(-1)
 
 
