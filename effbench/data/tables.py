@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -49,7 +50,7 @@ class Header:
     separator: str
     written: tuple[str, ...]
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Names in lower case, those of events and of clip labels as usual."""
         names = [head.lower() for head in self.written]
@@ -74,7 +75,7 @@ class Header:
             message = "a column that only numbers the rows, as pandas writes it, is left out of the table"
             warnings.warn(message, EffbenchWarning, stacklevel=3)
 
-    @property
+    @cached_property
     def index(self) -> list[int]:
         """Positions of the columns that only number the rows."""
         return [place for place, name in enumerate(self.names) if _INDEX.fullmatch(name)]
