@@ -11,9 +11,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import effbench
-from effbench.infer.backends.backend import BackendUnavailable
+from effbench.infer.backends.backend import BackendUnavailable, Placement
 from effbench.infer.backends.eager import arranged
 from effbench.infer.backends.triton_kernels import check_triton, triton_kernels
+from effbench.machine.devices import Precision
 from effbench.measure.logit_error import as_if_trained
 from tests.infer.backends.test_optimize import CPU, features, small
 
@@ -108,8 +109,16 @@ def test_layers_that_no_kernel_computes_stay(depthwise, container):
     assert not depthwise.use_kernels(nn.Sequential(*list(network)[-3:]))
 
 
-def test_a_kernel_that_compiles_is_no_error(depthwise):
-    check_triton(torch.device("cpu"))
+@pytest.mark.usefixtures("depthwise")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_the_kernel_is_tried_out_before_it_is_used(monkeypatch, precision):
+    place = Placement(torch.device("cpu"), Precision(precision))
+    random = torch.get_rng_state()
+    check_triton(place)
+    assert torch.equal(torch.get_rng_state(), random)
+    monkeypatch.setattr(F, "hardswish", F.relu)
+    with pytest.raises(BackendUnavailable, match=r"on cpu are up to .* from torch's"):
+        check_triton(place)
 
 
 @pytest.mark.parametrize("target", [80, 90])
@@ -134,7 +143,7 @@ def test_what_can_t_be_compiled_is_said_in_words(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
     with pytest.raises(BackendUnavailable, match=r"Triton can't compile for cpu: .*driver"):
-        check_triton(torch.device("cpu"))
+        check_triton(CPU)
 
 
 def test_without_triton_or_a_gpu_the_backend_says_so(monkeypatch):
@@ -143,4 +152,4 @@ def test_without_triton_or_a_gpu_the_backend_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.setitem(sys.modules, "triton.errors", None)
     with pytest.raises(BackendUnavailable, match="needs the package triton"):
-        check_triton(torch.device("cuda"))
+        check_triton(CPU)
