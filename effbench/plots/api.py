@@ -167,13 +167,14 @@ def plot(
         drawn = draw(data, look)
         return TradeoffFigure(name, drawn, _written(drawn, out, name, look, wanted), data)
     name = Path(str(figure)).stem
+    file = f"{name}-{quantity}" if quantity not in (None, definition.quantity) else name
     others = {"also": added, "macs": convention is Convention.paper, "overlay": overlay, "front": front}
     _refuse(name, {**axes, **others}, "of trade-offs")
     under |= {} if precision is None else {"precision": precision}
     given = {key: value for key, value in {**own, "conditions": under, "device": device}.items() if value}
     shown = statistics(newest_rows(store), definition.changed(name, given))
     picture = draw_statistics(shown, look)
-    return StatisticalFigure(name, picture, _written(picture, out, name, look, wanted), shown)
+    return StatisticalFigure(file, picture, _written(picture, out, file, look, wanted), shown)
 
 
 def _refuse(name: str, options: Mapping[str, object], whose: str) -> None:

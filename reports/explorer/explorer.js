@@ -72,6 +72,7 @@ function openDetails(i) {
 function plotted(of, found) {
   const style = getComputedStyle(document.documentElement), worth = front(of, found.shown), ours = origins.indexOf("counted");
   const scaled = (name, cell, place) => (cell[place] === null ? null : cell[place] / METRIC[name].scale);
+  const [low, high] = domain(of, "x").map(state.xlog ? Math.log : Number), end = (value) => (state.xlog ? Math.log(value) : value) > low + 0.8 * (high - low);
   const usable = (cell, log) => cell && (!log || cell[VALUE] > 0);
   return found.shown.filter((i) => usable(of(state.x, i), state.xlog) && usable(of(state.y, i), state.ylog)).map((i) => {
     const [x, y] = [of(state.x, i), of(state.y, i)], foreign = (x[ORIGIN] > ours) + (y[ORIGIN] > ours);
@@ -80,6 +81,7 @@ function plotted(of, found) {
       i, best, colour, front: worth.includes(i), fill: foreign === 2 ? "transparent" : colour,
       shape: ["circle", "diamond", "square"][foreign], opacity: found.broken[i].length ? 0.2 : 1,
       label: best || (worth.includes(i) && worth.length <= 8) ? models[i].name : "",
+      end: end(scaled(state.x, x, VALUE)),
       x: scaled(state.x, x, VALUE), xlow: scaled(state.x, x, LOW), xhigh: scaled(state.x, x, HIGH),
       y: scaled(state.y, y, VALUE), ylow: scaled(state.y, y, LOW), yhigh: scaled(state.y, y, HIGH),
     };

@@ -120,6 +120,13 @@ def test_classes_are_cells_and_what_is_missing_is_hatched(store: Path) -> None:
     assert "Of several trainings, the newest: fmn04, fmn10, mynet." in drawn.data.caption
 
 
+def test_figures_of_two_quantities_are_two_files(store: Path, tmp_path: Path) -> None:
+    shown = {"models": ["fmn10"], "device": "H100", "store": store, "out": tmp_path, "formats": ["svg"]}
+    quantities = (None, "throughput", "latency_p50")
+    names = [plot("samples", quantity=quantity, **shown).paths[0].name for quantity in quantities]
+    assert names == ["samples.svg", "samples.svg", "samples-latency_p50.svg"]
+
+
 def test_of_many_classes_those_that_differ_most_are_shown(store: Path) -> None:
     drawn = plot("per-class", classes=2, store=store)
     assert {row["class"] for row in drawn.rows()} == {"Bell", "Dog"}

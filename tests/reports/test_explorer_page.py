@@ -213,6 +213,19 @@ def test_keys_move_between_points_and_show_their_card(opened):
     assert page.locator("#x-card h3").count() == 0
 
 
+def test_labels_near_the_right_edge_stand_to_the_left_of_their_points(opened):
+    opened.go(f"on={DEVICE}&x=throughput")
+    edge = opened.page.locator("#x-plot svg").bounding_box()
+    labels = opened.page.locator("#x-plot svg .mark-text.role-mark text")
+    boxes = [label.bounding_box() for label in labels.all() if label.inner_html()]
+    assert max(box["x"] + box["width"] for box in boxes) <= edge["x"] + edge["width"]
+    fastest = labels.filter(has_text="fmn10").last
+    sides = opened.page.evaluate("Object.fromEntries(points.filter(p => p.label).map(p => [p.label, p.end]))")
+    assert set(sides.values()) == {True, False}
+    assert sides["fmn10"]
+    assert fastest.get_attribute("text-anchor") == "end"
+
+
 def test_a_pointer_on_a_point_shows_its_card(opened):
     opened.page.locator("#x-plot svg .mark-symbol path").nth(3).hover(force=True)
     opened.page.wait_for_selector("#x-card h3")

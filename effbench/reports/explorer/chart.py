@@ -26,7 +26,9 @@ def chart() -> dict[str, Any]:
     shape = alt.Shape("shape:N", scale=None)
     opacity = alt.Opacity("opacity:Q", scale=None)
     points = data("points")
-    best, labelled = points.transform_filter("datum.best"), points.transform_filter("datum.label")
+    best = points.transform_filter("datum.best")
+    # A label stands to the right of its point, or to the left where it would be cut.
+    right, left = (points.transform_filter(f"datum.label && {end}datum.end") for end in ("!", ""))
     interval = points.mark_rule(strokeWidth=1.2).encode(color=colour, opacity=opacity)
     layers = alt.layer(
         data("front").mark_line(color=quiet, strokeDash=[5, 3], strokeWidth=1.3).encode(x, y),
@@ -38,7 +40,8 @@ def chart() -> dict[str, Any]:
             x=x, y=y, stroke=alt.Stroke("colour:N", scale=None), fill=fill, shape=shape, opacity=opacity
         ),
         best.mark_point(color=ink, size=330, strokeWidth=2).encode(x, y),
-        labelled.mark_text(color=ink, align="left", dx=9, dy=-9, fontSize=11.5).encode(x, y, text="label:N"),
+        right.mark_text(color=ink, align="left", dx=9, dy=-9, fontSize=11.5).encode(x, y, text="label:N"),
+        left.mark_text(color=ink, align="right", dx=-9, dy=-9, fontSize=11.5).encode(x, y, text="label:N"),
         data("focus").mark_point(color=accent, size=230, strokeWidth=2.5).encode(x, y),
     )
     sized = layers.properties(
