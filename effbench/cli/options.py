@@ -204,3 +204,12 @@ DrawnDevice = Annotated[
     str | None,
     typer.Option(help="Draw timings of this device (part of its name). By default, the most complete."),
 ]
+
+
+def refuse_given(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """``UsageError`` where any of these parameters was given on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = [name for name, way in sources.items() if way is not None and way.name == "COMMANDLINE"]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"{flags} {why}")

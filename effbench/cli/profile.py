@@ -15,6 +15,11 @@ from effbench.cli.progress import status
 from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
 
+_NOT_WITH_STREAMS = (
+    *("throughput", "thorough", "counters", "strict", "training", "part", "seconds", "kernels"),
+    *("checkpoint", "name", "model_arg", "example", "psds1", "source"),
+)
+
 
 class TimedPart(StrEnum):
     """Part of a detector that is timed."""
@@ -25,6 +30,7 @@ class TimedPart(StrEnum):
 
 
 def profile(
+    context: typer.Context,
     model: options.Models = None,
     throughput: Annotated[
         bool, typer.Option(help="Also measure throughput, latency and memory, or only count, in a second.")
@@ -92,8 +98,10 @@ def profile(
     if streams:
         if model is None or len(model) > 1 or len(batch_size or ()) > 1:
             raise UsageError("--streams is for one --model, and one --batch-size at most")
+        options.refuse_given(context, _NOT_WITH_STREAMS, "can't be given with --streams")
         _streams(model[0], hop, limit, device, precision, backend, batch_size, threads, store, keep, form)
         return
+    options.refuse_given(context, ("hop", "limit"), "is for --streams")
     from effbench.infer.backends.known import EAGER, FASTEST
     from effbench.machine.concerns import concerns
     from effbench.measure.complexity import measure_complexity

@@ -56,6 +56,7 @@ def save(
 
 @app.command()
 def check(
+    context: typer.Context,
     baseline: BaselineOption = _BASELINE,
     model: ModelOption = None,
     against: Annotated[
@@ -103,8 +104,8 @@ def check(
 
     references = _references(model)
     if against is None:
-        if threshold:
-            raise UsageError("--threshold is for a comparison: give --against as well")
+        only_against = ("threshold", "counts_only", "budget", "device", "threads", "seconds")
+        options.refuse_given(context, only_against, "is for a comparison: give --against as well")
         result = gate.check(baseline, references)
     else:
         if not references and baseline.exists():

@@ -16,7 +16,8 @@ def fold_batch_norms(detector: SoundEventDetector) -> SoundEventDetector:
         return detector
     copy = deepcopy(detector).eval()
     for module in list(copy.modules()):
-        if isinstance(module, nn.Sequential):
+        # A subclass with steps of its own may do other things between two layers.
+        if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             _fold(module)
     return copy
 

@@ -141,3 +141,17 @@ def test_models_show_adds_up(effbench):
     assert sum(layer["macs"] for layer in shown["layers"]) == shown["macs"]["exact"] == 1_495_773_632
     assert sum(layer["parameters"] for layer in shown["layers"]) == shown["parameters"]["total"]
     assert shown["card"]["checkpoint"]["advanced-kd"] == "fmn10+tf-256_advanced-kd-weak-strong.pt"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--hop", "2"), "--hop is for --streams"),
+        (("--streams", "--checkpoint", "x.pt"), "--checkpoint can't be given with --streams"),
+        (("--streams", "--thorough"), "--thorough can't be given with --streams"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(effbench, options, message):
+    done = effbench("profile", "--model", "fmn01", *options)
+    assert done.returncode == 2
+    assert message in done.stderr

@@ -77,6 +77,7 @@ def test_a_comparison_writes_what_ci_systems_read(effbench, tmp_path, monkeypatc
     [
         (("--against", "no-such"), "error: there is no 'no-such' here, and no git repository"),
         (("--threshold", "5"), "error: --threshold is for a comparison: give --against as well"),
+        (("--budget", "5"), "error: --budget is for a comparison: give --against as well"),
         (("--against", "x", "--threshold", "much"), "error: --threshold takes [MODEL=]PERCENT, not 'much'"),
         (
             ("--against", "x", "--threshold", "fmn77=3"),
