@@ -86,7 +86,7 @@ def content(
         line.spec for line in lines if line.score and {"parameters", "macs_exact"} <= line.counts.keys()
     ]
     used = rows[rows["spec"].isin(specs)]
-    distributed = distributions(specs, rows, main, scores.setting)
+    distributed, refused = distributions(specs, rows, main, scores.setting)
     statistics = {f"{name}-{kind}": shown for kind, shown in distributed.items()}
     values = {
         "lines": sorted(lines, key=lambda line: (line.score is None, -(line.score or Value(0)).value)),
@@ -102,6 +102,7 @@ def content(
         "drawn": len(drawable),
         "left_out": [spec for spec in specs if spec not in drawable],
         "distributions": list(statistics),
+        "refused": refused,
         "figure": name if len(drawable) > 1 else None,
         "origins": origins(used),
         "environments": environments(used),

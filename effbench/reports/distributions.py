@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 import pandas as pd
 
@@ -12,32 +12,46 @@ from effbench.plots.statistical.kinds import PerClassDefinition, SamplesDefiniti
 from effbench.plots.statistical.per_class import ClassScores
 from effbench.plots.statistical.samples import TimingSamples
 from effbench.plots.statistical.seeds import SeedScores
+from effbench.plots.statistical.shared_axis import DifferingRows
 from effbench.plots.statistical.sheet import Statistics
 from effbench.plots.values import MissingResults
 
 
 def distributions(
     specs: Sequence[str], rows: pd.DataFrame, device: str | None, scored: Mapping[str, object]
-) -> dict[str, Statistics]:
+) -> tuple[dict[str, Statistics], dict[str, str]]:
     """By kind: timings of the device at several batch sizes, scores by class, scores of several seeds.
 
-    ``scored`` are the conditions of the report's scores. A figure that can't hold all models that have such
-    values is left out.
+    ``scored`` are the conditions of the report's scores. A figure is left out where no setting has all the
+    models that have such values; the second of the two says why, by kind.
     """
     rows = rows[rows["spec"].isin(list(specs))]
     found: dict[str, Statistics] = {}
-    with suppress(MissingResults, UsageError):  # the latter where timings of the device came without samples
+    refused: dict[str, str] = {}
+    # A UsageError is of a device whose timings came without samples.
+    with _noting("samples", refused), suppress(UsageError):
         timings = SamplesDefinition.model_validate({"kind": "samples", "device": device})
         samples = TimingSamples.of(rows, timings)
         if len({group.batch_size for group in samples.groups}) > 1:
             found["samples"] = samples
-    with suppress(MissingResults):
+    with _noting("per-class", refused):
         classes = PerClassDefinition.model_validate({"kind": "per-class", "conditions": dict(scored)})
         found["per-class"] = ClassScores.of(rows, classes)
-    with suppress(MissingResults):
+    with _noting("seeds", refused):
         seeds = SeedScores.of(
             rows, SeedsDefinition.model_validate({"kind": "seeds", "conditions": dict(scored)})
         )
         if any(len(scores) > 1 for scores in seeds.scores.values()):
             found["seeds"] = seeds
-    return found
+    return found, refused
+
+
+@contextmanager
+def _noting(kind: str, refused: dict[str, str]) -> Iterator[None]:
+    """Goes on without a figure, noting why where there are rows for it, which differ."""
+    try:
+        yield
+    except DifferingRows as error:
+        refused[kind] = str(error).partition("\n")[0]
+    except MissingResults:
+        pass

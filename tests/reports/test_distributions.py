@@ -29,6 +29,14 @@ def test_figures_of_samples_classes_and_seeds_are_shown_with_words_for_those_who
     assert all(reference.startswith(("#", "data:", "https:")) for reference in shown.references)
 
 
+def test_a_figure_that_no_setting_covers_is_left_out_with_the_reason(tmp_path):
+    rows = [timed("fmn04", 1, (1, 1, 1)), scored("fmn04", 0, 30), scored("fmn10", 0, 40, precision="fp16")]
+    files, text, _ = pages(tmp_path, rows)
+    assert "mine-seeds.svg" not in files
+    assert "No figure of seeds: psds1 of trainings of these models" in text
+    assert "share an axis: they differ in precision" in text
+
+
 def test_timings_without_samples_and_one_seed_have_no_distribution(tmp_path):
     rows = [replace(timed("fmn04", 1, (1, 1, 1)), samples=()), scored("fmn04", 0, 30), scored("fmn10", 0, 40)]
     files, _, _ = pages(tmp_path, rows)
