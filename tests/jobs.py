@@ -35,6 +35,7 @@ JOBS = {
     "scores list": ([], "0 folders"),
     "scores clear": ([], "0 folders"),
     "pseudo-labels": ([*MODEL, *EVAL, "--out", "labels.h5"], "labels.h5"),
+    "export": ([*MODEL, "--out", "fmn01.onnx"], "fmn01.onnx"),
     "study run": (["STUDY"], "results/effbench.sqlite"),
     "study status": (["paper", "--store", "STORE"], "jobs done"),
     "study show": (["paper", "--store", "STORE"], "macs_exact"),

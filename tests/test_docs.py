@@ -104,6 +104,7 @@ CHEAPER = (
         " --logger none --threads 1",
     ),
     Cheaper("study run", (r"study run (\S+).*", r"study status \1")),
+    Cheaper("export .*--calibrate", more="--clips 2 --calibration MinMax"),
     Cheaper("detect", rows=False),
     Cheaper("scale", rows=False),
     Cheaper("plot", more="--format svg"),

@@ -12,7 +12,7 @@ from tests.jobs import ALL
 
 #: Commands that write what is too large for the file system, and what the read-only one has no place for.
 WRITE = {"profile", "evaluate", "pseudo-labels", "plot", "report", "data synth", "data prepare", "study run"}
-WRITE |= {"store add", "store import", "store merge"}
+WRITE |= {"export", "store add", "store import", "store merge"}
 
 
 REASONS = ("No space left on device", "disk is full", "Read-only", "ermission")

@@ -25,7 +25,7 @@ from effbench.version import VERSION
 
 #: Each in the module of its name; help lists groups of commands last.
 COMMANDS = (
-    *("profile", "detect", "train", "evaluate", "compare", "pseudo-labels", "plot"),
+    *("profile", "detect", "train", "evaluate", "compare", "pseudo-labels", "export", "plot"),
     *("pareto", "recommend", "scale", "report", "doctor"),
     *("models", "data", "study", "store", "scores", "regress"),
 )

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -101,9 +102,10 @@ def exported_bytes(
     if opset not in _OPSETS:
         raise UsageError(f"the opset must be {_OPSETS[0]} to {_OPSETS[-1]}, not {opset}")
     onnx = _import_onnx()
+    detector = deepcopy(detector).cpu().eval()
     clips = probe_clips(detector.sample_rate, CLIP_SECONDS / 2)[:2]
     with torch.no_grad():
-        example = clips if takes == "waveform" else detector.cpu().frontend(clips)
+        example = clips if takes == "waveform" else detector.frontend(clips)
     program = _program(Exportable(detector, takes, OnnxGru), example, takes, opset)
     model = program.model_proto
     _name_sizes(model.graph, takes)
