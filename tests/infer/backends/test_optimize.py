@@ -51,8 +51,14 @@ def small():
 
 
 @pytest.fixture
-def without_compiler(monkeypatch):
-    monkeypatch.delitem(BACKENDS, "compiled")
+def without_slow_starts(monkeypatch):
+    for name in ("compiled", "onnx"):
+        monkeypatch.delitem(BACKENDS, name)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFBENCH_CACHE", str(tmp_path))
 
 
 def features(size):
@@ -62,7 +68,11 @@ def features(size):
 
 @pytest.mark.parametrize(
     ("spec", "name"),
-    [*((spec, name) for name in HERE if name != "compiled" for spec in SPECS), ("small", "compiled")],
+    [
+        *((spec, name) for name in HERE if name not in ("compiled", "onnx") for spec in SPECS),
+        ("small", "compiled"),
+        ("fmn01+gru-16", "onnx"),
+    ],
 )
 def test_logits_are_those_of_eager_float32(spec, name):
     detector = as_if_trained(small() if spec == "small" else effbench.build_model(spec, seed=0).eval())
@@ -108,7 +118,18 @@ def test_what_can_t_run_here_falls_back_in_words():
         effbench.optimize(detector, "cuda-graph", fall_back=False)
 
 
-@pytest.mark.usefixtures("without_compiler")
+def test_an_exported_network_is_kept(tmp_path):
+    detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
+    first = BACKENDS["onnx"].make(detector, CPU)(features((1, 50)))
+    (file,) = (tmp_path / "onnx").iterdir()
+    written = file.stat().st_mtime_ns
+    assert torch.equal(BACKENDS["onnx"].make(detector, CPU)(features((1, 50))).strong, first.strong)
+    assert file.stat().st_mtime_ns == written
+    with pytest.raises(BackendUnavailable, match="in fp32 alone, not in bf16"):
+        BACKENDS["onnx"].make(detector, Placement(torch.device("cpu"), Precision.bf16))
+
+
+@pytest.mark.usefixtures("without_slow_starts")
 def test_a_difference_above_the_tolerance_is_refused(monkeypatch):
     detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
 
@@ -128,9 +149,8 @@ def test_an_unknown_backend_suggests_the_nearest():
         effbench.optimize(effbench.build_model("fmn01", seed=0), "fold")
 
 
-@pytest.mark.usefixtures("without_compiler")
-def test_the_best_backend_is_measured_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("EFFBENCH_CACHE", str(tmp_path))
+@pytest.mark.usefixtures("without_slow_starts")
+def test_the_best_backend_is_measured_once(tmp_path):
     detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
     found = best_backend(detector, CPU, 2)
     assert found.name == max(found.rates, key=found.rates.get)
