@@ -153,6 +153,10 @@ def test_a_terminal_with_few_lines_shows_what_runs(effbench, tmp_path):
             if select.select([screen], [], [], 1)[0]:
                 shown += os.read(screen, 4096).decode()
         process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:  # interrupts are ignored: it would write for ever
+            process.kill()
     assert "1 of 5 jobs done, 1 running" in shown
     assert process.returncode == 0, shown
     assert "fmn04" in shown

@@ -162,3 +162,12 @@ def test_the_best_backend_is_measured_once(tmp_path):
     assert file.stat().st_mtime_ns == written
     file.write_text("{}")
     assert set(best_backend(detector, CPU, 2).rates) == set(found.rates)
+
+
+def test_weights_that_have_diverged_run_as_they_are():
+    detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
+    with torch.no_grad():
+        detector.strong_head.weight.mul_(1e5)
+        assert effbench.optimize(detector, "folded").largest_logit > 1e5
+        detector.strong_head.weight[0, 0] = torch.nan
+    assert effbench.optimize(detector, "folded").logit_error < 1
