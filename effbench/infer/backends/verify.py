@@ -36,7 +36,8 @@ class Reference:
             clips = probe_clips(detector.sample_rate, CLIP_SECONDS).to(place.device)
             self.features: Tensor = detector.frontend(clips)
             self.logits: Predictions = eager(detector, Placement(place.device, Precision.fp32))(self.features)
-        self.largest = max(float(logits.abs().max()) for logits in self.logits)
+        finite = (logits[logits.isfinite()] for logits in self.logits)
+        self.largest = max((float(logits.abs().max()) for logits in finite if logits.numel()), default=0.0)
 
     def error_of(self, network: Network) -> float:
         """Largest difference of all logits that are finite in eager float32; infinite where one is not here.

@@ -170,4 +170,5 @@ def test_weights_that_have_diverged_run_as_they_are():
         detector.strong_head.weight.mul_(1e5)
         assert effbench.optimize(detector, "folded").largest_logit > 1e5
         detector.strong_head.weight[0, 0] = torch.nan
-    assert effbench.optimize(detector, "folded").logit_error < 1
+    found = effbench.optimize(detector, "folded")
+    assert found.logit_error < 1e-4 * found.largest_logit
