@@ -1,8 +1,13 @@
 """The command line for every test that wants it."""
 
 import pytest
+from hypothesis import settings
 
 from tests.command import environment, run_here
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("effbench", deadline=None)
+settings.load_profile("effbench")
 
 
 @pytest.fixture

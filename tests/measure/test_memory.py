@@ -16,7 +16,7 @@ from effbench.measure.memory import PeakMemory, peak_memory
 from effbench.version import commit
 
 MIB = 2**20
-PAGES = 4 * resource.getpagesize()
+PAGES = 16 * resource.getpagesize()
 ONE_THREAD = Conditions(threads=1)
 FEATURE_BYTES = 4 * 128 * 1000  # of one clip of 10 s, as the network gets it
 
@@ -41,7 +41,7 @@ def weight_bytes(spec: str) -> int:
 
 
 def test_a_loaded_model_takes_the_bytes_of_its_weights(one: PeakMemory, large: PeakMemory) -> None:
-    # Resident memory comes in pages, the first and last of which may have been there before.
+    # Resident memory comes in pages, and small tensors may lie in such as have been there before.
     assert -PAGES < one.model_bytes - weight_bytes("fmn04") < 8 * MIB
     assert -PAGES < large.model_bytes - weight_bytes("fmn10+gru-512") < 8 * MIB
 
