@@ -74,7 +74,8 @@ _CONDITIONS: Mapping[str, tuple[tuple[Callable[[str], object], str], tuple[str, 
     "threshold": (_NUMBER, _SCORES),
     **dict.fromkeys(("seed", "clips", "classes", "epoch"), (_WHOLE, _SCORES)),
     **dict.fromkeys(
-        ("protocol", "data", "split", "fingerprint", "checkpoint", "recipe", "run"), (_TEXT, _SCORES)
+        ("protocol", "data", "split", "fingerprint", "checkpoint", "recipe", "changes", "run"),
+        (_TEXT, _SCORES),
     ),
     "note": (_TEXT, tuple(set(UNITS.values()))),
 }

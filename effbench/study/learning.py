@@ -268,8 +268,7 @@ class EvaluateJob(Job):
             name: value for name, value in evaluation.origin.items() if name not in ("model", "scores")
         }
         if self.training is not None:
-            plan, run = self.training.plan, self.training.folder.name
-            conditions |= {"run": run, "recipe": plan.recipe_name, "seed": plan.recipe.seed}
+            conditions |= {**self.training.plan.conditions, "run": self.training.folder.name}
         if (device := resolve_device(self.device)).type != "cpu":
             conditions[_SCORED_ON] = device.type
         here = environment().to_dict()

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from effbench.errors import UsageError
+from effbench.errors import EffbenchError, UsageError
 from effbench.models import zoo
 from effbench.models.own_model import find_model
 from effbench.spec import ModelSpec
-from effbench.train.recipe.library import load_recipe
+from effbench.train.recipe.library import changes_of, load_recipe
 from effbench.train.recipe.recipe import Recipe
 
 
@@ -55,6 +55,16 @@ class Plan:
     def name(self) -> str:
         """Name that a run has unless it is given one."""
         return f"{Path(self.recipe_name).stem}_{self.model}_seed{self.recipe.seed}"
+
+    @property
+    def conditions(self) -> dict[str, str | int]:
+        """What rows of the weights' scores note of it: which trainings are seeds of one another."""
+        try:
+            changes = " ".join(changes_of(self.recipe, self.recipe_name, self.model))
+        except EffbenchError:  # a file of one's own that is gone, or was made another
+            changes = "unknown: the recipe's file is gone"
+        noted = {"recipe": self.recipe_name, "seed": self.recipe.seed}
+        return {**noted, "changes": changes} if changes else noted
 
     @property
     def missing_sources(self) -> tuple[str, ...]:

@@ -105,10 +105,9 @@ def _measurements(fit: Fit, epoch: int) -> Iterable[Measurement]:
         **({"fingerprint": origin.fingerprints[VALIDATION]} if VALIDATION in origin.fingerprints else {}),
         "precision": plan.recipe.precision,
         "checkpoint": stamped(run.best),
+        **plan.conditions,
         "run": run.folder.name,
-        "recipe": plan.recipe_name,
         "epoch": epoch,
-        "seed": plan.recipe.seed,
     }
     protocol = plan.recipe.validation.plan
     environment = {**origin.environment, **({"protocol": protocol.content()} if protocol else {})}

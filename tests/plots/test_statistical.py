@@ -148,6 +148,27 @@ def test_seeds_have_their_mean_and_t_interval(store: Path) -> None:
     assert row["published"] is None
 
 
+def test_trainings_that_changes_of_the_recipe_tell_apart_are_no_seeds_of_one_another(
+    tmp_path: Path,
+) -> None:
+    trained = [row for row in ROWS if row.quantity == "psds1"]
+    longer = [
+        replace(
+            row,
+            value=row.value + 1,
+            conditions={**row.conditions, "changes": "epochs=20", "run": f"{row.conditions['run']}_longer"},
+            created="2100-01-01T00:00:00+00:00",
+        )
+        for row in trained
+        if row.conditions["seed"] != 3
+    ]
+    drawn = plot("seeds", store=kept(tmp_path, [*ROWS, *longer]))
+    assert [row["values"] for row in drawn.rows() if row["spec"] == "mynet"] == [[51, 52]]
+    caption = str(drawn.to_dict()["caption"])
+    assert "with epochs=20" in caption
+    assert "Not shown: 1 other setting of the same models." in caption
+
+
 def test_a_published_score_stands_beside_seeds_of_the_same_data_alone(tmp_path: Path) -> None:
     conditions = {"data": "set", "split": "eval"}
     row = Measurement("mynet", "psds1", 44.4, provenance="published", source="us", conditions=conditions)

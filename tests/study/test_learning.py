@@ -86,10 +86,13 @@ def test_the_trained_weights_are_scored_and_say_where_they_come_from(finished):
     for row in scored.itertuples():
         (same,) = validated[validated.quantity == row.quantity].itertuples()
         assert row.value == pytest.approx(same.value, abs=1e-3)
-        for name in ("checkpoint", "recipe", "run", "seed", "data", "split", "protocol", "median_window"):
+        came_from = ("checkpoint", "recipe", "changes", "run", "seed", "data", "split", "protocol")
+        for name in (*came_from, "median_window"):
             assert row.conditions[name] == same.conditions[name]
     assert row.conditions["data"] == "toys"
     assert row.conditions["recipe"] == "synthetic-cpu"
+    assert "epochs=" in row.conditions["changes"]
+    assert "seed" not in row.conditions["changes"]
 
 
 def test_data_that_nobody_needs_any_more_is_not_made_again(copied):

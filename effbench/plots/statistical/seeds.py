@@ -93,8 +93,10 @@ class SeedScores(Statistics):
         single = [spec for spec, seeds in self.scores.items() if len(seeds) == 1]
         alone = f" Without an interval, as they have one seed: {', '.join(single)}." if single else ""
         hollow = " Hollow: published, on the same data." if self.published else ""
+        changes = f" with {self.axis.shared['changes']}" if "changes" in self.axis.shared else ""
         return (
-            f"A point is one training (their number in brackets), recipe {self.axis.shared.get('recipe')}. "
+            f"A point is one training (their number in brackets), recipe {self.axis.shared.get('recipe')}"
+            f"{changes}. "
             f"Diamonds: mean over the seeds with its 95 % t interval.{alone}{hollow} "
             f"Measured{scored_on(chosen)}, {sources(self.axis.rows)}.{self.axis.remark}"
         )
@@ -197,7 +199,8 @@ def _over_seeds(seeds: Mapping[int, float]) -> Estimate:
 
 def _trained_alike(row: Mapping[Any, Any]) -> dict[str, object]:
     """What scores of trainings agree in that are seeds of one another."""
-    return {**scored_alike(row), "recipe": row["conditions"].get("recipe")}
+    noted = row["conditions"]
+    return {**scored_alike(row), "recipe": noted.get("recipe"), "changes": noted.get("changes")}
 
 
 def _published(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from effbench.config import check
@@ -39,6 +40,26 @@ def load_recipe(name: str, spec: ModelSpec | None = None, overrides: Iterable[st
     if given:
         return check(content, Recipe, f"recipe {name} with {' '.join(given)}", UsageError)
     return check(content, Recipe, f"recipe {name}")
+
+
+def changes_of(recipe: Recipe, name: str, spec: ModelSpec) -> list[str]:
+    """Where a model's recipe differs from that of a name: ``section.key=value`` each; the seed is none of it.
+
+    Raises:
+        UsageError, EffbenchError: as ``load_recipe``.
+    """
+    usual = _flat(load_recipe(name, spec).model_dump(mode="json", exclude={"seed"}))
+    here = _flat(recipe.model_dump(mode="json", exclude={"seed"}))
+    names = sorted(key for key in {*usual, *here} if usual.get(key) != here.get(key))
+    return [f"{key}={json.dumps(here.get(key))}" for key in names]
+
+
+def _flat(content: Mapping[str, object], above: str = "") -> dict[str, object]:
+    """Values by ``section.key``."""
+    found: dict[str, object] = {}
+    for key, value in content.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
 
 
 def _read(name: str, seen: tuple[str, ...]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError, UsageError
 from effbench.spec import ModelSpec
 from effbench.train.estimate import estimate
-from effbench.train.recipe.library import load_recipe, recipe_names
+from effbench.train.recipe.library import changes_of, load_recipe, recipe_names
 from effbench.train.recipe.recipe import Recipe
 from effbench.train.runs import recipe_text
 from tests.train.small import CPU, MODEL, planned, save_model
@@ -147,3 +147,13 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path):
     (tmp_path / "b.yaml").write_text(f"extends: {tmp_path / 'a.yaml'}\n")
     with pytest.raises(EffbenchError, match="extends itself"):
         load_recipe(str(tmp_path / "a.yaml"))
+
+
+def test_changes_are_what_differs_from_the_named_recipe_but_for_the_seed():
+    spec = ModelSpec.parse("fmn04+gru-104")
+    given = ["seed=7", "optimizer.lr=0.002", "epochs=3"]
+    recipe = load_recipe("synthetic-cpu", spec, given)
+    assert changes_of(recipe, "synthetic-cpu", spec) == ["epochs=3", "optimizer.lr=0.002"]
+    again = ["seed=7", *changes_of(recipe, "synthetic-cpu", spec)]
+    assert load_recipe("synthetic-cpu", spec, again) == recipe
+    assert changes_of(load_recipe("synthetic-cpu", spec), "synthetic-cpu", spec) == []
