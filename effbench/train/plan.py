@@ -63,7 +63,7 @@ class Plan:
             changes = " ".join(changes_of(self.recipe, self.recipe_name, self.model))
         except EffbenchError:  # a file of one's own that is gone, or was made another
             changes = "unknown: the recipe's file is gone"
-        noted = {"recipe": self.recipe_name, "seed": self.recipe.seed}
+        noted: dict[str, str | int] = {"recipe": self.recipe_name, "seed": self.recipe.seed}
         return {**noted, "changes": changes} if changes else noted
 
     @property
