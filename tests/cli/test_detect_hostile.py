@@ -1,5 +1,6 @@
 """``effbench detect`` over a folder with one of each thing that may lie in one."""
 
+import contextlib
 import csv
 import json
 import os
@@ -57,15 +58,12 @@ def hostile(tmp_path):
     (folder / "broken.wav").symlink_to("gone.wav")
     os.mkfifo(folder / "pipe.wav")
     (folder / "device.wav").symlink_to("/dev/zero")
-    with socket.socket(socket.AF_UNIX) as listening:
-        here = os.open(folder, os.O_RDONLY)
-        os.chdir(here)
-        listening.bind("socket.wav")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(folder):
+        listening.bind("socket.wav")  # a whole path may be too long for one
     if os.geteuid():
         shutil.copy(good, folder / "secret.wav")
         (folder / "secret.wav").chmod(0)
-    yield folder
-    os.close(here)
+    return folder
 
 
 BAD = ("empty.wav", "truncated.flac", "text.wav", "itself.wav", "broken.wav")
