@@ -84,8 +84,16 @@ def _scores(axis: AxisData) -> list[str]:
     for chosen in axis.choices:
         interval = ", with 95 % interval" if any(v.low is not None for v in chosen.values.values()) else ""
         said = f"{chosen.provenance}{scored_on(chosen)}{interval}, {sources(chosen.rows)}."
-        origins.setdefault(" ".join([said, *_own_scores(chosen)]), []).append(chosen)
+        origins.setdefault(" ".join([said, *_own_scores(chosen), *_means(chosen)]), []).append(chosen)
     return [f"{_named(axis, *several)}: {said}" for said, several in origins.items()]
+
+
+def _means(scores: Chosen) -> list[str]:
+    """Of how many seeds scores are means."""
+    by_number: dict[int, list[str]] = {}
+    for spec, number in sorted(scores.seeds.items()):
+        by_number.setdefault(number, []).append(spec)
+    return [f"Means over {number} seeds: {', '.join(specs)}." for number, specs in sorted(by_number.items())]
 
 
 def _named(axis: AxisData, *chosen: Chosen) -> str:

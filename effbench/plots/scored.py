@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from effbench.plots.quantities import is_score
-from effbench.plots.values import Chosen, MissingResults, rows_of, untimed
+from effbench.plots.values import Chosen, MissingResults, rows_of, seeds_of_one_another, untimed
 from effbench.results.own_rows import BESIDE_PUBLISHED
 
 #: Conditions in which scores that share an axis must agree: the fingerprint of a data set's content, or its
@@ -48,7 +48,8 @@ def with_measured(rows: pd.DataFrame, published: Chosen, specs: Iterable[str]) -
     if not measured.values:
         return published
     both = pd.concat([published.rows, measured.rows])
-    return replace(published, values={**published.values, **measured.values}, rows=both)
+    values = {**published.values, **measured.values}
+    return replace(published, values=values, rows=both, seeds=measured.seeds)
 
 
 def require_comparable(axes: Iterable[Chosen]) -> None:
@@ -65,16 +66,23 @@ def require_comparable(axes: Iterable[Chosen]) -> None:
 
 
 def checkpoints(rows: pd.DataFrame, scores: Chosen) -> dict[str, int]:
-    """Models with comparable scores of several checkpoints (or recipes), and how many; one is drawn."""
+    """Models with comparable scores of several checkpoints (or recipes), and how many; one is drawn.
+
+    Seeds of one training are one.
+    """
     if scores.provenance != "measured":
         return {}
     task = _task(scores.rows["conditions"].iloc[0])
-    found: dict[str, set[str]] = {spec: set() for spec in scores.values}
+    drawn = dict(zip(scores.rows["spec"], scores.rows["conditions"], strict=True))
+    found: dict[str, dict[str, bool]] = {spec: {} for spec in scores.values}
     candidates = rows_of(rows, scores.quantity, scores.values, scores.provenance, scores.setting)
     for spec, conditions in zip(candidates["spec"], candidates["conditions"], strict=True):
         if _task(conditions) == task:
-            found[spec].add(str(conditions.get("checkpoint") or conditions.get("recipe")))
-    return {spec: len(several) for spec, several in found.items() if len(several) > 1}
+            name = str(conditions.get("checkpoint") or conditions.get("recipe"))
+            found[spec][name] = found[spec].get(name, False) or seeds_of_one_another(conditions, drawn[spec])
+    # Those that are drawn together count as one.
+    numbers = {spec: len(names) - max(sum(names.values()) - 1, 0) for spec, names in found.items()}
+    return {spec: number for spec, number in numbers.items() if number > 1}
 
 
 def untrained(scores: Chosen) -> list[str]:

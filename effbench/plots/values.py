@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean, stdev
 
 import numpy as np
 import pandas as pd
 
 from effbench.errors import EffbenchError
 from effbench.grid import CLIP_SECONDS
+from effbench.results.intervals import CONFIDENCE
 
 #: What a score names that was made on some data.
 _DATA = ("data", "fingerprint", "split", "protocol")
+
+#: In these, and in the seed in the name of its run, do scores of several seeds differ.
+_OF_A_RUN = ("seed", "run", "checkpoint", "epoch")
 
 _SHOWN = 6
 
@@ -54,7 +60,8 @@ class Chosen:
         provenance: ``measured`` or ``published``.
         device: what was timed, else ``None``.
         setting: conditions that all values share: those of timings, or those that were asked for.
-        rows: the rows that the values come from.
+        rows: the rows that the values come from, of several seeds the newest.
+        seeds: of how many a value is the mean, where it is one.
     """
 
     quantity: str
@@ -63,6 +70,7 @@ class Chosen:
     device: str | None
     setting: Mapping[str, object]
     rows: pd.DataFrame
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -92,7 +100,8 @@ class Chosen:
         """The values of both, which are alike."""
         new = other.rows[~other.rows["spec"].isin(list(self.values))]
         rows = pd.concat([self.rows, new]) if len(new) else self.rows
-        return replace(self, values={**self.values, **other.values}, rows=rows)
+        seeds = {**self.seeds, **other.seeds}
+        return replace(self, values={**self.values, **other.values}, rows=rows, seeds=seeds)
 
     @property
     def measured(self) -> Chosen:
@@ -130,9 +139,10 @@ def untimed(
 ) -> Chosen:
     """Newest value of each model under some conditions; of the given published figure, where there is one.
 
-    Of several that differ in precision alone from the newest, it is the one in fp32.
+    Of several that differ in precision alone from the newest, it is the one in fp32. Of trainings that are
+    seeds of one another it is the mean of the newest of each, with its 95 % interval.
     """
-    found = rows_of(rows, quantity, specs, provenance, conditions)
+    found = every = rows_of(rows, quantity, specs, provenance, conditions)
     if provenance == "published":
         # What is declared for some device, or of scores on some data, shares no axis with others.
         own = [_is_of_other_data(row, conditions or {}) for row in found["conditions"]]
@@ -143,7 +153,42 @@ def untimed(
     newest = dict(zip(found["spec"], rest, strict=True))
     alike = [newest[spec] == others for spec, others in zip(found["spec"], rest, strict=True)]
     found = found[np.array(alike, bool)].sort_values(["_here", "_single", "created"], kind="stable")
-    return Chosen.of(quantity, found.drop_duplicates("spec", keep="last"), provenance, setting=conditions)
+    chosen = Chosen.of(quantity, found.drop_duplicates("spec", keep="last"), provenance, setting=conditions)
+    return _over_seeds(chosen, every) if provenance == "measured" else chosen
+
+
+def seeds_of_one_another(conditions: Mapping[str, object], others: Mapping[str, object]) -> bool:
+    """Whether scores are of one training or of such as differ in the seed alone."""
+    alike = _but_for_the_seed(conditions) == _but_for_the_seed(others)
+    return alike and "seed" in conditions and "seed" in others
+
+
+def mean_of_seeds(values: Sequence[float]) -> Value:
+    """Mean of at least two values with its 95 % interval by Student's t distribution."""
+    from scipy.special import stdtrit
+
+    mean, count = fmean(values), len(values)
+    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / math.sqrt(count)
+    return Value(mean, mean - reach, mean + reach)
+
+
+def _over_seeds(newest: Chosen, rows: pd.DataFrame) -> Chosen:
+    """With the mean where rows have other seeds of what is chosen."""
+    values, seeds = dict(newest.values), {}
+    chosen = zip(newest.rows["spec"], newest.rows["conditions"], strict=True)
+    for spec, conditions in ((str(spec), found) for spec, found in chosen if "seed" in found):
+        own = rows[rows["spec"] == spec].sort_values("created", kind="stable")
+        pairs = zip(own["conditions"], own["value"].astype(float), strict=True)
+        by_seed = {row["seed"]: value for row, value in pairs if seeds_of_one_another(row, conditions)}
+        if len(by_seed) > 1:
+            values[spec], seeds[spec] = mean_of_seeds(list(by_seed.values())), len(by_seed)
+    return replace(newest, values=values, seeds=seeds)
+
+
+def _but_for_the_seed(conditions: Mapping[str, object]) -> dict[str, object]:
+    """Conditions but for the seed, also in the run's name: runs of one name are trained alike."""
+    kept = {name: value for name, value in conditions.items() if name not in _OF_A_RUN}
+    return kept | {"run": str(conditions.get("run")).replace(f"seed{conditions.get('seed')}", "seed")}
 
 
 def _is_of_other_data(row: Mapping[str, object], asked: Mapping[str, object]) -> bool:

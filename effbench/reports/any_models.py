@@ -108,7 +108,7 @@ def content(
         "environments": environments(used),
     }
     figures = {name: _figure(title, drawable, scores, rows, device)} if len(drawable) > 1 else {}
-    return Content(title, specs, figures, values, statistics)
+    return Content(title, specs, figures, values, statistics, main)
 
 
 def _of(spec: str, chosen: Mapping[str, Chosen]) -> dict[str, Value]:

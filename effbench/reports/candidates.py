@@ -6,12 +6,9 @@ were measured never beside published ones.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from statistics import fmean, stdev
 
-import numpy as np
 import pandas as pd
 
 from effbench.errors import UsageError
@@ -19,19 +16,15 @@ from effbench.models import zoo
 from effbench.plots.quantities import ON_A_DEVICE, SCORE_UNITS
 from effbench.plots.scored import SCORED_ON, IncomparableScores, require_comparable, with_measured
 from effbench.plots.timings import timed_devices
-from effbench.plots.values import Chosen, MissingResults, Value, untimed
+from effbench.plots.values import MissingResults, Value, untimed
 from effbench.reports.fair_times import fair_times
-from effbench.reports.known_values import Known, KnownValues, known_of, origin_of, source_of
+from effbench.reports.known_values import Known, KnownValues, known_of
 from effbench.results.declared import check_condition, check_quantity, depends_on
-from effbench.results.intervals import CONFIDENCE
 from effbench.results.measurement import UNITS
 from effbench.results.selection import matching_names
 
 #: What cards know, and under which name rows have it.
 _ON_CARDS = ("parameters", "macs_exact")
-
-#: In these, and in the seed in the name of its run, do scores of several seeds differ.
-_OF_A_RUN = ("seed", "run", "checkpoint", "epoch")
 
 
 class Candidates:
@@ -120,21 +113,7 @@ class Candidates:
         except IncomparableScores as error:
             wanted = ", ".join(f"{name}={value}" for name, value in error.choice.items())
             raise MissingResults(f"{error}\nChoose one by its conditions: {wanted}") from None
-        return KnownValues(quantity, dict(self._over_seeds(chosen)))
-
-    def _over_seeds(self, chosen: Chosen) -> Iterator[tuple[str, Known]]:
-        """Each model's value or, of measured ones with several seeds, their mean with its 95 % interval."""
-        scored = self.rows[
-            (self.rows["quantity"] == chosen.quantity) & (self.rows["provenance"] == "measured")
-        ]
-        by_spec = {str(spec): group for spec, group in scored.groupby("spec")}
-        for row in chosen.rows.to_dict("records"):
-            spec = str(row["spec"])
-            value, seeds = chosen.values[spec], 1
-            if row["provenance"] == "measured" and "seed" in row["conditions"]:
-                values = _by_seed(by_spec[spec], row["conditions"])
-                value, seeds = (mean_of_seeds(values) if len(values) > 1 else value), len(values)
-            yield spec, Known(value, origin_of(row), seeds=seeds, source=source_of(row))
+        return KnownValues(quantity, known_of(chosen))
 
     def _count(self, quantity: str) -> KnownValues:
         """Counts: those of rows, else those of cards, else published or declared ones."""
@@ -160,27 +139,3 @@ def _is_of_timings(condition: str) -> bool:
         return False
     check_condition(condition)
     return depends_on("throughput", condition)
-
-
-def mean_of_seeds(values: Sequence[float]) -> Value:
-    """Mean of at least two values with its 95 % interval by Student's t distribution."""
-    from scipy.special import stdtrit
-
-    mean, count = fmean(values), len(values)
-    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / math.sqrt(count)
-    return Value(mean, mean - reach, mean + reach)
-
-
-def _by_seed(rows: pd.DataFrame, conditions: Mapping[str, object]) -> list[float]:
-    """The newest value of each seed, all else under the same conditions."""
-    alike = [_without_run(row) == _without_run(conditions) and "seed" in row for row in rows["conditions"]]
-    found = rows[np.array(alike, bool)].sort_values("created", kind="stable")
-    return list(
-        {row["seed"]: value for row, value in zip(found["conditions"], found["value"], strict=True)}.values()
-    )
-
-
-def _without_run(conditions: Mapping[str, object]) -> dict[str, object]:
-    """Conditions but for the seed, also in the run's name: runs of one name are trained alike."""
-    kept = {name: value for name, value in conditions.items() if name not in _OF_A_RUN}
-    return kept | {"run": str(conditions.get("run")).replace(f"seed{conditions.get('seed')}", "seed")}

@@ -13,7 +13,8 @@ from effbench.plots.statistical.sheet import Statistics
 class Content:
     """A report's title, its models, its figures by name, and everything else that its template uses.
 
-    ``statistics`` are further figures, by name.
+    ``statistics`` are further figures, by name. The explorer begins with timings of ``device``; with those of
+    the most complete one where none is asked for.
     """
 
     title: str
@@ -21,3 +22,4 @@ class Content:
     figures: Mapping[str, FigureData]
     values: Mapping[str, object]
     statistics: Mapping[str, Statistics] = field(default_factory=dict)
+    device: str | None = None

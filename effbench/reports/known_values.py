@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from effbench.plots.caption import setting as setting_in_words
@@ -77,7 +77,11 @@ def values_of(metrics: Mapping[str, KnownValues], spec: str) -> dict[str, float 
 
 def known_of(chosen: Chosen) -> dict[str, Known]:
     """The values that were chosen, with their origins."""
-    return {str(row["spec"]): known_from(row) for row in chosen.rows.to_dict("records")}
+    found = {str(row["spec"]): known_from(row) for row in chosen.rows.to_dict("records")}
+    return {
+        spec: replace(known, value=chosen.values[spec], seeds=chosen.seeds.get(spec, 1))
+        for spec, known in found.items()
+    }
 
 
 def known_from(row: Mapping[Any, Any]) -> Known:

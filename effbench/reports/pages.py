@@ -100,7 +100,7 @@ def _write(name: str, template: str, content: Content, rows: pd.DataFrame, out: 
         captions[figure] = f"{shown.title}. {shown.caption}"
     text = _templates().get_template(f"{template}.md.j2")
     page = text.render(title=content.title, captions=captions, **content.values)
-    html = _html(content, page, images, inlay(rows, content.models))
+    html = _html(content, page, images, inlay(rows, content.models, content.device))
     files = {f"{name}.html": html.encode(), f"{name}.md": page.encode(), **images}
     for file, data in files.items():
         with replacing(out / file, make_folder=True) as temporary:

@@ -84,7 +84,7 @@ def content(rows: pd.DataFrame, device: str | None = None) -> Content:
         "origins": origins(used),
         "environments": environments(used),
     }
-    return Content(TITLE, list(dict.fromkeys([*specs, *rivals])), drawn, values)
+    return Content(TITLE, list(dict.fromkeys([*specs, *rivals])), drawn, values, device=device)
 
 
 def _worth(points: Sequence[Point], costs: Sequence[Cost]) -> list[tuple[str, float, list[bool]]]:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from effbench.plots.values import MissingResults
+from effbench.plots.caption import caption
+from effbench.plots.values import MissingResults, mean_of_seeds
 from effbench.reports.any_models import content
+from effbench.reports.explorer.explored import explored
 from effbench.reports.leading_scores import measured_lead
 from effbench.reports.pages import report_models
 from effbench.results.declared import declared
@@ -66,6 +68,19 @@ def test_scores_that_a_study_measured_lead_and_published_ones_stand_beside_them(
     assert table[0][:3] == ["Model", "PSDS1, measured (%)", "PSDS1, published (%)"]
     assert table[2][:3] == ["`fmn04`", "30.00", "39.52"]
     assert "PSDS1: measured on toys eval" in page
+
+
+def test_table_figure_and_explorer_show_the_same_mean_of_seeds():
+    seeds = {0: 40.0, 1: 41.0, 2: 45.0}
+    scores = [scored("fmn04", value, seed=seed, run=f"fmn04_seed{seed}") for seed, value in seeds.items()]
+    rows = frame(complexity(), scores, [scored("fmn04+gru-104", 30.0)])
+    found = content("x", "X", ["fmn04", "fmn04+gru-104"], rows)
+    (line, _) = found.values["lines"]
+    (score,) = found.figures["x"].y.choices
+    (shown, *_) = explored(rows, found.models).metrics
+    assert line.score == score.values["fmn04"] == shown.values["fmn04"].value == mean_of_seeds([40, 41, 45])
+    assert "Means over 3 seeds: fmn04." in caption(found.figures["x"])
+    assert "checkpoints" not in caption(found.figures["x"])
 
 
 def test_one_measured_score_of_many_models_ranks_nothing_and_the_report_says_so(tmp_path):

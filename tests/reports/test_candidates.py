@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from effbench.errors import UsageError
-from effbench.plots.values import MissingResults
-from effbench.reports.candidates import Candidates, mean_of_seeds
+from effbench.plots.values import MissingResults, mean_of_seeds
+from effbench.reports.candidates import Candidates
 from effbench.reports.fair_times import fitting_memory
 from effbench.results.declared import declared
 from effbench.results.measurement import Measurement

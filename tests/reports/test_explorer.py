@@ -7,6 +7,7 @@ from torch import nn
 
 from effbench.measure.complexity import measure_complexity
 from effbench.measure.macs.counter import count_macs
+from effbench.reports.any_models import content
 from effbench.reports.explorer.explored import explored
 from effbench.reports.explorer.model_details import model_details
 from effbench.reports.explorer.payload import as_script, payload
@@ -29,6 +30,13 @@ def test_timings_stand_in_settings_of_one_device_each_the_widest_first():
     assert [len(setting.metrics["throughput"].known) for setting in found.settings] == [3, 2, 1, 3]
     sizes = [batch.size for batch in found.settings[0].sweeps["fmn10"]]
     assert sizes == [1, 32]
+
+
+def test_the_device_that_a_report_is_asked_for_comes_first():
+    rows = frame(complexity(), timings("CPU B"), timings("GPU A", specs=SPECS[:2]))
+    assert explored(rows, SPECS).settings[0].device == "CPU B"
+    assert explored(rows, SPECS, "GPU A").settings[0].device == "GPU A"
+    assert content("x", "X", SPECS, rows, "gpu").device == "GPU A"
 
 
 def test_scores_of_each_data_set_are_a_metric_of_their_own():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import nan, sqrt
 from typing import Any
 
 import pandas as pd
@@ -17,8 +16,7 @@ from effbench.plots.statistical.kinds import SeedsDefinition
 from effbench.plots.statistical.shared_axis import SharedAxis, scored_alike, share_axis, under
 from effbench.plots.statistical.sheet import Sheet, Statistics, same_jitter
 from effbench.plots.training import LABELS
-from effbench.plots.values import Chosen, MissingResults, rows_of
-from effbench.results.intervals import CONFIDENCE, Estimate
+from effbench.plots.values import Chosen, MissingResults, Value, mean_of_seeds, rows_of
 from effbench.results.own_rows import BESIDE_PUBLISHED
 from effbench.shown import Row
 
@@ -111,8 +109,8 @@ class SeedScores(Statistics):
                     "spec": spec,
                     "quantity": self.definition.quantity,
                     "mean": mean.value,
-                    "low": None if len(seeds) == 1 else mean.low,
-                    "high": None if len(seeds) == 1 else mean.high,
+                    "low": mean.low,
+                    "high": mean.high,
                     "unit": "%",
                     "seeds": list(seeds),
                     "values": list(seeds.values()),
@@ -148,7 +146,9 @@ class SeedScores(Statistics):
         }
         for place, (spec, seeds) in enumerate(self.scores.items()):
             mean = _over_seeds(seeds)
-            ends = None if len(seeds) == 1 else [[mean.value - mean.low], [mean.high - mean.value]]
+            ends = None
+            if mean.low is not None and mean.high is not None:
+                ends = [[mean.value - mean.low], [mean.high - mean.value]]
             axes.errorbar(
                 mean.value,
                 place,
@@ -184,17 +184,10 @@ class SeedScores(Statistics):
         return sheet.finish()
 
 
-def _over_seeds(seeds: Mapping[int, float]) -> Estimate:
-    """Mean over seeds with its t interval; NaN ends where there is but one."""
-    from scipy.stats import t
-
-    count = len(seeds)
-    mean = sum(seeds.values()) / count
-    if count == 1:
-        return Estimate(mean, nan, nan)
-    deviation = sqrt(sum((value - mean) ** 2 for value in seeds.values()) / (count - 1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * deviation / sqrt(count)
-    return Estimate(mean, mean - half, mean + half)
+def _over_seeds(seeds: Mapping[int, float]) -> Value:
+    """Mean over seeds with its t interval, which one alone does not have."""
+    values = list(seeds.values())
+    return mean_of_seeds(values) if len(values) > 1 else Value(*values)
 
 
 def _trained_alike(row: Mapping[Any, Any]) -> dict[str, object]:

@@ -85,10 +85,13 @@ class Explored:
     settings: tuple[ExploredSetting, ...]
 
 
-def explored(rows: pd.DataFrame, specs: Sequence[str]) -> Explored:
-    """What the explorer shows of these models, from newest rows of a store, published ones included."""
+def explored(rows: pd.DataFrame, specs: Sequence[str], device: str | None = None) -> Explored:
+    """What the explorer shows of these models, from newest rows of a store, published ones included.
+
+    The default setting is of the ``device``, where it has timings, or of that which covers most models.
+    """
     rows = rows[rows["spec"].isin(list(specs))]
-    settings = tuple(_settings(rows, specs))
+    settings = tuple(sorted(_settings(rows, specs), key=lambda setting: setting.device != device))
     timed = [name for name in ON_A_DEVICE if any(name in setting.metrics for setting in settings)]
     somewhere = {*rows["spec"], *map(str, zoo.summaries())}
     known = [spec for spec in specs if spec in somewhere]

@@ -38,11 +38,11 @@ class Inlay:
         return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"
 
 
-def inlay(rows: pd.DataFrame, specs: Sequence[str]) -> Inlay:
-    """The explorer of these models, from newest rows of a store, published ones included."""
+def inlay(rows: pd.DataFrame, specs: Sequence[str], device: str | None = None) -> Inlay:
+    """The explorer of these models, from newest rows of a store; ``explored`` knows the arguments."""
     import vl_convert
 
-    found = explored(rows, specs)
+    found = explored(rows, specs, device)
     given = {**payload(found), "chart": chart()}
     scripts = (
         vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # the stubs ask for what may be left out
