@@ -23,6 +23,8 @@ from .measure.macs import MacReport as MacReport
 from .measure.macs import count_macs as count_macs
 from .measure.profile import profile as profile
 from .measure.profiles import Profile as Profile
+from .measure.roofline import profile_roofline as profile_roofline
+from .measure.roofline_result import Roofline as Roofline
 from .models.backbones.backbone import Backbone as Backbone
 from .models.build import build_model as build_model
 from .models.checkpoints import load_checkpoint as load_checkpoint

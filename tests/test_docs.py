@@ -60,7 +60,7 @@ NOT_HERE = {
     "a repository": r"--against",
     "standard input": r" < ",
     "minutes of compiling": r"(detect|evaluate) .*--backend (best|compiled)|effbench\.optimize\(",
-    "a machine to itself": r"--streams",
+    "a machine to itself": r"--(streams|roofline)|profile_roofline",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from effbench.cli import options
 from effbench.cli.output import Format, note, write_json, write_result
+from effbench.cli.profile_only import RunsOn, measure_rooflines, measure_streams
 from effbench.cli.progress import status
 from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
 
-_NOT_WITH_STREAMS = (
-    *("throughput", "thorough", "counters", "strict", "training", "part", "seconds", "kernels"),
+_NOT_WITH_ROOFLINE = (
+    *("throughput", "thorough", "counters", "strict", "training", "part"),
     *("checkpoint", "name", "model_arg", "example", "psds1", "source"),
 )
+_NOT_WITH_STREAMS = (*_NOT_WITH_ROOFLINE, "roofline", "seconds", "kernels")
 
 
 class TimedPart(StrEnum):
@@ -78,7 +79,7 @@ def profile(
         float | None,
         typer.Option(min=0, max=100, help="PSDS1 of a model of your own, %, from elsewhere; needs --source."),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Where --psds1 is from.")] = None,
+    source: Annotated[str | None, typer.Option(help="RunsOn --psds1 is from.")] = None,
     streams: Annotated[
         bool,
         typer.Option("--streams", help="Only: how many live streams this machine carries, by running them."),
@@ -87,6 +88,12 @@ def profile(
     limit: Annotated[
         float, typer.Option(help="With --streams, seconds to a hop's events, which 99 % keep.")
     ] = 1.0,
+    roofline: Annotated[
+        bool,
+        typer.Option(
+            "--roofline", help="Only: what this device can do at most, and the share that each layer reaches."
+        ),
+    ] = False,
     store: options.Store = None,
     keep: options.Keep = True,
     form: options.OutputFormat = Format.table,
@@ -95,13 +102,21 @@ def profile(
 
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
+    where = RunsOn(device, precision, backend, threads)
     if streams:
         if model is None or len(model) > 1 or len(batch_size or ()) > 1:
             raise UsageError("--streams is for one --model, and one --batch-size at most")
         options.refuse_given(context, _NOT_WITH_STREAMS, "can't be given with --streams")
-        _streams(model[0], hop, limit, device, precision, backend, batch_size, threads, store, keep, form)
+        measure_streams(model[0], where, hop, limit, batch_size[0] if batch_size else None, store, keep, form)
         return
     options.refuse_given(context, ("hop", "limit"), "is for --streams")
+    if roofline:
+        if model is None or len(batch_size or ()) > 1:
+            raise UsageError("--roofline needs a --model, and takes one --batch-size at most")
+        options.refuse_given(context, _NOT_WITH_ROOFLINE, "can't be given with --roofline")
+        size = batch_size[0] if batch_size else 1
+        measure_rooflines(model, where, size, seconds, kernels, store, keep, form)
+        return
     from effbench.infer.backends.known import EAGER, FASTEST
     from effbench.machine.concerns import concerns
     from effbench.measure.complexity import measure_complexity
@@ -186,42 +201,6 @@ def profile(
         note(f"kept in {results.path}")
     if failed:
         raise EffbenchError(f"{len(failed)} of {len(specs)} models could not be profiled")
-
-
-def _streams(
-    model: str,
-    hop: float,
-    limit: float,
-    device: str,
-    precision: str,
-    backend: str,
-    batch_size: list[int] | None,
-    threads: int | None,
-    store: Path | None,
-    keep: bool,
-    form: Format,
-) -> None:
-    from effbench.detect.stream_profile import profile_streams
-    from effbench.results.store import Store
-
-    with Store(store, create=True) if keep else nullcontext() as results, status(1) as progress:
-        progress.start(model)
-        measured = profile_streams(
-            model,
-            hop=hop,
-            limit=limit,
-            device=device,
-            precision=precision,
-            backend=backend,
-            batch_size=batch_size[0] if batch_size else None,
-            threads=threads,
-            progress=progress.line,
-        )
-        if results is not None:
-            results.add(measured.measurements())
-    write_result(measured, form)
-    if results is not None:
-        note(f"kept in {results.path}")
 
 
 def _counters(text: str) -> list[str]:

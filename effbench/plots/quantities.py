@@ -16,7 +16,7 @@ MACS = "macs"
 #: Quantities of one device in one setting.
 ON_A_DEVICE = (
     *("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak", "logit_error"),
-    *("streams", "hop_latency_p99", "real_time_factor"),
+    *("streams", "hop_latency_p99", "real_time_factor", "roof_share"),
 )
 
 #: Units of what is scored, not counted or timed.
@@ -46,6 +46,7 @@ _LABELS: Mapping[str, str] = {
     "streams": "Live streams",
     "hop_latency_p99": "Latency of a hop, 99th percentile",
     "real_time_factor": "Real-time factor",
+    "roof_share": "Share of the roof (%)",
 }
 
 #: Parts of the names of scores that are written otherwise.

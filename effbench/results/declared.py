@@ -33,7 +33,7 @@ _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
 _READING_UNITS = {"parameters": "M", "MACs/clip": "G", "s": "ms", "bytes": "MiB"}
 _COUNTED = ("parameters", "MACs/clip")
 _LIVE = ("streams", "s/s")
-_ON_A_DEVICE = ("clips/s", "s", "bytes", *_LIVE)
+_ON_A_DEVICE = ("clips/s", "s", "bytes", "% of the roof", *_LIVE)
 
 #: Smaller counts without a unit may be meant in millions.
 _SMALL_COUNT = 1000
@@ -55,7 +55,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return {choice: choice for choice in choices}.__getitem__
 
 
-_PARAMETERS, _MACS, _TIMED = ("parameters",), ("MACs/clip",), ("clips/s", "s", "bytes", "logits", *_LIVE)
+_PARAMETERS, _MACS, _TIMED = ("parameters",), ("MACs/clip",), ("logits", *_ON_A_DEVICE)
 _SCORES = tuple(sorted({*UNITS.values()} - {*_PARAMETERS, *_MACS, *_TIMED}))
 _WHOLE, _NUMBER, _TEXT = (int, "a whole number"), (float, "a number"), (str, "a text")
 _PRECISION = (_choice("fp32", "tf32", "bf16", "fp16"), "fp32, tf32, bf16 or fp16")

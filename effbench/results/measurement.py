@@ -30,6 +30,7 @@ UNITS: Mapping[str, str] = {
     "hop_latency_p99": "s",
     "real_time_factor": "s/s",
     "logit_error": "logits",
+    "roof_share": "% of the roof",
     **dict.fromkeys(("psds1", "psds1_penalised", "psds2", "psds2_penalised", "pauroc", "map"), "%"),
     **dict.fromkeys(("pipsds1", "pipsds1_penalised", "pipsds2", "pipsds2_penalised"), "%"),
     **dict.fromkeys(("event_f1", "event_f1_macro", "onset_f1", "onset_f1_macro"), "%"),
@@ -46,8 +47,8 @@ PER_CLASS = "per_class"
 
 
 def more_is_better(quantity: str) -> bool:
-    """Whether high values are good ones: of scores, throughput and streams, not of costs and errors."""
-    return UNITS[quantity] in ("%", "clips/s", "streams")
+    """Whether high values are good ones: of scores, rates, streams and shares, not of costs and errors."""
+    return UNITS[quantity] in ("%", "% of the roof", "clips/s", "streams")
 
 
 def in_unit(quantity: str, estimate: Estimate) -> Estimate:

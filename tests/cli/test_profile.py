@@ -143,12 +143,27 @@ def test_models_show_adds_up(effbench):
     assert shown["card"]["checkpoint"]["advanced-kd"] == "fmn10+tf-256_advanced-kd-weak-strong.pt"
 
 
+def test_a_roofline_is_printed_by_layer_and_kept(effbench):
+    arguments = ("profile", "--model", "fmn01", "--roofline", "--seconds", "1", "--threads", "1")
+    done = effbench(*arguments, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert rows[-1]["layer"] == "all, eager"
+    assert all(float(row["roof_seconds"]) > 0 < float(row["call_seconds"]) for row in rows)
+    kept = effbench("store", "list", "--quantity", "roof_share", "--format", "json")
+    (row,) = json.loads(kept.stdout)
+    assert row["value"] == float(rows[-1]["roof_share"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--hop", "2"), "--hop is for --streams"),
         (("--streams", "--checkpoint", "x.pt"), "--checkpoint can't be given with --streams"),
         (("--streams", "--thorough"), "--thorough can't be given with --streams"),
+        (("--roofline", "--training"), "--training can't be given with --roofline"),
+        (("--roofline", "--streams"), "--roofline can't be given with --streams"),
+        (("--roofline", "--batch-size", "1", "--batch-size", "2"), "one --batch-size"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(effbench, options, message):

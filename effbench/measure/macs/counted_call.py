@@ -94,6 +94,7 @@ class CountedCall:
             device=device,
             training=None if trained is None else trained.exact[""],
             unused_rules=tuple(_named(key) for key in rules if key not in tally.used),
+            operators=dict(tally.counted),
         )
 
 

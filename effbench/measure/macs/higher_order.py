@@ -30,8 +30,9 @@ def higher_order(
     if name == "flex_attention":
         with tally.mute():
             out = operator(*args, **kwargs)
-        tally.add("attention", _flex(out, *args), out)
-        tally.add_traffic("attention", args[:3], out)
+        macs = _flex(out, *args)
+        tally.add("attention", macs, out)
+        tally.add_traffic("attention", args[:3], out, macs=macs)
         return out
     run = _RUNS.get(name)
     if run is None:

@@ -67,7 +67,7 @@ class _Functions(TorchFunctionMode):
             out = func(*args, **kwargs) if shaped is None else shaped
         macs = rule.macs(out, *args, **kwargs) if own else rule.macs(out, *_operands(rule, args, kwargs))
         self.tally.add(rule.kind, macs, out)  # type: ignore[arg-type]
-        self.tally.add_traffic(rule.kind, args, kwargs, out)
+        self.tally.add_traffic(rule.kind, args, kwargs, out, macs=macs)
         return out
 
 
@@ -104,25 +104,29 @@ class _Operators(TorchDispatchMode):
             raise
         self.tally.note_made(out)
         require_types(func, rule.kind if rule else kind, (args, kwargs), out)
+        macs = None
         if own:
-            self.tally.add(str(func), own(out, *args, **kwargs), out)
+            macs = own(out, *args, **kwargs)
+            self.tally.add(str(func), macs, out)
         elif rule is not None:
-            self._add(rule, func, _bound(func, args, kwargs), out)
+            macs = self._add(rule, func, _bound(func, args, kwargs), out)
         elif not self.tally.muted:
             self._add_elements(kind, func, args, out)
         if not (func.is_view or self.tally.muted):
             name = func.overloadpacket.__name__
             read = () if _MADE.search(name) else (args, kwargs)
             if "empty" not in name:
-                self.tally.add_traffic(rule.kind if rule else kind or "data movement", read, out)
+                moved = rule.kind if rule else kind or "data movement"
+                self.tally.add_traffic(moved, read, out, macs=macs)
         return out
 
-    def _add(self, rule: Rule, func: Any, args: list[Any], out: Any) -> None:
+    def _add(self, rule: Rule, func: Any, args: list[Any], out: Any) -> int | None:
         macs = _sparse(func, args) if _is_sparse(args) else _macs(rule, args, out)
         if macs is None:
             self.tally.add_unknown(str(func))
         else:
             self.tally.add(rule.kind, macs, out)
+        return macs
 
     def _add_elements(self, kind: str | None, func: Any, args: Any, out: object) -> None:
         if kind is None:

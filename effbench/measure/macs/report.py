@@ -39,6 +39,27 @@ class ModuleCount:
 
 
 @dataclass(frozen=True)
+class OperatorCount:
+    """One operator that multiplies and accumulates, or a scan.
+
+    Attributes:
+        module: path of the module that ran it.
+        kind: convolution, linear, attention, recurrent, scan, …
+        depthwise: whether it is a convolution whose channels do not meet.
+        macs: multiply-accumulates.
+        floats: floating-point numbers in its inputs, weights and outputs, each once.
+        other_bytes: bytes of integers and flags among them.
+    """
+
+    module: str
+    kind: str
+    depthwise: bool
+    macs: int
+    floats: int
+    other_bytes: int
+
+
+@dataclass(frozen=True)
 class Traffic:
     """What operators read and write, each its inputs and outputs once, as if nothing were fused or kept.
 
@@ -69,6 +90,7 @@ class MacReport(Shown):
         traffic: numbers that operators read and write.
         training: MACs forward and backward, where they were asked for.
         modules: every module, in definition order.
+        operators: what multiplies and accumulates, and how often it ran alike.
         device: where the pass ran; ``meta`` computes shapes only.
     """
 
@@ -82,6 +104,7 @@ class MacReport(Shown):
     device: str
     training: int | None = None
     unused_rules: tuple[str, ...] = field(default=())
+    operators: Mapping[OperatorCount, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -164,8 +187,9 @@ class MacReport(Shown):
         return [vars(m) | {"unknown": said(self.unknown_in(m.name)) or None} for m in self.modules]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data, without the modules; ``unknown_by_module`` has those with unknown operators."""
-        plain = {name: value for name, value in asdict(self).items() if name != "modules"}
+        """Plain data, without modules and operators; ``unknown_by_module`` has those with unknown ones."""
+        lean = replace(self, modules=(), operators={})
+        plain = {name: value for name, value in asdict(lean).items() if name not in ("modules", "operators")}
         where = {module.name: dict(module.unknown) for module in self.modules if module.unknown}
         traffic = {"traffic_bytes": self.traffic.bytes(), "macs_per_byte": self.intensity()}
         return {"complete": self.complete, **plain, "unknown_by_module": where, **traffic}

@@ -40,6 +40,11 @@ def _convolution(out: Tensor, x: Tensor, weight: Tensor, *arguments: object) -> 
     return (x if transposed else out).numel() * math.prod(weight.shape[1:])
 
 
+def is_depthwise(x: Tensor, weight: Tensor, out: Tensor) -> bool:
+    """Whether each channel of a convolution's input goes into outputs of its own."""
+    return weight.shape[1] == 1 < x.shape[1] and out.shape[1] % x.shape[1] == 0
+
+
 def _plain_convolution(out: Tensor, _: Tensor, weight: Tensor, *__: object) -> int:
     """As ``_convolution``, of operators that are never transposed."""
     return out.numel() * math.prod(weight.shape[1:])

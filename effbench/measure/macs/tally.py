@@ -16,7 +16,8 @@ from torch.utils._pytree import tree_leaves
 
 from effbench.errors import UncountedOperator
 from effbench.measure.macs.convention import paper_macs
-from effbench.measure.macs.rules import SCANS
+from effbench.measure.macs.report import OperatorCount
+from effbench.measure.macs.rules import SCANS, is_depthwise
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Tally:
         self.own_paper: Counter[str] = Counter()
         self.own_unknown: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.shapes: dict[str, tuple[int, ...] | None] = {}
+        self.counted: Counter[OperatorCount] = Counter()
 
     @property
     def muted(self) -> bool:
@@ -117,18 +119,25 @@ class Tally:
                 self.unknown[operator] += 1
                 self.own_unknown[self.innermost][operator] += 1
 
-    def add_traffic(self, kind: str, *values: object) -> None:
-        """Count the numbers of all tensors among ``values``, each once."""
+    def add_traffic(self, kind: str, *values: object, macs: int | None = None) -> None:
+        """Count the numbers of all tensors among ``values``, each once; of what has ``macs``, also itself."""
         if self.muted:
             return
-        tensors = {id(t): t for t in tree_leaves(values) if isinstance(t, Tensor)}
-        for tensor in tensors.values():
+        floats = other_bytes = 0
+        tensors = list({id(t): t for t in tree_leaves(values) if isinstance(t, Tensor)}.values())
+        for tensor in tensors:
             elements = _kept(tensor)
-            with self.lock:
-                if tensor.is_floating_point() or tensor.is_complex():
-                    self.floats[kind] += elements * (2 if tensor.is_complex() else 1)
-                else:
-                    self.other_bytes += elements * tensor.element_size()
+            if tensor.is_floating_point() or tensor.is_complex():
+                floats += elements * (2 if tensor.is_complex() else 1)
+            else:
+                other_bytes += elements * tensor.element_size()
+        with self.lock:
+            if floats:
+                self.floats[kind] += floats
+            self.other_bytes += other_bytes
+            if macs is not None:
+                depthwise = kind == "convolution" and is_depthwise(tensors[0], tensors[1], tensors[-1])
+                self.counted[OperatorCount(self.innermost, kind, depthwise, macs, floats, other_bytes)] += 1
 
     @contextmanager
     def mute(self) -> Iterator[None]:
@@ -183,12 +192,13 @@ class Tally:
     ) -> object:
         own = self.module_rule(module)
         kind = "scan" if own is None else type(module).__name__
-        self.add_traffic(kind, args, kwargs, output)
-        if own is not None:
-            self.add(kind, own(module, args, output), output)
-            return output
-        macs, elements = SCANS[type(module)](*args, **kwargs)
+        macs, elements = (
+            (own(module, args, output), 0) if own is not None else SCANS[type(module)](*args, **kwargs)
+        )
         self.add(kind, macs, output)
+        self.add_traffic(kind, args, kwargs, output, macs=macs)
+        if own is not None:
+            return output
         self.add_elements(f"scan ({type(module).__name__})", elements)
         if isinstance(output, Tensor) and output.requires_grad:
             return _CountedBackward.apply(self, kind, 2 * macs, output.detach(), *args)
