@@ -79,7 +79,7 @@ def profile(
         float | None,
         typer.Option(min=0, max=100, help="PSDS1 of a model of your own, %, from elsewhere; needs --source."),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="RunsOn --psds1 is from.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where --psds1 is from.")] = None,
     streams: Annotated[
         bool,
         typer.Option("--streams", help="Only: how many live streams this machine carries, by running them."),
