@@ -61,6 +61,7 @@ NOT_HERE = {
     "standard input": r" < ",
     "minutes of compiling": r"(detect|evaluate) .*--backend (best|compiled)|effbench\.optimize\(",
     "a machine to itself": r"--(streams|roofline)|profile_roofline",
+    "a counter of energy": r"profile .*--energy",
     "a GPU": r"\bcuda\b|fp16",
     "data of others": r"(^|[ /])audioset( |$|-clips)|(^| )hear/",
 }

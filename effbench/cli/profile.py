@@ -16,7 +16,7 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
 
 _NOT_WITH_ROOFLINE = (
-    *("throughput", "thorough", "counters", "strict", "training", "part"),
+    *("throughput", "energy", "thorough", "counters", "strict", "training", "part"),
     *("checkpoint", "name", "model_arg", "example", "psds1", "source"),
 )
 _NOT_WITH_STREAMS = (*_NOT_WITH_ROOFLINE, "roofline", "seconds", "kernels")
@@ -36,6 +36,10 @@ def profile(
     throughput: Annotated[
         bool, typer.Option(help="Also measure throughput, latency and memory, or only count, in a second.")
     ] = True,
+    energy: Annotated[
+        bool,
+        typer.Option("--energy", help="Also measure joules for a clip, where the hardware counts them."),
+    ] = False,
     counters: Annotated[
         str, typer.Option(help="Third-party MAC counters to compare with: fvcore, thop, torch, or all.")
     ] = "",
@@ -98,7 +102,7 @@ def profile(
     keep: options.Keep = True,
     form: options.OutputFormat = Format.table,
 ) -> None:
-    """Parameters, MACs, throughput, latency and memory of one or more models.
+    """Parameters, MACs, throughput, latency, memory and energy of one or more models.
 
     Example: effbench profile --model fmn10+hybrid-512 --model fmn20
     """
@@ -119,6 +123,7 @@ def profile(
         return
     from effbench.infer.backends.known import EAGER, FASTEST
     from effbench.machine.concerns import concerns
+    from effbench.machine.energy_counters import energy_meter
     from effbench.measure.complexity import measure_complexity
     from effbench.measure.conditions import Conditions
     from effbench.measure.profile import profile as profile_model
@@ -147,10 +152,14 @@ def profile(
         raise UsageError("--checkpoint is for one model; profile the others without it")
     if psds1 is not None and (checkpoint is not None or not keep):
         raise UsageError("--psds1 is kept in the store: without --checkpoint and --no-store")
+    if energy and not throughput:
+        raise UsageError("--energy is measured beside throughput: leave out --no-throughput")
     if throughput:
-        Conditions(
+        conditions = Conditions(
             device, precision, backend=EAGER if backend == FASTEST else backend, kernels=kernels
         )  # refuses what is missing here before anything is kept
+        if energy:
+            energy_meter(conditions.torch_device)
         for spec in specs[1:]:  # and a clip that a later model can't take, before the first is timed
             measure_complexity(spec, clip_seconds=seconds)
     # A file may have other heads than its model's card: its counts must not stand for the spec.
@@ -164,6 +173,7 @@ def profile(
                     spec,
                     counters=_counters(counters),
                     throughput=throughput,
+                    energy=energy,
                     device=device,
                     precision=precision,
                     parts=part,

@@ -33,6 +33,12 @@ def recommend(
             help="Peak memory at the batch size of the throughput, e.g. 500MB.",
         ),
     ] = None,
+    max_energy: Annotated[
+        float | None,
+        typer.Option(
+            parser=candidate_options.in_unit("energy"), metavar="ENERGY", help="For one clip, e.g. 0.5J."
+        ),
+    ] = None,
     min_psds1: Annotated[
         float | None, typer.Option(metavar="PERCENT", help="PSDS1 of at least this.")
     ] = None,
@@ -80,6 +86,7 @@ def recommend(
         min_throughput=min_throughput,
         max_latency=max_latency,
         max_memory=max_memory,
+        max_energy=max_energy,
         min_score=min_score if min_psds1 is None else min_psds1,
         real_time=real_time,
         hop=hop,

@@ -18,9 +18,11 @@ from effbench.infer.backends.known import EAGER, FASTEST
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.machine.devices import Precision
+from effbench.machine.energy_counters import EnergyMeter, energy_meter
 from effbench.machine.environment import environment
 from effbench.measure.complexity import measure_complexity
 from effbench.measure.conditions import PARTS, TORCH_KERNELS, Conditions
+from effbench.measure.energy import Energy, measure_energy
 from effbench.measure.logit_error import measure_logit_error, measure_output_error
 from effbench.measure.macs.copies import untouched
 from effbench.measure.macs.random_state import generators_kept
@@ -46,6 +48,7 @@ def profile(
     inputs: Inputs | None = None,
     counters: Sequence[str] = (),
     throughput: bool = True,
+    energy: bool = False,
     device: str | torch.device = "cpu",
     precision: str = "fp32",
     parts: Sequence[str] | None = None,
@@ -73,6 +76,8 @@ def profile(
             and timed; memory is not measured.
         counters: third-party MAC counters to run as well: ``fvcore``, ``thop``, ``torch``.
         throughput: also measure throughput, latency and memory; otherwise only parameters and MACs.
+        energy: also measure the energy of a clip, at each part's fastest batch size, where the hardware has a
+            counter of it.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
         parts: what to time: ``network`` (features to logits), ``frontend``, ``both``; by default the
@@ -92,6 +97,7 @@ def profile(
 
     Raises:
         UsageError: what does not go with a module that is not a detector.
+        NoEnergyCounter: the hardware does not tell what it takes, or not to this user.
         EffbenchError: what ``Conditions`` and the measurements that this calls raise.
     """
     check_batch_sizes(batch_sizes)
@@ -110,6 +116,7 @@ def profile(
     else:
         conditions = Conditions(clip_seconds=clip_seconds)
     timed = [replace(conditions, part=part) for part in parts] if throughput else []
+    meter = _meter(conditions, throughput, inputs) if energy else None
     with float32_arithmetic(conditions.precision):  # which the record tells
         here = environment(conditions.device) if timed else _unhurried_environment()
     if isinstance(model, nn.Module):
@@ -160,6 +167,7 @@ def profile(
         detector,
         buildable,
         timed,
+        meter=meter,
         batch_sizes=batch_sizes,
         budget=budget,
         progress=progress,
@@ -173,7 +181,8 @@ def profile(
         error = measure_logit_error(detector, conditions, trained=trained, progress=progress)
     if isinstance(model, ModelSpec) and zoo.model_code(model) != code:
         raise EffbenchError(f"the code of {model} was changed while it was measured: measure it again")
-    return Profile(complexity, here, *times, error, code)
+    rates, latencies, memories, energies = times
+    return Profile(complexity, here, rates, latencies, memories, error, code, energies)
 
 
 def _times(
@@ -181,27 +190,41 @@ def _times(
     model: ModelSpec | None,
     timed: Sequence[Conditions],
     *,
+    meter: EnergyMeter | None,
     batch_sizes: Sequence[int] | None,
     budget: Budget,
     progress: Progress | None,
     coarse: bool,
-) -> tuple[tuple[Throughput, ...], tuple[Latency, ...], tuple[PeakMemory, ...]]:
+) -> tuple[tuple[Throughput, ...], tuple[Latency, ...], tuple[PeakMemory, ...], tuple[Energy, ...]]:
     """Of each part; memory only where a child process is able to build the model."""
     rates: list[Throughput] = []
     latencies: list[Latency] = []
     memories: list[PeakMemory] = []
+    energies: list[Energy] = []
     for each in timed:
         runs = measure_throughput(
             detector, each, batch_sizes=batch_sizes, budget=budget, progress=progress, coarse=coarse
         )
         rates += runs
         latencies.append(measure_latency(detector, each, budget=budget, progress=progress))
+        best = next(run.batch_size for run in runs if run.best)
+        if meter is not None:
+            energies.append(
+                measure_energy(detector, each, meter, batch_size=best, budget=budget, progress=progress)
+            )
         if model is not None:
-            best = next(run.batch_size for run in runs if run.best)
             memories.append(peak_memory(model, each, batch_size=best))
             if progress is not None:
                 progress(str(memories[-1]))
-    return tuple(rates), tuple(latencies), tuple(memories)
+    return tuple(rates), tuple(latencies), tuple(memories), tuple(energies)
+
+
+def _meter(conditions: Conditions, throughput: bool, inputs: Inputs | None) -> EnergyMeter:
+    if not throughput:
+        raise UsageError("energy is measured beside throughput, not of counts alone")
+    if inputs is not None:
+        raise UsageError("energy is measured of detectors, and of models that have inputs of their own")
+    return energy_meter(conditions.torch_device)
 
 
 def _on_best(detector: SoundEventDetector, conditions: Conditions, progress: Progress | None) -> Conditions:

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 from effbench.machine.description import Environment
 from effbench.measure.complexity import Complexity
+from effbench.measure.energy import Energy
 from effbench.measure.logit_error import LogitError
 from effbench.measure.memory import PeakMemory
 from effbench.measure.speed import Latency, Throughput, Timed
@@ -22,7 +23,7 @@ _MILLION, _BILLION, _MIB = 1e6, 1e9, 2**20
 _SETTING = ("part", "batch", "precision", "compiled", "backend", "kernels", "threads", "seconds", "device")
 _MINOR = ("95 % interval", "MACs paper (G)")
 
-Result = TypeVar("Result", Throughput, Latency, PeakMemory)
+Result = TypeVar("Result", Throughput, Latency, PeakMemory, Energy)
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +39,7 @@ class Profile(Shown):
         logit_error: what precision, compilation or kernels cost the network, if timed; ``None`` for plain
             float32.
         code: of a model of one's own, what its rows keep of where it comes from (``OwnModel.code``).
+        energies: at each part's fastest batch size, if measured.
     """
 
     complexity: Complexity
@@ -47,6 +49,7 @@ class Profile(Shown):
     memories: tuple[PeakMemory, ...] = ()
     logit_error: LogitError | None = None
     code: str | None = None
+    energies: tuple[Energy, ...] = ()
 
     @property
     def spec(self) -> str:
@@ -74,6 +77,11 @@ class Profile(Shown):
         return _of_part(self.memories, self._main)
 
     @property
+    def energy(self) -> Energy | None:
+        """At the fastest batch size, for the same part, if measured."""
+        return _of_part(self.energies, self._main)
+
+    @property
     def published_psds1(self) -> float | None:
         """PSDS1 of the model's card, per cent."""
         known = {str(spec): card["psds1"] for spec, card in zoo.summaries().items()}
@@ -98,6 +106,8 @@ class Profile(Shown):
         )
         if self.memories:
             yield Table([_memory_row(memory) for memory in self.memories], "Memory, MiB")
+        if self.energies:
+            yield Table([_energy_row(energy) for energy in self.energies], "Energy above idle")
         if self.logit_error:
             yield f"Largest logit error against float32: {self.logit_error}"
         here, setting = self.environment, _setting(self.throughput[0])
@@ -133,9 +143,11 @@ class Profile(Shown):
         """Figures of one part, at its best batch size, in base units, and their conditions."""
         best = _of_part([run for run in self.throughput if run.best], part)
         latency, memory = _of_part(self.latencies, part), _of_part(self.memories, part)
+        energy = _of_part(self.energies, part)
         assert best is not None
         figures: dict[str, object] = {"part": part}
-        for quantity, estimate in {**best.values(), **(latency.values() if latency else {})}.items():
+        values = {**best.values(), **(latency.values() if latency else {})}
+        for quantity, estimate in (values | ({"energy": energy.joules} if energy else {})).items():
             ends = {f"{quantity}_low": estimate.low, f"{quantity}_high": estimate.high}
             figures |= {quantity: estimate.value, **ends}
         if memory:
@@ -158,6 +170,8 @@ class Profile(Shown):
             "latencies": [latency.to_dict() for latency in self.latencies],
             "memory": self.memory.to_dict() if self.memory else None,
             "memories": [memory.to_dict() for memory in self.memories],
+            "energy": self.energy.to_dict() if self.energy else None,
+            "energies": [energy.to_dict() for energy in self.energies],
             "logit_error": self.logit_error.to_dict() if self.logit_error else None,
             "environment": self.environment.to_dict(),
         }
@@ -171,9 +185,14 @@ class Profile(Shown):
         return self._coded([declared(self.spec, "psds1", psds1, source=source)])[0]
 
     def timings(self) -> list[Measurement]:
-        """Rows of throughput, latency, memory and logit error."""
-        found = (*self.throughput, *self.latencies, *self.memories, self.logit_error)
-        results: list[Timed | PeakMemory | LogitError] = [result for result in found if result is not None]
+        """Rows of throughput, latency, memory, energy and logit error."""
+        results: list[Timed | PeakMemory | Energy | LogitError] = [
+            *self.throughput,
+            *self.latencies,
+            *self.memories,
+            *self.energies,
+            *([self.logit_error] if self.logit_error else []),
+        ]
         return self._coded(
             row for result in results for row in result.measurements(self.spec, self.environment)
         )
@@ -249,6 +268,19 @@ def _memory_row(memory: PeakMemory) -> Row:
     }
 
 
+def _energy_row(energy: Energy) -> Row:
+    joules = energy.joules
+    return {
+        "part": energy.conditions.part,
+        "precision": energy.conditions.precision,
+        "batch": energy.batch_size,
+        "J/clip": joules.value,
+        "95 % interval": f"{significant(joules.low)} – {significant(joules.high)}",
+        "idle (W)": energy.idle,
+        "counter": energy.counter,
+    }
+
+
 def _for_reading(figures: Mapping[str, object]) -> Row:
     """Figures of ``_timed`` as a comparison shows them: milliseconds, MiB, and the conditions."""
     numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
@@ -259,6 +291,8 @@ def _for_reading(figures: Mapping[str, object]) -> Row:
         row["latency p50 (ms)"] = 1000 * numbers["latency_p50"]
     if isinstance(size := figures.get("memory_peak"), int):
         row["memory (MiB)"] = round(size / _MIB)
+    if "energy" in numbers:
+        row["J/clip"] = numbers["energy"]
     if "logit_error" in numbers:
         row["logit error"] = significant(numbers["logit_error"])
     return row | {name: figures[name] for name in _SETTING if name in figures}

@@ -34,7 +34,8 @@ class Budget:
     or, unstable still, after ``max_warmup_seconds``. Measuring takes at least ``min_seconds`` and
     ``min_iterations`` (``min_latency_iterations`` for latency: p99 needs a hundred), but is cut short after
     ``max_seconds`` once there are three samples. With a ``wanted_width``, it goes on from there until the
-    median's 95 % interval is no wider than this part of it, or until ``max_seconds``.
+    median's 95 % interval is no wider than this part of it, or until ``max_seconds``. Energy has windows of
+    ``min_seconds``, between two times of ``idle_seconds`` without work.
     """
 
     min_seconds: float = 2.0
@@ -44,6 +45,7 @@ class Budget:
     min_warmup_seconds: float = 0.3
     max_warmup_seconds: float = 5.0
     stable_within: float = 0.05
+    idle_seconds: float = 5.0
     wanted_width: float = math.inf
 
     def __post_init__(self) -> None:
@@ -65,6 +67,7 @@ BRIEF = Budget(
     max_seconds=3.0,
     max_warmup_seconds=1.0,
     min_warmup_seconds=0.1,
+    idle_seconds=2.0,
     wanted_width=0.03,
 )
 

@@ -15,7 +15,7 @@ MACS = "macs"
 
 #: Quantities of one device in one setting.
 ON_A_DEVICE = (
-    *("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak", "logit_error"),
+    *("throughput", "latency_p50", "latency_p90", "latency_p99", "memory_peak", "energy", "logit_error"),
     *("streams", "hop_latency_p99", "real_time_factor", "roof_share"),
 )
 
@@ -42,6 +42,7 @@ _LABELS: Mapping[str, str] = {
     "latency_p90": "Latency, 90th percentile",
     "latency_p99": "Latency, 99th percentile",
     "memory_peak": "Peak memory",
+    "energy": "Energy per clip (J)",
     "logit_error": "Error of logits",
     "streams": "Live streams",
     "hop_latency_p99": "Latency of a hop, 99th percentile",

@@ -56,13 +56,13 @@ def at_fair_batch_sizes(
 ) -> pd.DataFrame:
     """Rows at batch sizes at which a quantity can be compared: latency is that of one clip.
 
-    Memory is that at the batch size of each model's throughput or, without one, at the one that most models
-    have.
+    Memory and energy are those at the batch size of each model's throughput; without one, memory is that at
+    the one that most models have, and energy may be at each model's best.
     """
     sizes = pd.to_numeric(rows["batch_size"])
-    if quantity == "throughput":
+    if quantity == "throughput" or (quantity == "energy" and sizes_of_throughput is None):
         return rows
-    if quantity != "memory_peak":
+    if quantity not in ("memory_peak", "energy"):
         return rows[~(sizes > 1)]
     if sizes_of_throughput is not None:
         return rows[sizes == pd.to_numeric(rows["spec"].map(sizes_of_throughput))]

@@ -29,6 +29,7 @@ def recommend(
     min_throughput: float | None = None,
     max_latency: float | None = None,
     max_memory: float | None = None,
+    max_energy: float | None = None,
     min_score: float | None = None,
     real_time: float | None = None,
     hop: float = CLIP_SECONDS,
@@ -52,6 +53,7 @@ def recommend(
         min_throughput: clips per second, each model at its best batch size within ``max_memory``.
         max_latency: seconds for one clip; ``percentile`` of all calls.
         max_memory: bytes, at the batch size of the throughput.
+        max_energy: joules for one clip.
         min_score: at least so good, in the unit of the score, mostly %.
         real_time: streams that are listened to at once, one clip at a time: each brings a clip every ``hop``
             seconds, so that a clip may take ``hop / real_time`` seconds (``percentile`` of all calls).
@@ -79,6 +81,7 @@ def recommend(
             ("throughput", min_throughput),
             (latency, max_latency),
             ("memory_peak", max_memory),
+            ("energy", max_energy),
             (score, None if min_score is None else in_stored_unit(score, min_score)),
         )
         if bound is not None

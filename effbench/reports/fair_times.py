@@ -29,9 +29,9 @@ def fair_times(
 ) -> dict[str, KnownValues]:
     """Some of ``ON_A_DEVICE`` of the models, from one device, in the setting that most models have.
 
-    Latency is that of one clip; memory is that at the batch size of the throughput or, without throughput,
-    at the one that most models have. What somebody declared for a device counts where nothing was measured
-    on it.
+    Latency is that of one clip; memory and energy are those at the batch size of the throughput or, without
+    throughput, memory that at the one that most models have, energy that at each model's best. What somebody
+    declared for a device counts where nothing was measured on it.
 
     Args:
         rows: newest rows of a store.
@@ -53,8 +53,8 @@ def fair_times(
     shared = dict(conditions)
     for quantity in sorted(quantities, key=ON_A_DEVICE.index):
         best = found.get("throughput")
-        sizes = None if best is None else {spec: known.batch_size for spec, known in best.known.items()}
-        fair = at_fair_batch_sizes(rows, quantity, where, sizes)
+        sizes = {spec: known.batch_size for spec, known in best.known.items()} if best else {}
+        fair = at_fair_batch_sizes(rows, quantity, where, sizes or None)
         chosen = timed(fair, quantity, specs, where, shared, provenance)
         if chosen is None:
             found[quantity] = KnownValues(quantity, {}, where)

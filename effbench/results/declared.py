@@ -28,12 +28,13 @@ _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
         **{"kB": "1e3", "MB": "1e6", "GB": "1e9"},
         **{"KiB": str(2**10), "MiB": str(2**20), "GiB": str(2**30)},
     },
+    "J/clip": {"J": "1", "mJ": "1e-3", "kJ": "1e3", "Wh": "3600", "mWh": "3.6"},
     "%": {"fraction": "100"},
 }
 _READING_UNITS = {"parameters": "M", "MACs/clip": "G", "s": "ms", "bytes": "MiB"}
 _COUNTED = ("parameters", "MACs/clip")
 _LIVE = ("streams", "s/s")
-_ON_A_DEVICE = ("clips/s", "s", "bytes", "% of the roof", *_LIVE)
+_ON_A_DEVICE = ("clips/s", "s", "bytes", "J/clip", "% of the roof", *_LIVE)
 
 #: Smaller counts without a unit may be meant in millions.
 _SMALL_COUNT = 1000
@@ -44,6 +45,7 @@ UNCLEAR = {
     **dict.fromkeys(("params", "size", "#params"), "parameters"),
     **dict.fromkeys(("latency", "runtime", "rtf"), "latency_p50, latency_p90 or latency_p99"),
     **dict.fromkeys(("psds", "score"), "psds1 or psds2"),
+    **dict.fromkeys(("joules", "power", "watts"), "energy, joules for a clip"),
 }
 
 
@@ -191,7 +193,7 @@ def in_stored_unit(quantity: str, value: str | float, unit: str | None = None) -
     if (
         number < 0
         or (stored == "%" and number > 100)
-        or (stored in (*_COUNTED, "s", "clips/s") and not number)
+        or (stored in (*_COUNTED, "s", "clips/s", "J/clip") and not number)
     ):
         raise UsageError(f"{quantity} can't be {value} {unit or stored}")
     if stored in _COUNTED and number != round(number):
@@ -215,7 +217,7 @@ def _require_clear(quantity: str, number: Decimal) -> None:
     units = ", ".join([stored, *_OTHER_UNITS.get(stored, {})])
     small_share = stored == "%" and 0 < number <= 1
     small_count = stored in _COUNTED and number < _SMALL_COUNT and number == round(number)
-    if small_share or small_count or stored in ("s", "bytes"):
+    if small_share or small_count or stored in ("s", "bytes", "J/clip"):
         raise UsageError(f"{quantity} {number} is not clear without its unit: {units}")
 
 

@@ -26,6 +26,7 @@ UNITS: Mapping[str, str] = {
     "throughput": "clips/s",
     **{f"latency_p{percent}": "s" for percent in (50, 90, 99)},
     "memory_peak": "bytes",
+    "energy": "J/clip",
     "streams": "streams",
     "hop_latency_p99": "s",
     "real_time_factor": "s/s",

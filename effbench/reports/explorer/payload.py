@@ -31,14 +31,15 @@ _LABELS = {
     "latency_p90": "Latency, p90",
     "latency_p99": "Latency, p99",
     "memory_peak": "Peak memory",
+    "energy": "Energy",
     "logit_error": "Logit error",
 }
 
 #: What can be limited, besides the score that models are ranked by.
-_LIMITED = ("parameters", "macs_exact", "throughput", "latency_p50", "latency_p99", "memory_peak")
+_LIMITED = ("parameters", "macs_exact", "throughput", "latency_p50", "latency_p99", "memory_peak", "energy")
 
 #: What the page's table shows; the file that it gives has all.
-_SHOWN = ("parameters", "macs_exact", "throughput", "latency_p50", "memory_peak")
+_SHOWN = ("parameters", "macs_exact", "throughput", "latency_p50", "memory_peak", "energy")
 
 Cell = list[float | int | None]
 
