@@ -234,15 +234,15 @@ KILLED = {
 }
 
 
-def training(work, but=None):
+def training(driver, work, but=None):
     """The process that trains, when there is one, but for this one, that has begun to."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
+    until = time.monotonic() + 300
+    while driver.poll() is None and time.monotonic() < until:
         job = running(work).get("fmn01 train seed 0")
         if job is not None and job.progress and job.process != but:
             return job.process
         time.sleep(0.05)
-    raise AssertionError("no training began")
+    raise AssertionError(f"no training began: {(driver.args, driver.poll())}\n{(work / 'said').read_text()}")
 
 
 @pytest.fixture(params=["processes", "ray"])
@@ -267,12 +267,16 @@ def test_a_study_whose_driver_is_killed_goes_on_to_the_same_rows(how, undisturbe
     (tmp_path / "s.yaml").write_text(json.dumps(KILLED))
     command = [sys.executable, "-m", "effbench", "study", "run", "s.yaml"]
     work = tmp_path / "results" / "studies" / "s"
-    with subprocess.Popen([*command, *how], cwd=tmp_path, stderr=subprocess.DEVNULL) as driver:
+    work.mkdir(parents=True)
+    with (
+        (work / "said").open("w") as said,
+        subprocess.Popen([*command, *how], cwd=tmp_path, stderr=said) as driver,
+    ):
         try:
-            first = training(work)
+            first = training(driver, work)
             if "ray" in how:  # first the worker, which is replaced
                 os.kill(first, signal.SIGKILL)
-                training(work, but=first)
+                training(driver, work, but=first)
         finally:
             driver.kill()
     until = time.monotonic() + 60
