@@ -16,7 +16,9 @@ from effbench.plots.choices import By, Convention, ImageFormat, Theme
 def plot(
     figure: Annotated[
         str | None,
-        typer.Argument(metavar="[FIGURE]", help="paper-1, paper-2, …; samples, per-class, seeds; or a file."),
+        typer.Argument(
+            metavar="[FIGURE]", help="paper-1, …; samples, per-class, seeds, roofline; or a file."
+        ),
     ] = None,
     x: Annotated[
         list[str] | None,
@@ -43,7 +45,7 @@ def plot(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Only values under this, of --x and --y or samples, per-class and seeds.",
+            help="Only values under this, of --x and --y or a statistical figure.",
         ),
     ] = None,
     also: Annotated[

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from math import hypot
 
+import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from effbench.plots.axes import HOLLOW, marker_size
@@ -61,6 +64,32 @@ def annotate(axes: Axes, data: FigureData, panel: AxisData) -> None:
         obstacles=obstacles,
         lines=lines,
         gap=max(box.width for box in obstacles[: len(at)]) / 2 + _pixels_per_point(axes),
+    )
+    for text, box in zip(texts, boxes, strict=True):
+        if box is None:
+            text.remove()
+        else:
+            _move(axes, text, box)
+
+
+def name_points(
+    axes: Axes, names: Sequence[str], at: Sequence[tuple[float, float]], lines: Sequence[Line2D]
+) -> None:
+    """Write names beside points (in data), off the lines where that goes; the figure must have been drawn.
+
+    A name that would cover a point or another name is left out.
+    """
+    anchors = [_pixels(axes, *point) for point in at]
+    side = float(rcParams["lines.markersize"]) * _pixels_per_point(axes)
+    texts = [_text(axes, name, rcParams["text.color"]) for name in names]
+    paths = [[_pixels(axes, x, y) for x, y in np.asarray(line.get_xydata())] for line in lines]
+    boxes = place(
+        anchors,
+        [_extent(text) for text in texts],
+        frame=_frame(axes),
+        obstacles=[Box(*anchor, side, side) for anchor in anchors],
+        lines=[segment for path in paths for segment in pairwise(path)],
+        gap=side / 2 + _pixels_per_point(axes),
     )
     for text, box in zip(texts, boxes, strict=True):
         if box is None:

@@ -88,6 +88,7 @@ def content(
     used = rows[rows["spec"].isin(specs)]
     distributed, refused = distributions(specs, rows, main, scores.setting)
     statistics = {f"{name}-{kind}": shown for kind, shown in distributed.items()}
+    roofline = f"{name}-roofline"
     values = {
         "lines": sorted(lines, key=lambda line: (line.score is None, -(line.score or Value(0)).value)),
         "scored": [line for line in lines if line.score],
@@ -101,7 +102,9 @@ def content(
         "costs": costs,
         "drawn": len(drawable),
         "left_out": [spec for spec in specs if spec not in drawable],
-        "distributions": list(statistics),
+        "distributions": [figure for figure in statistics if figure != roofline],
+        "roofline": roofline,
+        "under_roof": statistics.get(roofline),
         "refused": refused,
         "figure": name if len(drawable) > 1 else None,
         "origins": origins(used),

@@ -8,8 +8,14 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 
 from effbench.errors import UsageError
-from effbench.plots.statistical.kinds import PerClassDefinition, SamplesDefinition, SeedsDefinition
+from effbench.plots.statistical.kinds import (
+    PerClassDefinition,
+    RooflineDefinition,
+    SamplesDefinition,
+    SeedsDefinition,
+)
 from effbench.plots.statistical.per_class import ClassScores
+from effbench.plots.statistical.roof_points import RoofPoints
 from effbench.plots.statistical.samples import TimingSamples
 from effbench.plots.statistical.seeds import SeedScores
 from effbench.plots.statistical.shared_axis import DifferingRows
@@ -20,7 +26,7 @@ from effbench.plots.values import MissingResults
 def distributions(
     specs: Sequence[str], rows: pd.DataFrame, device: str | None, scored: Mapping[str, object]
 ) -> tuple[dict[str, Statistics], dict[str, str]]:
-    """By kind: timings of the device at several batch sizes, scores by class, scores of several seeds.
+    """By kind: timings of the device at several batch sizes, its roof, scores by class and of several seeds.
 
     ``scored`` are the conditions of the report's scores. A figure is left out where no setting has all the
     models that have such values; the second of the two says why, by kind.
@@ -34,6 +40,9 @@ def distributions(
         samples = TimingSamples.of(rows, timings)
         if len({group.batch_size for group in samples.groups}) > 1:
             found["samples"] = samples
+    with _noting("roofline", refused), suppress(UsageError):
+        under_roof = RooflineDefinition.model_validate({"kind": "roofline", "device": device})
+        found["roofline"] = RoofPoints.of(rows, under_roof)
     with _noting("per-class", refused):
         classes = PerClassDefinition.model_validate({"kind": "per-class", "conditions": dict(scored)})
         found["per-class"] = ClassScores.of(rows, classes)

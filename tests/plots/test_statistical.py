@@ -106,6 +106,42 @@ def test_timings_of_two_devices_share_no_axis(tmp_path: Path, effbench: Any) -> 
     assert "no timing samples of throughput under {'threads': 3}" in done.stderr
 
 
+def under_roof(spec: str, seconds: float, **changes: Any) -> Measurement:
+    ceilings = {"products": 1e11, "depthwise": 4e10, "bytes_per_second": {"262144": 8e10, "1048576": 2e10}}
+    network = {"macs": 10**9, "macs_per_byte": 5.0, "call_seconds": seconds, "roof_share": 1.0 / seconds}
+    layer = {**network, "layer": "head", "macs": 10**8}
+    return replace(
+        timed(spec, 1, (seconds, seconds, 2 * seconds), **changes), quantity="roof_share", value=1 / seconds,
+        low=0.9 / seconds, high=1.2 / seconds,
+        environment={"roof": {"ceilings": ceilings, "network": network, "layers": [layer]}},
+    )  # fmt: skip
+
+
+def test_models_stand_under_the_roof_that_was_measured_with_them(tmp_path: Path) -> None:
+    path = kept(tmp_path, [under_roof("fmn10", 0.02), under_roof("mynet", 0.05), *ROWS])
+    drawn = plot("roofline", store=path)
+    assert drawn.models == ("fmn10", "mynet")
+    assert [row["macs_per_second"] for row in drawn.rows()] == pytest.approx([5e10, 2e10])
+    (axes,) = drawn.figure.axes
+    tops = {line.get_linestyle(): max(line.get_ydata()) for line in axes.lines[:3]}
+    assert tops == pytest.approx({"-": 1e11, ":": 1e11, "--": 4e10})
+    memory = axes.lines[0].get_xydata()[0]
+    assert memory[1] == pytest.approx(2e10 * memory[0])
+    assert {"fmn10", "mynet"} <= {text.get_text() for text in axes.texts}
+
+
+def test_one_model_alone_has_its_layers(tmp_path: Path) -> None:
+    drawn = plot("roofline", models=["fmn10"], store=kept(tmp_path, [under_roof("fmn10", 0.02)]))
+    assert [row["spec"] for row in drawn.rows()] == ["fmn10", "head"]
+    assert drawn.rows()[1]["macs_per_second"] == pytest.approx(5e9)
+
+
+def test_rooflines_of_two_backends_share_no_axis(tmp_path: Path) -> None:
+    rows = [under_roof("fmn10", 0.02), under_roof("mynet", 0.02, backend="folded")]
+    with pytest.raises(DifferingRows, match="differ in backend"):
+        plot("roofline", store=kept(tmp_path, rows))
+
+
 def test_classes_are_cells_and_what_is_missing_is_hatched(store: Path) -> None:
     drawn = plot("per-class", store=store)
     axes = drawn.figure.axes[0]

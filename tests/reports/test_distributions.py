@@ -8,7 +8,7 @@ from pathlib import Path
 from effbench.reports.pages import report_models
 from effbench.results.measurement import Measurement
 from effbench.results.store import Store
-from tests.plots.test_statistical import MODELS, ROWS, scored, timed
+from tests.plots.test_statistical import MODELS, ROWS, scored, timed, under_roof
 from tests.reports.test_report import outline
 
 
@@ -27,6 +27,15 @@ def test_figures_of_samples_classes_and_seeds_are_shown_with_words_for_those_who
     assert "](mine-samples.svg)" in text
     shown = outline(page.read_text())
     assert all(reference.startswith(("#", "data:", "https:")) for reference in shown.references)
+
+
+def test_models_that_have_a_roofline_stand_under_the_roof_in_a_section_of_their_own(tmp_path):
+    files, text, _ = pages(tmp_path, [*ROWS, under_roof("fmn10", 0.02), under_roof("mynet", 0.05)])
+    assert "mine-roofline.svg" in files
+    section = text.partition("## Under the roof")[2].partition("## All models")[0]
+    assert "](mine-roofline.svg)" in section
+    assert "| `mynet` | 5.00 | 20.0 | 20.0 [18.0, 24.0] |" in section
+    assert "fmn04" not in section
 
 
 def test_a_figure_that_no_setting_covers_is_left_out_with_the_reason(tmp_path):

@@ -14,6 +14,7 @@ from effbench.plots.drawn import DrawnFigure
 from effbench.plots.save import style
 from effbench.plots.statistical.kinds import StatisticalDefinition
 from effbench.plots.statistical.per_class import ClassScores
+from effbench.plots.statistical.roof_points import RoofPoints
 from effbench.plots.statistical.samples import TimingSamples
 from effbench.plots.statistical.seeds import SeedScores
 from effbench.plots.statistical.sheet import Statistics
@@ -23,6 +24,7 @@ _KINDS: Mapping[str, Callable[[pd.DataFrame, Any], Statistics]] = {
     "samples": TimingSamples.of,
     "per-class": ClassScores.of,
     "seeds": SeedScores.of,
+    "roofline": RoofPoints.of,
 }
 
 

@@ -58,6 +58,18 @@ class SamplesDefinition(StatisticalDefinition):
     device: str | None = None
 
 
+class RooflineDefinition(StatisticalDefinition):
+    """Rates of multiply-accumulates by their number per byte, under the roof of the device.
+
+    Attributes:
+        device: that was timed; a part of its name that no other has is enough.
+    """
+
+    kind: Literal["roofline"]
+    quantity: Literal["roof_share"] = "roof_share"
+    device: str | None = None
+
+
 class _ScoresDefinition(StatisticalDefinition):
     quantity: str = "psds1"
 
@@ -94,6 +106,7 @@ STATISTICAL_KINDS: Mapping[str, type[StatisticalDefinition]] = {
     "samples": SamplesDefinition,
     "per-class": PerClassDefinition,
     "seeds": SeedsDefinition,
+    "roofline": RooflineDefinition,
 }
 
 

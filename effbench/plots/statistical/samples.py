@@ -18,9 +18,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from effbench.plots.axes import log_limits, log_ticks, tick_label
 from effbench.plots.caption import setting, sources
 from effbench.plots.statistical.kinds import SamplesDefinition
-from effbench.plots.statistical.shared_axis import SharedAxis, share_axis, under
+from effbench.plots.statistical.shared_axis import SharedAxis, share_axis, timed_alike, under
 from effbench.plots.statistical.sheet import Sheet, Statistics, same_jitter
-from effbench.plots.timings import PREFERRED, SETTING, find_device
+from effbench.plots.timings import PREFERRED, find_device
 from effbench.plots.values import MissingResults, rows_of
 from effbench.shown import Row, number_of
 
@@ -81,7 +81,7 @@ class TimingSamples(Statistics):
             raise MissingResults(
                 f"the store holds no {_KEPT} of {definition.quantity}{how}; 'effbench profile' measures them"
             )
-        axis = share_axis(found, definition.models, _setting, what=_KEPT, preferred=PREFERRED)
+        axis = share_axis(found, definition.models, timed_alike, what=_KEPT, preferred=PREFERRED)
         newest = axis.rows.sort_values("created", kind="stable").drop_duplicates(
             ["spec", "batch_size"], keep="last"
         )
@@ -222,17 +222,6 @@ def _places(groups: tuple[TimedBatches, ...]) -> dict[str, list[int]]:
     for place, group in enumerate(groups):
         places.setdefault(group.spec, []).append(place)
     return places
-
-
-def _setting(row: Mapping[Any, Any]) -> dict[str, object]:
-    """What timings that share an axis agree in; threads are the processor's, no matter to a GPU."""
-    conditions, environment = row["conditions"], row["environment"]
-    found = {name: conditions.get(name, PREFERRED.get(name)) for name in SETTING}
-    if (environment or {}).get("gpu"):
-        del found["threads"]
-    if found["kernels"] == PREFERRED["kernels"]:
-        del found["kernels"]
-    return {"device": row["device"], **found}
 
 
 def _batches(row: Mapping[Any, Any], quantity: str) -> TimedBatches:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from effbench.plots.scored import SCORED_ON
+from effbench.plots.timings import PREFERRED, SETTING
 from effbench.plots.values import MissingResults
 from effbench.results.selection import matching_names
 from effbench.shown import number_of
@@ -55,6 +56,17 @@ def scored_alike(row: Mapping[Any, Any]) -> dict[str, object]:
     if conditions.get("fingerprint"):
         names = [name for name in names if name not in ("data", "split")]
     return {name: conditions.get(name) for name in names}
+
+
+def timed_alike(row: Mapping[Any, Any]) -> dict[str, object]:
+    """What timings that share an axis agree in; threads are the processor's, no matter to a GPU."""
+    conditions, environment = row["conditions"], row["environment"]
+    found = {name: conditions.get(name, PREFERRED.get(name)) for name in SETTING}
+    if (environment or {}).get("gpu"):
+        del found["threads"]
+    if found["kernels"] == PREFERRED["kernels"]:
+        del found["kernels"]
+    return {"device": row["device"], **found}
 
 
 def under(rows: pd.DataFrame, conditions: Conditions) -> pd.DataFrame:
