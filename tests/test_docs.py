@@ -59,7 +59,7 @@ NOT_HERE = {
     "a cluster": r"--executor ray --address",
     "a repository": r"--against",
     "standard input": r" < ",
-    "minutes of compiling": r"(detect|evaluate) .*--backend (best|compiled)|effbench\.optimize\(",
+    "minutes of compiling": r"(detect|evaluate) .*--backend (best|compiled|onnx-int8)|effbench\.optimize\(",
     "a machine to itself": r"--(streams|roofline)|profile_roofline",
     "a counter of energy": r"profile .*--energy",
     "a GPU": r"\bcuda\b|fp16",

@@ -187,8 +187,8 @@ def evaluate(
             check_events(truth, seconds, {}, dataset.path)
             given = GivenFiles(computed, truth, seconds)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
-            if not find_backend(inference.backend).exact:
-                origin["backend"] = inference.backend
+            if not (named := find_backend(inference.backend)).exact:
+                origin |= {"backend": named.name, "calibration": named.calibration}
         else:
             source = scores if events is None else events
             assert source is not None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effbench.errors import EffbenchError, UsageError
-from effbench.files import readable, replacing
+from effbench.files import replacing
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -47,8 +47,8 @@ def quantize_static(
 
     Raises:
         UsageError: no inputs, or an unknown calibration.
-        EffbenchError: ONNX Runtime is missing, the network has no convolutions beyond the first, or the new
-            file can't be written.
+        EffbenchError: ONNX Runtime is missing or fails, the network has no convolutions beyond the first, or
+            the new file can't be written.
     """
     if calibration not in get_args(Calibration):
         raise UsageError(f"calibration is {', '.join(get_args(Calibration))}, not '{calibration}'")
@@ -59,13 +59,12 @@ def quantize_static(
     in_float32 = _in_float32(model)
     if not any(node.op_type == "Conv" and node.name not in in_float32 for node in model.graph.node):
         raise EffbenchError(
-            f"'{readable(source)}' has no convolutions beyond its first layer, which are all that would"
-            " compute in 8 bits: quantise its weights alone (dynamic)"
+            "the network has no convolutions beyond its first layer, and others are not computed in 8 bits"
         )
     reader = _Inputs(model.graph.input[0].name, inputs)
     if reader.next is None:
         raise UsageError("there is no audio to calibrate on: ranges of activations follow from some")
-    with replacing(path) as temporary, _quiet():
+    with replacing(path) as temporary, _quiet(), _in_words():
         quantization.quantize_static(
             model,
             temporary,
@@ -109,6 +108,17 @@ def _quantization() -> ModuleType:
         raise EffbenchError("ONNX files in 8 bits need ONNX Runtime: pip install 'effbench[onnx]'") from error
     found: ModuleType = quantization
     return found
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (EffbenchError, ValueError, OSError):
+        raise
+    except Exception as error:  # those of ONNX Runtime share no class
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise EffbenchError(f"the network can't be put in 8 bits: {reason}") from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from effbench.grid import CLIP_SECONDS
-from effbench.infer.backends.known import EAGER
+from effbench.infer.backends.known import EAGER, find_backend
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
@@ -62,6 +62,9 @@ class LogitError:
         """The row for the results store, which holds finite numbers only."""
         if not math.isfinite(self.value):
             return []
+        logits: dict[str, object] = {"largest": self.largest, "weights": self.weights}
+        if calibration := find_backend(self.conditions.backend).calibration:
+            logits["calibration"] = calibration
         return [
             Measurement.here(
                 spec,
@@ -69,10 +72,7 @@ class LogitError:
                 self.value,
                 device=self.conditions.device_name,
                 conditions=self.conditions.stored(batch_size=1),
-                environment={
-                    **environment.to_dict(),
-                    "logits": {"largest": self.largest, "weights": self.weights},
-                },
+                environment={**environment.to_dict(), "logits": logits},
             )
         ]
 

@@ -59,6 +59,20 @@ def test_model_on_data_is_scored_kept_and_goes_on(effbench, dataset, tmp_path):
     assert {row["quantity"] for row in kept} == {"psds1", "psds1_penalised", "pauroc"}
 
 
+def test_scores_of_eight_bits_say_so_and_what_they_were_calibrated_on(
+    effbench, dataset, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("EFFBENCH_CACHE", str(tmp_path / "cache"))
+    arguments = ["evaluate", "--model", "fmn01", "--data", dataset, "--split", "eval", "--metric", "segment"]
+    done = effbench(*arguments, "--backend", "onnx-int8", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)["setting"]
+    assert (said["backend"], said["calibration"]) == ("onnx-int8", "16 synthetic soundscapes, MinMax")
+    refused = effbench(*arguments, "--backend", "onnx-int8", "--precision", "bf16")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "onnx-int8 computes in fp32 alone" in refused.stderr
+
+
 def test_kept_logits_are_listed_and_cleared(effbench, dataset, tmp_path):
     arguments = ["evaluate", "--model", "fmn01", "--data", dataset, "--split", "eval", "--metric", "segment"]
     assert "results/scores/fmn01_" in effbench(*arguments).stderr

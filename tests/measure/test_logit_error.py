@@ -80,3 +80,10 @@ def test_a_profile_shows_and_keeps_what_its_precision_costs() -> None:
     assert (row.quantity, row.unit, row.conditions["precision"]) == ("logit_error", "logits", "bf16")
     assert effbench.profile(detector, **options).logit_error is None
     assert "untrained" in str(replace(profile.logit_error, weights="untrained"))
+
+
+def test_the_row_of_eight_bits_says_what_it_was_calibrated_on() -> None:
+    error = LogitError(0.5, 8.0, Conditions(backend="onnx-int8"))
+    (row,) = error.measurements("fmn10", Environment())
+    assert row.conditions["backend"] == "onnx-int8"
+    assert row.environment["logits"]["calibration"] == "16 synthetic soundscapes, MinMax"  # type: ignore[index]

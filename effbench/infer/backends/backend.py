@@ -49,12 +49,14 @@ class Backend:
         make: a detector in eval mode, which stays as it is, and a place -> its network, of batches and clips
             of any size, that several threads may call. Raises ``BackendUnavailable``.
         exact: whether it computes in the precision that is asked for; ``onnx-int8`` does not.
+        calibration: the audio that its numbers depend on as well, in the words of results.
     """
 
     name: str
     about: str
     make: Callable[[SoundEventDetector, Placement], Network]
     exact: bool = True
+    calibration: str = ""
 
 
 def in_precision(run: Network, place: Placement) -> Network:

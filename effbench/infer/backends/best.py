@@ -18,7 +18,7 @@ from effbench.files import replacing
 from effbench.identity import digest
 from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.known import BACKENDS
-from effbench.infer.backends.verify import Reference, limit_of
+from effbench.infer.backends.verify import Reference
 from effbench.machine.environment import device_name
 from effbench.models.detector import SoundEventDetector
 from effbench.models.download import cache_folder
@@ -55,13 +55,20 @@ def best_backend(
 
     Candidates take turns, so that what else the machine does hits all of them. What was found is kept in the
     cache folder and returned when the same network is asked for again, with the same versions, device,
-    precision, threads, batch size and tolerance.
+    precision, threads, batch size and tolerance. ``onnx-int8`` is a candidate only within a tolerance that is
+    given.
+
+    Raises:
+        BackendUnavailable: no backend keeps the tolerance.
     """
     path = _place_of(detector, place, batch_size, tolerance)
     if (found := _read(path)) is not None:
         return found
-    networks, refused = _candidates(detector, place, limit_of(place, tolerance))
-    rates = _rates(networks, Reference(detector, place).features, place, batch_size)
+    reference = Reference(detector, place)
+    networks, refused = _candidates(detector, reference, tolerance)
+    if not networks:
+        raise BackendUnavailable(f"no backend is exact enough: {'; '.join(refused.values())}")
+    rates = _rates(networks, reference.features, place, batch_size)
     found = BestBackend(max(rates, key=lambda name: rates[name]), rates, refused)
     with suppress(EffbenchError), replacing(path, make_folder=True) as temporary:  # it is only a memory
         temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
@@ -69,12 +76,14 @@ def best_backend(
 
 
 def _candidates(
-    detector: SoundEventDetector, place: Placement, limit: float
+    detector: SoundEventDetector, reference: Reference, tolerance: float | None
 ) -> tuple[dict[str, Network], dict[str, str]]:
-    reference, networks, refused = Reference(detector, place), dict[str, Network](), dict[str, str]()
-    for backend in (backend for backend in BACKENDS.values() if backend.exact):
+    networks, refused, limit = dict[str, Network](), dict[str, str](), reference.limit(tolerance)
+    for backend in BACKENDS.values():
+        if not backend.exact and tolerance is None:
+            continue
         try:
-            network = backend.make(detector, place)
+            network = backend.make(detector, reference.place)
             reference.check(network, backend.name, limit)
         except BackendUnavailable as unavailable:
             refused[backend.name] = str(unavailable)

@@ -9,7 +9,7 @@ from effbench.infer.backends.backend import Backend
 from effbench.infer.backends.compiled import compiled
 from effbench.infer.backends.cuda_graph import cuda_graph
 from effbench.infer.backends.eager import eager, folded
-from effbench.infer.backends.onnx import onnx_runtime
+from effbench.infer.backends.onnx import CALIBRATION, onnx_int8, onnx_runtime
 from effbench.infer.backends.triton_kernels import triton_kernels
 
 #: Asks for the fastest backend here, see ``best_backend``.
@@ -29,6 +29,13 @@ _ALL = (
     Backend("folded", "batch norms folded into convolutions, on a CPU channels last", folded),
     Backend(COMPILED, "folded, and compiled by torch.compile", compiled),
     Backend("onnx", "exported once, and run by ONNX Runtime, in float32", onnx_runtime),
+    Backend(
+        "onnx-int8",
+        "exported once with convolutions in 8 bits, and run by ONNX Runtime",
+        onnx_int8,
+        exact=False,
+        calibration=CALIBRATION,
+    ),
     Backend("cuda-graph", "folded, and replayed as one CUDA graph", cuda_graph),
     Backend("triton", "folded, channels last, with a kernel for depthwise convolutions", triton_kernels),
 )

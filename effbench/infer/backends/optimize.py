@@ -14,7 +14,7 @@ from effbench.errors import EffbenchWarning
 from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.best import best_backend
 from effbench.infer.backends.known import ALWAYS, FASTEST, find_backend
-from effbench.infer.backends.verify import Reference, limit_of
+from effbench.infer.backends.verify import Reference
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.devices import resolve_device, resolve_precision
 from effbench.models.detector import Predictions, SoundEventDetector
@@ -71,8 +71,10 @@ def optimize(
         precision: of the network, fp32, tf32, bf16 or fp16.
         batch_size: clips per call for which the best one is looked for.
         tolerance: largest logit difference from eager float32 on this device that is allowed: by default
-            0.001 in float32, and no limit in lower precisions, which have errors of their own.
-        fall_back: use ``folded``, with a warning, where a named backend can't run the model here.
+            0.001 in float32 (in proportion of logits above 10), and three times eager's own difference in
+            lower precisions; of ``onnx-int8``, any that is finite.
+        fall_back: use ``folded``, with a warning, where a named backend can't run the model here; never for
+            ``onnx-int8``, whose logits are others.
 
     Raises:
         DeviceError: this machine has no such device, or the device no such precision.
@@ -89,10 +91,10 @@ def optimize(
     try:
         network = named.make(detector, place)
         reference = Reference(detector, place)
-        limit = limit_of(place, tolerance) if named.exact or tolerance is not None else math.inf
+        limit = reference.limit(tolerance) if named.exact or tolerance is not None else math.inf
         error = reference.check(network, backend, limit)
     except BackendUnavailable as unavailable:
-        if not fall_back or backend in ALWAYS:
+        if not fall_back or not named.exact or backend in ALWAYS:
             raise
         message = f"{unavailable}; the backend folded runs the model instead"
         warnings.warn(message, EffbenchWarning, stacklevel=2)

@@ -18,20 +18,17 @@ from effbench.models.probe import probe_clips
 #: Largest logit difference from eager float32 that a backend may have in float32.
 LOGIT_TOLERANCE = 1e-3
 
+#: In lower precisions, how many times the difference of the eager backend in the same precision.
+LOWER_PRECISION_FACTOR = 3.0
+
 _USUAL_LOGIT = 10.0  # about the largest of published models, in absolute value
-
-
-def limit_of(place: Placement, tolerance: float | None) -> float:
-    """The difference that is allowed; where none is said, lower precisions have errors of their own."""
-    if tolerance is not None:
-        return tolerance
-    return LOGIT_TOLERANCE if place.precision == Precision.fp32 else math.inf
 
 
 class Reference:
     """Eager float32 logits of a detector on clips of noise and tones, which networks are compared with."""
 
     def __init__(self, detector: SoundEventDetector, place: Placement) -> None:
+        self.detector, self.place = detector, place
         with torch.inference_mode(), float32_arithmetic():
             clips = probe_clips(detector.sample_rate, CLIP_SECONDS).to(place.device)
             self.features: Tensor = detector.frontend(clips)
@@ -51,13 +48,21 @@ class Reference:
         differences = [float(difference.abs().max()) for difference in compared if difference.numel()]
         return max(differences, default=0.0) if all(map(math.isfinite, differences)) else math.inf
 
+    def limit(self, tolerance: float | None = None) -> float:
+        """The tolerance, or by default what is allowed; infinite where eager itself gives no numbers."""
+        if tolerance is not None:
+            return tolerance
+        if self.place.precision is Precision.fp32:
+            # Rounding errors grow with what is rounded.
+            return LOGIT_TOLERANCE * max(1.0, self.largest / _USUAL_LOGIT)
+        return LOWER_PRECISION_FACTOR * self.error_of(eager(self.detector, self.place))
+
     def check(self, network: Network, name: str, limit: float) -> float:
         """The error of the network of a backend; ``BackendUnavailable`` where it is above the limit."""
         error = self.error_of(network)
-        limit *= max(1.0, self.largest / _USUAL_LOGIT)  # rounding errors grow with what is rounded
         if error > limit or math.isinf(error):
             raise BackendUnavailable(
                 f"the backend {name} gives logits that are up to {error:.2g} from eager float32's (of"
-                f" {self.largest:.2g}); {limit:g} is allowed"
+                f" {self.largest:.2g}); {limit:.2g} is allowed"
             )
         return error

@@ -1,5 +1,6 @@
 """Every backend gives the logits of eager float32, for clips and batches of any size and in two threads."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,13 +15,15 @@ from effbench.machine.devices import Precision
 from effbench.measure.logit_error import as_if_trained
 from effbench.models.backbones.backbone import Backbone
 from effbench.models.backbones.fmn import BlockShape, ConvNormActivation, InvertedResidual
+from effbench.models.detector import Predictions
 from effbench.models.sequence.gru import build_bigru
+from tests.models.transformers import small_detector
 
 CPU = Placement(torch.device("cpu"), Precision.fp32)
 #: (batch, frames of features)
-SIZES = ((2, 250), (1, 250), (3, 137))
+SIZES = ((2, 250), (1, 250), (3, 137), (2, 2000))
 SPECS = ("fmn01", "fmn01+gru-16", "fmn01+hybrid-32")
-HERE = [name for name in BACKENDS if name not in ("cuda-graph", "triton")]
+HERE = [name for name, backend in BACKENDS.items() if backend.exact and name not in ("cuda-graph", "triton")]
 
 
 class SmallBackbone(Backbone):
@@ -52,7 +55,7 @@ def small():
 
 @pytest.fixture
 def without_slow_starts(monkeypatch):
-    for name in ("compiled", "onnx"):
+    for name in ("compiled", "onnx", "onnx-int8"):
         monkeypatch.delitem(BACKENDS, name)
 
 
@@ -118,17 +121,6 @@ def test_what_can_t_run_here_falls_back_in_words():
         effbench.optimize(detector, "cuda-graph", fall_back=False)
 
 
-def test_an_exported_network_is_kept(tmp_path):
-    detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
-    first = BACKENDS["onnx"].make(detector, CPU)(features((1, 50)))
-    (file,) = (tmp_path / "onnx").iterdir()
-    written = file.stat().st_mtime_ns
-    assert torch.equal(BACKENDS["onnx"].make(detector, CPU)(features((1, 50))).strong, first.strong)
-    assert file.stat().st_mtime_ns == written
-    with pytest.raises(BackendUnavailable, match="in fp32 alone, not in bf16"):
-        BACKENDS["onnx"].make(detector, Placement(torch.device("cpu"), Precision.bf16))
-
-
 @pytest.mark.usefixtures("without_slow_starts")
 def test_a_difference_above_the_tolerance_is_refused(monkeypatch):
     detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
@@ -142,6 +134,60 @@ def test_a_difference_above_the_tolerance_is_refused(monkeypatch):
     with pytest.raises(BackendUnavailable, match=r"logits that are up to .* 0\.001 is allowed"):
         effbench.optimize(detector, "eager-but-wrong", fall_back=False)
     assert "eager-but-wrong" in best_backend(detector, CPU).refused
+
+
+def test_exported_networks_are_kept_and_eight_bits_are_best_only_within_a_tolerance(monkeypatch, tmp_path):
+    monkeypatch.delitem(BACKENDS, "compiled")
+    detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
+    exact = BACKENDS["onnx"].make(detector, CPU)(features((1, 50)))
+    first = effbench.optimize(detector, "onnx-int8")
+    assert 1e-3 < first.logit_error < first.largest_logit / 2
+    written = {file: file.stat().st_mtime_ns for file in (tmp_path / "onnx").iterdir()}
+    assert len(written) == 2, "the file in float32 is that of the backend onnx"
+    assert torch.equal(BACKENDS["onnx"].make(detector, CPU)(features((1, 50))).strong, exact.strong)
+    assert effbench.optimize(detector, "onnx-int8").logit_error == first.logit_error
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "onnx").iterdir()} == written
+    assert "onnx-int8" not in best_backend(detector, CPU).rates
+    assert "onnx-int8" in best_backend(detector, CPU, tolerance=2 * first.logit_error).rates
+    assert "onnx-int8" in best_backend(detector, CPU, tolerance=first.logit_error / 2).refused
+
+
+def test_what_can_t_run_in_eight_bits_is_refused_and_nothing_else_runs(monkeypatch):
+    detector = effbench.build_model("fmn01", seed=0).eval()
+    for name in ("onnx", "onnx-int8"):
+        with pytest.raises(BackendUnavailable, match=f"{name} computes in fp32 alone, not in bf16"):
+            effbench.optimize(detector, name, precision="bf16", fall_back=False)
+    with pytest.raises(BackendUnavailable, match="on the processor alone"):
+        BACKENDS["onnx-int8"].make(detector, Placement(torch.device("cuda"), Precision.fp32))
+    with pytest.raises(BackendUnavailable, match=r"onnx-int8 can't run the model: .* no convolutions beyond"):
+        effbench.optimize(small_detector("ATST-F"), "onnx-int8")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BackendUnavailable, match=r"can't run the model: .*pip install 'effbench\[onnx\]'"):
+        effbench.optimize(detector, "onnx-int8")
+
+
+@pytest.mark.usefixtures("without_slow_starts")
+def test_lower_precisions_have_a_limit_of_their_own(monkeypatch):
+    detector = as_if_trained(effbench.build_model("fmn01", seed=0).eval())
+    place = Placement(torch.device("cpu"), Precision.bf16)
+    own = effbench.optimize(detector, "eager", precision="bf16").logit_error
+
+    def wrong(by):
+        def make(given, where):
+            network = BACKENDS["eager"].make(given, Placement(where.device, Precision.fp32))
+            return lambda x: Predictions(*(logits + by for logits in network(x)))
+
+        return make
+
+    monkeypatch.setitem(BACKENDS, "near", Backend("near", "", wrong(2 * own)))
+    monkeypatch.setitem(BACKENDS, "far", Backend("far", "", wrong(4 * own)))
+    found = best_backend(detector, place, 1)
+    assert {"eager", "folded", "near"} <= set(found.rates)
+    assert "is allowed" in found.refused["far"]
+    with pytest.raises(BackendUnavailable, match="the backend far gives logits"):
+        effbench.optimize(detector, "far", precision="bf16", fall_back=False)
+    with pytest.raises(BackendUnavailable, match="no backend is exact enough: the backend eager gives"):
+        best_backend(detector, place, 1, tolerance=own / 2)
 
 
 def test_an_unknown_backend_suggests_the_nearest():
