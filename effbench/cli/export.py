@@ -18,6 +18,11 @@ class _Taken(StrEnum):
     features = "features"
 
 
+class _Form(StrEnum):
+    onnx = "onnx"
+    torch = "torch"
+
+
 class _Given(StrEnum):
     both = "both"
     strong = "strong"
@@ -36,13 +41,20 @@ class _Numbers(StrEnum):
     dynamic = "int8-products"
 
 
+_FILES = {_Form.onnx: ("an ONNX file", ".onnx"), _Form.torch: ("an archive of torch.export", ".pt2")}
+
+
 def export(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.")],
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx or .pt2 file to write.")],
     model: options.OneModel = None,
     checkpoint: options.Checkpoint = None,
     takes: Annotated[
         _Taken, typer.Option("--input", help="Audio, with the front-end in the file, or its features.")
     ] = _Taken.waveform,
+    form: Annotated[
+        _Form, typer.Option("--format", help="ONNX, or an archive of torch.export (.pt2) for torch alone.")
+    ] = _Form.onnx,
     numbers: Annotated[
         _Numbers,
         typer.Option(help="float32; int8 for convolutions; or int8-products for matrix products alone."),
@@ -59,18 +71,22 @@ def export(
     head: Annotated[_Given, typer.Option(help="Logits of frames, of clips, or both.")] = _Given.both,
     opset: Annotated[int, typer.Option(min=18, max=23, help="Version of ONNX's operators.")] = 18,
 ) -> None:
-    """Write a model as an ONNX file for clips and batches of any size, compared with torch.
+    """Write a model as a file for clips and batches of any size without effbench, compared with torch.
 
     Example: effbench export --model fmn10 --checkpoint strong --out fmn10.onnx
     """
     options.check_model(model, checkpoint)
-    if out.suffix != ".onnx":
-        raise UsageError(f"--out: the name of an ONNX file ends with .onnx, not as '{out.name}' does")
+    what, suffix = _FILES[form]
+    if out.suffix != suffix:
+        raise UsageError(f"--out: the name of {what} ends with {suffix}, not as '{out.name}' does")
+    if form is _Form.torch:
+        options.refuse_given(context, ("numbers", "opset"), "is for --format onnx")
     if (numbers is _Numbers.static) != (calibrate is not None):
         raise UsageError("--numbers int8 needs --calibrate DATA, and nothing else does")
     from effbench.data.datasets import open_dataset
     from effbench.export.onnx_file import export_onnx
     from effbench.export.onnx_int8 import export_int8
+    from effbench.export.torch_file import export_torch
     from effbench.models.chosen import choose_model
     from effbench.shown import significant
 
@@ -78,7 +94,9 @@ def export(
     chosen = choose_model(model, checkpoint)
     if chosen.checkpoint is None:
         note("note: no --checkpoint, so the weights are untrained: the logits mean nothing")
-    if numbers is _Numbers.float32:
+    if form is _Form.torch:
+        exported = export_torch(chosen.detector, out, takes=takes.value, head=head.value)
+    elif numbers is _Numbers.float32:
         exported = export_onnx(chosen.detector, out, takes=takes.value, head=head.value, opset=opset)
     else:
         audio = None if dataset is None else (clip.waveform() for clip in dataset[:clips])

@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from effbench.errors import ExportError, UsageError
-from effbench.export.exportable import Exportable, ExportInput, longest_features
+from effbench.export.exportable import Exportable, ExportInput
+from effbench.export.exported import (
+    ExportedHead,
+    ExportedModel,
+    about_export,
+    compared,
+    head_names,
+    refuse_differences,
+    traced,
+    tracing,
+)
 from effbench.export.onnx_recurrence import OnnxGru
 from effbench.export.onnx_session import INSTALL, OnnxSession
 from effbench.files import replacing
 from effbench.grid import CLIP_SECONDS
 from effbench.models.detector import SoundEventDetector
-from effbench.models.frontends.frontend import Frontend
 from effbench.models.probe import probe_clips
-from effbench.version import VERSION
-
-#: Largest difference of logits from torch's that a file may have.
-EXPORT_TOLERANCE = 1e-3
 
 OPSET, _OPSETS = 18, range(18, 24)
-
-#: Clips and seconds of the inputs that logits are compared on, so far as the model takes them.
-_COMPARED = ((3, CLIP_SECONDS), (1, 3.7), (2, 25.0), (1, 0.35), (1, 0.1))
-
-ExportedHead = Literal["both", "strong", "weak"]
-
-
-@dataclass(frozen=True)
-class ExportedModel:
-    """A file that was written.
-
-    Attributes:
-        path: of the file.
-        takes: ``waveform`` or ``features``.
-        heads: names of its outputs.
-        bytes: its size.
-        logit_error: largest difference of all logits from torch's, on clips of noise and tones.
-        largest_logit: of torch.
-    """
-
-    path: Path
-    takes: ExportInput
-    heads: tuple[str, ...]
-    bytes: int
-    logit_error: float
-    largest_logit: float
 
 
 def export_onnx(
@@ -88,7 +58,7 @@ def export_onnx(
     content, error, largest = exported_bytes(detector, takes=takes, head=head, opset=opset)
     with replacing(path, ExportError, make_folder=True) as temporary:
         temporary.write_bytes(content)
-    return ExportedModel(path, takes, _heads(head), len(content), error, largest)
+    return ExportedModel(path, takes, head_names(head), len(content), error, largest)
 
 
 def exported_bytes(
@@ -110,89 +80,27 @@ def exported_bytes(
     model = program.model_proto
     _name_sizes(model.graph, takes)
     for index in reversed(range(len(model.graph.output))):
-        if model.graph.output[index].name not in _heads(head):
+        if model.graph.output[index].name not in head_names(head):
             del model.graph.output[index]
-    about = _about(detector, takes)
+    about = about_export(detector, takes)
     onnx.helper.set_model_props(model, about)
     error, largest = compared(OnnxSession(model.SerializeToString()), detector, takes)
-    if not error <= EXPORT_TOLERANCE:
-        raise ExportError(
-            f"the exported {_name(detector)} gives logits that are up to {error:.2g} from torch's (of"
-            f" {largest:.2g}); {EXPORT_TOLERANCE:g} is allowed"
-        )
+    refuse_differences(detector, error, largest)
     onnx.helper.set_model_props(model, about | {"logit_error": f"{error:.2g}"})
     return model.SerializeToString(), error, largest
 
 
-def compared(session: OnnxSession, detector: SoundEventDetector, takes: ExportInput) -> tuple[float, float]:
-    """Largest difference of all logits from torch's, infinite where one is no number, and largest logit."""
-    differences, largest = [0.0], 0.0
-    for clips, seconds in _COMPARED:
-        waveform = probe_clips(detector.sample_rate, seconds)[:clips]
-        with torch.inference_mode():
-            try:
-                features: Tensor = detector.frontend(waveform)
-                wanted = detector(features)
-            except (UsageError, ValueError):  # the model can't take such a clip
-                continue
-            most = longest_features(detector)
-            if most is not None and features.shape[-1] > most:
-                continue
-        found = session(waveform if takes == "waveform" else features)
-        for name, logits in found.items():
-            expected = getattr(wanted, name)
-            same = logits.shape == expected.shape
-            differences.append(float((logits - expected).abs().max()) if same else math.inf)
-            largest = max(largest, float(expected.abs().max()))
-    return (max(differences) if all(map(math.isfinite, differences)) else math.inf), largest
-
-
-def weights_digest(detector: SoundEventDetector) -> str:
-    """Digest of all weights and their names."""
-    whole = hashlib.sha256()
-    for name, tensor in detector.state_dict().items():
-        whole.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        whole.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy())
-    return whole.hexdigest()[:16]
-
-
 def _program(model: Exportable, example: Tensor, takes: ExportInput, opset: int) -> Any:
-    sizes = {0: torch.export.Dim.DYNAMIC, example.ndim - 1: torch.export.Dim.DYNAMIC}
-    try:
-        # The fused attentions of torch have layouts that don't survive being taken apart.
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _quiet():
-            traced = torch.export.export(model, (example,), dynamic_shapes=(sizes,), strict=False)
-            return torch.onnx.export(
-                traced,
-                dynamo=True,
-                input_names=[takes],
-                output_names=_heads("both"),
-                opset_version=opset,
-                external_data=False,
-                verbose=False,
-            )
-    except (UsageError, ValueError):
-        raise
-    except Exception as error:  # torch's exporters raise whatever a module or pass of theirs does
-        reason: BaseException = error
-        while reason.__cause__ is not None:
-            reason = reason.__cause__
-        line = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
-        raise ExportError(f"{_name(model.detector)} can't be exported: {line}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter warns of what it does by itself, and of packages that it does not need."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with tracing(model.detector):
+        return torch.onnx.export(
+            traced(model, example),
+            dynamo=True,
+            input_names=[takes],
+            output_names=head_names("both"),
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+        )
 
 
 def _name_sizes(graph: Any, takes: ExportInput) -> None:
@@ -209,39 +117,6 @@ def _name_sizes(graph: Any, takes: ExportInput) -> None:
             if not size.HasField("dim_value"):
                 size.dim_param = name
     del graph.value_info[:]
-
-
-def _heads(head: ExportedHead) -> tuple[str, ...]:
-    return ("strong", "weak") if head == "both" else (head,)
-
-
-def _name(detector: SoundEventDetector) -> str:
-    return detector.spec or type(detector).__name__
-
-
-def _about(detector: SoundEventDetector, takes: ExportInput) -> dict[str, str]:
-    """The file's metadata: texts, lists as JSON."""
-    frontend, backbone = detector.frontend, detector.backbone
-    names = detector.classes or tuple(f"class {i}" for i in range(detector.strong_head.out_features))
-    shortest = getattr(frontend, "min_samples", 1)
-    longest = longest_features(detector)
-    if takes == "features":
-        shortest = getattr(backbone, "min_feature_frames", 1)
-    elif longest is not None and isinstance(frontend, Frontend):
-        most = range(frontend.hop * (longest + 3), 0, -frontend.hop)
-        longest = next(samples for samples in most if frontend.frames(samples) <= longest)
-    return {
-        "model": _name(detector),
-        "classes": json.dumps(names, ensure_ascii=False),
-        "input": takes,
-        "front_end": type(frontend).__name__,
-        "sample_rate": str(detector.sample_rate),
-        "frames_per_second": f"{1 / detector.frame_seconds:g}",
-        "shortest_input": str(shortest),
-        "longest_input": json.dumps(longest),
-        "weights": weights_digest(detector),
-        "effbench": VERSION,
-    }
 
 
 def _import_onnx() -> Any:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from effbench.errors import ExportError
 from effbench.export.exportable import ExportInput
+from effbench.export.exported import ExportedHead, ExportedModel, compared
 from effbench.export.int8 import Calibration, quantize_dynamic, quantize_static
-from effbench.export.onnx_file import OPSET, ExportedHead, ExportedModel, compared, export_onnx
+from effbench.export.onnx_file import OPSET, export_onnx
 from effbench.export.onnx_session import OnnxSession
 from effbench.models.detector import SoundEventDetector
 

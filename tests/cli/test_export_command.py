@@ -27,6 +27,8 @@ def test_a_file_in_8_bits_has_a_measured_error(effbench, tmp_path):
     ("arguments", "said"),
     [
         (("--out", "model.pt"), "the name of an ONNX file ends with .onnx, not as 'model.pt' does"),
+        (("--out", "m.onnx", "--format", "torch"), "an archive of torch.export ends with .pt2"),
+        (("--out", "m.pt2", "--format", "torch", "--opset", "19"), "--opset is for --format onnx"),
         (("--out", "m.onnx", "--numbers", "int8"), "--numbers int8 needs --calibrate DATA"),
         (("--out", "m.onnx", "--opset", "9"), "18<=x<=23"),
     ],

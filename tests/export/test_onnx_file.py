@@ -8,7 +8,8 @@ import torch
 import effbench
 from effbench.errors import ExportError, UsageError
 from effbench.export.exportable import Exportable, resizing_matrix
-from effbench.export.onnx_file import export_onnx, weights_digest
+from effbench.export.exported import weights_digest
+from effbench.export.onnx_file import export_onnx
 from effbench.export.onnx_session import OnnxSession
 from effbench.models.backbones.asit import Asit
 from effbench.models.backbones.atst import AtstFrame

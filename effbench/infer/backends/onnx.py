@@ -14,8 +14,9 @@ from torch import Tensor
 from effbench.data.synth import SOUNDS
 from effbench.data.synth.scene import plan_scene, render_scene
 from effbench.errors import EffbenchError, ExportError
+from effbench.export.exported import weights_digest
 from effbench.export.int8 import quantize_static
-from effbench.export.onnx_file import export_onnx, weights_digest
+from effbench.export.onnx_file import export_onnx
 from effbench.export.onnx_session import OnnxSession
 from effbench.grid import CLIP_SECONDS
 from effbench.identity import digest
