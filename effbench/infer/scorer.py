@@ -71,7 +71,8 @@ class Inference:
 class FrameScorer:
     """Mean frame logits of detectors over windows of one length, or their sigmoid.
 
-    Backends other than ``eager`` move logits by some 1e-5, ``onnx-int8`` by much more; batch size and number of threads by some 1e-6.
+    Backends other than ``eager`` move logits by some 1e-5, ``onnx-int8`` by much more; batch size and number
+    of threads by some 1e-6.
 
     Args:
         detectors: one or several with the same classes.

@@ -127,6 +127,7 @@ class EvaluateTask(Task):
             untrained weights by default.
         protocol: name of one that ships, or the path of a YAML file, from the study's folder.
         metrics: those of the protocol by default.
+        backend: what runs the models.
         batch_size: windows per call; by default what suits the device.
     """
 
@@ -139,6 +140,7 @@ class EvaluateTask(Task):
     metrics: tuple[str, ...] | None = None
     device: DeviceName = "cpu"
     precision: Precision = "fp32"
+    backend: Backend = "folded"
     batch_size: PositiveInt | None = None
 
 

@@ -231,16 +231,21 @@ class EvaluateJob(Job):
 
     def _newest(self, measured: pd.DataFrame) -> dict[str, Mapping[str, object]]:
         """Conditions of the last score of every quantity: of a training, or of these weights."""
+        from effbench.infer.backends.known import find_backend
+
         place = {"data": self.data.name, "protocol": self.protocol, "precision": self.options.precision}
         if self.options.split is not None:
             place["split"] = self.options.split
         rows = rows_of(measured, self.spec)
+        # Scores say the backend where it changes them.
+        backend = None if find_backend(self.options.backend).exact else self.options.backend
         run = None if self.training is None else self.training.folder.name
         return {
             quantity: conditions
             for quantity, conditions in zip(rows["quantity"], rows["conditions"], strict=True)
             # What a training noted while it validated says at what epoch.
             if place.items() <= conditions.items()
+            and conditions.get("backend") == backend
             and conditions.get("run") == run
             and "epoch" not in conditions
             and (run is not None or self._is_scored(conditions))
@@ -290,6 +295,7 @@ class EvaluateJob(Job):
             metrics=options.metrics,
             device=options.device,
             precision=options.precision,
+            backend=options.backend,
             batch_size=options.batch_size,
             work=folder,
             progress=lambda done, total: follower.part(done, total, "clips"),

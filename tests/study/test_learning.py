@@ -123,14 +123,18 @@ def test_a_protocol_of_one_s_own_is_followed_and_stored_whole(copied, tmp_path):
     assert scored.environment["protocol"]["metrics"] == {"segment": {"seconds": 0.5}}
 
 
-def test_scores_of_another_device_are_others(copied):
-    assert todo(copied, study(copied, device="auto")) == []
-    other = study(copied, device="GPU:1")
+@pytest.mark.parametrize(
+    ("option", "stored"),
+    [({"device": "GPU:1"}, {"scored_on": "cuda"}), ({"backend": "onnx-int8"}, {"backend": "onnx-int8"})],
+)
+def test_scores_of_another_device_or_in_eight_bits_are_others(copied, option, stored):
+    assert todo(copied, study(copied, device="auto", backend="compiled")) == []
+    other = study(copied, **option)
     assert todo(copied, other) == ["fmn01 evaluate seed 0"]
     with Store(copied.store) as store:
         rows = [decode(row) for row in store.rows(provenance="measured")]
     scores = [row for row in rows if "epoch" not in row.conditions]
-    copied.keep(replace(row, conditions={**row.conditions, "scored_on": "cuda"}) for row in scores)
+    copied.keep(replace(row, conditions={**row.conditions, **stored}) for row in scores)
     assert todo(copied, other) == todo(copied, study(copied)) == []
 
 
