@@ -29,6 +29,9 @@ _SHORTEST = 2e-3  # seconds between two looks at the clock
 class Ceilings:
     """The fastest of several calls each: what else the machine does can only make them slower.
 
+    Rates are those of the precision or of float32, whichever is higher: where a precision is slow, a network
+    may compute in float32 inside.
+
     Attributes:
         products: multiply-accumulates per second of dense products, of the fastest shape.
         depthwise: of depthwise convolutions, whose channels do not meet: on a CPU of the fastest shape, on a
@@ -61,15 +64,14 @@ class CeilingMeter:
     def __init__(self, device: torch.device, precision: Precision) -> None:
         self.device, on_cpu = device, device.type == "cpu"
         shapes = _CPU_PRODUCTS if on_cpu else _GPU_PRODUCTS
-        self._products = list(_products(shapes, device, precision.dtype))
-        self._depthwise = (
-            [_depthwise(*shape, precision.dtype) for shape in _DEPTHWISE]
-            if on_cpu
-            else [
-                (macs, partial(_in_float32, call)) for macs, call in _products(shapes, device, torch.float32)
-            ]
-        )
-        sets = _CPU_SETS if on_cpu else _GPU_SETS
+        dtypes = dict.fromkeys((precision.dtype, torch.float32))
+        self._products = [work for dtype in dtypes for work in _products(shapes, device, dtype)]
+        if on_cpu:
+            self._depthwise = [_depthwise(*shape, dtype) for dtype in dtypes for shape in _DEPTHWISE]
+        else:
+            exact = _products(shapes, device, torch.float32)
+            self._depthwise = [(macs, partial(_in_float32, call)) for macs, call in exact]
+        sets = _CPU_SETS if on_cpu else _fitting(_GPU_SETS, device)
         memory = torch.ones(max(sets) // 4, device=device)
         self._passes = {size: list(_passes(memory[: size // 4])) for size in sets}
 
@@ -96,6 +98,12 @@ def fastest(call: Call, device: torch.device) -> float:
             call()
 
     return min(timed(several, device) for _ in range(_CALLS)) / count
+
+
+def _fitting(sets: tuple[int, ...], device: torch.device) -> tuple[int, ...]:
+    """The working sets that take no more than half of a GPU's free memory, the smallest in any case."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return tuple(size for size in sets if size <= max(free // 2, min(sets)))
 
 
 def _products(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,58 +16,52 @@ from effbench.measure.timing import Call, synchronise
 Mark = float | torch.cuda.Event
 
 
-class LayerClock:
-    """Hooks on modules, which note when each begins and ends; on CUDA by events on the device.
+def time_layers(
+    network: nn.Module, names: Iterable[str], call: Call, device: torch.device
+) -> dict[str, float]:
+    """Seconds of modules in one call of the network; under ``""``, of what is outside of them.
+
+    Hooks note when each begins and ends, on CUDA by events on the device; they are gone afterwards.
 
     Args:
-        network: holds the modules; it is hooked until the ``with`` ends.
+        network: holds the modules.
         names: their paths; what is timed of one that holds others is only what it does itself.
+        call: runs the network once.
         device: that the network is on.
     """
+    running: list[tuple[str, Mark]] = []
+    ended: list[tuple[str, str | None, Mark, Mark]] = []
 
-    def __init__(self, network: nn.Module, names: Iterable[str], device: torch.device) -> None:
-        self.device = device
-        self._running: list[tuple[str, Mark]] = []
-        self._ended: list[tuple[str, str | None, Mark, Mark]] = []
-        self._hooks = ExitStack()
+    def entering(name: str) -> Any:
+        return lambda *_: running.append((name, _now(device)))
+
+    def leave(*_: object) -> None:
+        end = _now(device)
+        name, start = running.pop()
+        ended.append((name, running[-1][0] if running else None, start, end))
+
+    with ExitStack() as hooks:
         for name in {"", *names}:
             module = network.get_submodule(name)
-            self._hooks.callback(module.register_forward_pre_hook(self._enter(name), prepend=True).remove)
-            self._hooks.callback(module.register_forward_hook(self._leave).remove)
-
-    def __enter__(self) -> LayerClock:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._hooks.close()
-
-    def read(self, call: Call) -> Mapping[str, float]:
-        """Seconds of each module in one call of the network; of the network, of what is outside of them."""
-        self._ended.clear()
+            hooks.callback(module.register_forward_pre_hook(entering(name), prepend=True).remove)
+            hooks.callback(module.register_forward_hook(leave).remove)
         call()
-        synchronise(self.device)
-        found: defaultdict[str, float] = defaultdict(float)
-        for name, parent, start, end in self._ended:
-            seconds = _between(start, end)
-            found[name] += seconds
-            if parent is not None:
-                found[parent] -= seconds
-        return dict(found)
+        synchronise(device)
+    found: defaultdict[str, float] = defaultdict(float)
+    for name, parent, start, end in ended:
+        seconds = _between(start, end)
+        found[name] += seconds
+        if parent is not None:
+            found[parent] -= seconds
+    return dict(found)
 
-    def _mark(self) -> Mark:
-        if self.device.type != "cuda":
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record(torch.cuda.current_stream(self.device))
-        return event
 
-    def _enter(self, name: str) -> Any:
-        return lambda *_: self._running.append((name, self._mark()))
-
-    def _leave(self, *_: object) -> None:
-        end = self._mark()
-        name, start = self._running.pop()
-        self._ended.append((name, self._running[-1][0] if self._running else None, start, end))
+def _now(device: torch.device) -> Mark:
+    if device.type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)
+    event.record(torch.cuda.current_stream(device))
+    return event
 
 
 def _between(start: Mark, end: Mark) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from effbench.machine.devices import Precision
 from effbench.machine.environment import environment
 from effbench.measure.ceilings import CeilingMeter, fastest
 from effbench.measure.conditions import TORCH_KERNELS, Conditions
-from effbench.measure.layer_clock import LayerClock
+from effbench.measure.layer_clock import time_layers
 from effbench.measure.macs import count_macs
 from effbench.measure.roof import operators_by_layer
 from effbench.measure.roofline_result import Roofline, Round
@@ -83,17 +84,20 @@ def profile_roofline(
         call, _ = part_call(chosen.detector, features, conditions)
         network = arranged(chosen.detector, place)
         folded = in_precision(network, place)
+        layers = partial(
+            time_layers, network, operators_by_layer(report), lambda: folded(features), place.device
+        )
         meter = CeilingMeter(place.device, place.precision)
         if progress is not None:
             progress(f"{rounds} rounds of ceilings and network, {conditions}")
-        with LayerClock(network, operators_by_layer(report), place.device) as clock, no_garbage_collection():
-            turns = tuple(_turn(meter, call, clock, lambda: folded(features)) for _ in range(rounds))
+        with no_garbage_collection():
+            turns = tuple(_turn(meter, call, layers) for _ in range(rounds))
     return Roofline(chosen.spec, conditions, batch_size, report, turns, here, chosen.code)
 
 
-def _turn(meter: CeilingMeter, call: Call, clock: LayerClock, folded: Callable[[], object]) -> Round:
+def _turn(meter: CeilingMeter, call: Call, layers: Callable[[], dict[str, float]]) -> Round:
     ceilings = meter.read()
     seconds = fastest(call, meter.device)
-    folded()
-    layers = min((clock.read(folded) for _ in range(_CALLS)), key=lambda times: sum(times.values()))
-    return Round(ceilings, seconds, layers)
+    layers()
+    times = min((layers() for _ in range(_CALLS)), key=lambda found: sum(found.values()))
+    return Round(ceilings, seconds, times)

@@ -12,7 +12,7 @@ import effbench
 from effbench.errors import UsageError
 from effbench.machine.devices import Precision
 from effbench.measure.ceilings import CeilingMeter
-from effbench.measure.layer_clock import LayerClock
+from effbench.measure.layer_clock import time_layers
 from effbench.results.measurement import Measurement
 from effbench.shown import Table
 from tests.measure.detectors import tiny_detector
@@ -72,8 +72,7 @@ def test_a_clock_gives_a_module_only_what_its_parts_do_not_take() -> None:
             return x
 
     network = torch.nn.Sequential(torch.nn.Sequential(Waits(), torch.nn.Identity()), torch.nn.Identity())
-    with LayerClock(network, ["0", "0.0"], torch.device("cpu")) as clock:
-        seconds = clock.read(lambda: network(torch.zeros(1)))
+    seconds = time_layers(network, ["0", "0.0"], lambda: network(torch.zeros(1)), torch.device("cpu"))
     assert set(seconds) == {"", "0", "0.0"}
     assert seconds["0.0"] > seconds["0"] > 0
 
