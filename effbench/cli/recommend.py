@@ -50,13 +50,16 @@ def recommend(
         typer.Option(
             min=1,
             metavar="STREAMS",
-            help="Live streams at once: one clip at a time, each within its share of --hop.",
+            help="Live streams at once, as profile --streams measured, or one clip at a time within --hop.",
         ),
     ] = None,
     hop: Annotated[
         float,
         typer.Option(min=0.05, max=CLIP_SECONDS, help="Seconds from one clip of a live stream to the next."),
     ] = CLIP_SECONDS,
+    limit: Annotated[
+        float, typer.Option(help="Of measured live streams: seconds to a hop's events, which 99 % keep.")
+    ] = 1.0,
     percentile: Annotated[int, typer.Option(help="Of the latency: 50, 90 or 99.")] = 99,
     score: Annotated[str, typer.Option(help="What the best model is best in: psds1, psds2, …")] = "psds1",
     with_weights: Annotated[
@@ -90,6 +93,7 @@ def recommend(
         min_score=min_score if min_psds1 is None else min_psds1,
         real_time=real_time,
         hop=hop,
+        within=limit,
         percentile=percentile,
         score=score,
         with_weights=with_weights,

@@ -8,10 +8,14 @@ import pandas as pd
 
 from effbench.errors import UsageError, nearest
 from effbench.plots.values import Chosen, rows_of
+from effbench.results.declared import depends_on
 from effbench.results.measurement import Provenance, more_is_better
 
 #: Conditions that may not differ within a series. The batch size may: each model shows its best one.
-SETTING = ("precision", "tf32", "compiled", "backend", "kernels", "threads", "part")
+SETTING = (
+    *("precision", "tf32", "compiled", "backend", "kernels", "threads", "part"),
+    *("hop", "look_ahead", "limit"),
+)
 
 #: Of settings that cover equally many models, the one with more of these is drawn; rows without one have it.
 PREFERRED: Mapping[str, object] = {
@@ -57,10 +61,12 @@ def at_fair_batch_sizes(
     """Rows at batch sizes at which a quantity can be compared: latency is that of one clip.
 
     Memory and energy are those at the batch size of each model's throughput; without one, memory is that at
-    the one that most models have, and energy may be at each model's best.
+    the one that most models have, and energy may be at each model's best. Streams are scored together.
     """
     sizes = pd.to_numeric(rows["batch_size"])
-    if quantity == "throughput" or (quantity == "energy" and sizes_of_throughput is None):
+    if quantity == "throughput" or depends_on(quantity, "hop"):
+        return rows
+    if quantity == "energy" and sizes_of_throughput is None:
         return rows
     if quantity not in ("memory_peak", "energy"):
         return rows[~(sizes > 1)]

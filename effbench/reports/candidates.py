@@ -138,4 +138,4 @@ def _is_of_timings(condition: str) -> bool:
     if any(condition in names for names in SCORED_ON):
         return False
     check_condition(condition)
-    return depends_on("throughput", condition)
+    return any(depends_on(quantity, condition) for quantity in ON_A_DEVICE)

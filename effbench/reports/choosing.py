@@ -13,12 +13,12 @@ from effbench.reports.candidates import Candidates
 from effbench.reports.fair_times import fitting_memory
 from effbench.reports.known_values import KnownValues, values_of
 from effbench.reports.limits import Limit, Values, broken
+from effbench.reports.live_streams import of_such_streams, streams_carried, streams_limit
 from effbench.reports.published_trainings import published_weights
 from effbench.reports.recommendation import WEIGHED_COUNTS, Recommendation
 from effbench.results.declared import check_quantity, in_stored_unit
 from effbench.results.measurement import UNITS
 from effbench.results.shipped import newest_rows
-from effbench.shown import number_of
 
 
 def recommend(
@@ -33,6 +33,7 @@ def recommend(
     min_score: float | None = None,
     real_time: float | None = None,
     hop: float = CLIP_SECONDS,
+    within: float = 1.0,
     percentile: int = 99,
     score: str = "psds1",
     with_weights: bool = False,
@@ -55,9 +56,11 @@ def recommend(
         max_memory: bytes, at the batch size of the throughput.
         max_energy: joules for one clip.
         min_score: at least so good, in the unit of the score, mostly %.
-        real_time: streams that are listened to at once, one clip at a time: each brings a clip every ``hop``
-            seconds, so that a clip may take ``hop / real_time`` seconds (``percentile`` of all calls).
+        real_time: live streams at once, as measured on the device with this ``hop`` and ``within``. Of models
+            without such rows they are extrapolated, and marked so: one clip at a time, each of which
+            may take ``hop / real_time`` seconds (``percentile`` of all calls).
         hop: seconds from the start of one clip of a stream to the next; the whole clip by default.
+        within: seconds to a hop's events, which 99 % of measured hops keep.
         percentile: of the latency: 50, 90 or 99.
         score: what the best model is best in.
         with_weights: only models of which weights are published.
@@ -87,29 +90,27 @@ def recommend(
         if bound is not None
     ]
     if real_time is not None:
-        limits.append(_of_streams(latency, real_time, hop))
+        limits.append(streams_limit(real_time, hop, within))
     if odd := next((limit for limit in limits if not 0 < limit.bound < math.inf), None):
         raise UsageError(f"a limit is above 0, and finite: {odd} can't be")
     rows = newest_rows(store)
     if max_memory is not None:
         rows = fitting_memory(rows, max_memory)
+    if real_time is not None:
+        rows = of_such_streams(rows, hop, within)
     candidates = Candidates(
         rows, models, device=device, precision=precision, conditions=conditions, scores=scores
     )
     weighed = [score, *WEIGHED_COUNTS, *(limit.quantity for limit in limits)]
     also = ["throughput"] if max_memory is not None or device is not None or precision is not None else []
     specs = [spec for spec in candidates.specs if not with_weights or published_weights(spec)]
-    return choose(specs, candidates.metrics(weighed, also), limits, score)
-
-
-def _of_streams(latency: str, streams: float, hop: float) -> Limit:
-    """The time that one clip may take, where so many streams bring one every ``hop`` seconds."""
-    if not 0 < hop <= CLIP_SECONDS:
-        raise UsageError(f"clips of a stream start from 0 to {CLIP_SECONDS:g} s apart, not {hop:g} s")
-    if not 1 <= streams < math.inf:
-        raise UsageError(f"at least 1 live stream, not {streams:g}")
-    every = f"{number_of(round(streams), 'live stream')}, a clip every {hop:g} s each"
-    return Limit(latency, hop / streams, every)
+    if real_time is None:
+        return choose(specs, candidates.metrics(weighed, also), limits, score)
+    needed = [name for name in weighed if name != "streams"]
+    metrics = candidates.metrics(needed, [latency, "streams", *also])
+    if metrics.keys().isdisjoint((latency, "streams")):
+        candidates.metrics([latency])  # says what is lacking
+    return choose(specs, metrics | {"streams": streams_carried(metrics, latency, hop)}, limits, score)
 
 
 def choose(

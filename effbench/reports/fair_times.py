@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from effbench.plots.quantities import ON_A_DEVICE
+from effbench.plots.quantities import ON_A_DEVICE, varies_with
 from effbench.plots.timings import SETTING, at_fair_batch_sizes, find_device, timed, timed_devices
 from effbench.plots.values import untimed
 from effbench.reports.known_values import KnownValues, known_of
@@ -31,7 +31,8 @@ def fair_times(
 
     Latency is that of one clip; memory and energy are those at the batch size of the throughput or, without
     throughput, memory that at the one that most models have, energy that at each model's best. What somebody
-    declared for a device counts where nothing was measured on it.
+    declared for a device counts where nothing was measured on it. What is of live streams need not have the
+    setting of other times.
 
     Args:
         rows: newest rows of a store.
@@ -55,11 +56,14 @@ def fair_times(
         best = found.get("throughput")
         sizes = {spec: known.batch_size for spec, known in best.known.items()} if best else {}
         fair = at_fair_batch_sizes(rows, quantity, where, sizes or None)
-        chosen = timed(fair, quantity, specs, where, shared, provenance)
+        live = varies_with(quantity, "hop")
+        under = conditions if live else shared
+        asked = {name: value for name, value in under.items() if varies_with(quantity, name)}
+        chosen = timed(fair, quantity, specs, where, asked, provenance)
         if chosen is None:
             found[quantity] = KnownValues(quantity, {}, where)
         else:
-            shared |= chosen.setting
+            shared |= {} if live else chosen.setting
             found[quantity] = KnownValues(quantity, known_of(chosen), where, chosen.setting)
     return found
 

@@ -15,8 +15,8 @@ from effbench.results.declared import DECLARED
 from effbench.results.measurement import more_is_better
 
 #: Where a value comes from: timed or scored by effbench, counted by it, declared by the user with a source,
-#: or published.
-Origin = Literal["measured", "counted", "declared", "published"]
+#: published, or extrapolated from another quantity.
+Origin = Literal["measured", "counted", "declared", "published", "extrapolated"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ _ORIGINS: Mapping[Origin, str] = {
     "counted": "counted by effbench",
     "declared": "declared by the user",
     "published": "published",
+    "extrapolated": "extrapolated from the time of one clip",
 }
 
 

@@ -33,6 +33,7 @@ _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
 }
 _READING_UNITS = {"parameters": "M", "MACs/clip": "G", "s": "ms", "bytes": "MiB"}
 _COUNTED = ("parameters", "MACs/clip")
+_WITHIN_A_LIMIT = ("streams", "hop_latency_p99")
 _LIVE = ("streams", "s/s")
 _ON_A_DEVICE = ("clips/s", "s", "bytes", "J/clip", "% of the roof", *_LIVE)
 
@@ -63,7 +64,8 @@ _WHOLE, _NUMBER, _TEXT = (int, "a whole number"), (float, "a number"), (str, "a 
 _PRECISION = (_choice("fp32", "tf32", "bf16", "fp16"), "fp32, tf32, bf16 or fp16")
 _PART = (_choice("network", "frontend", "both"), "network, frontend or both")
 
-#: What a declared value may depend on: how its text is read, what it may be, and units of what depends on it.
+#: What a declared value may depend on: how its text is read, what it may be, and which units or quantities
+#: depend on it.
 _CONDITIONS: Mapping[str, tuple[tuple[Callable[[str], object], str], tuple[str, ...]]] = {
     "precision": (_PRECISION, (*_TIMED, *_SCORES)),
     "part": (_PART, _TIMED),
@@ -72,7 +74,8 @@ _CONDITIONS: Mapping[str, tuple[tuple[Callable[[str], object], str], tuple[str, 
     "kernels": (_TEXT, _TIMED),
     **dict.fromkeys(("batch_size", "threads"), (_WHOLE, _TIMED)),
     "seconds": (_NUMBER, (*_MACS, *_TIMED)),
-    **dict.fromkeys(("hop", "look_ahead", "limit"), (_NUMBER, _LIVE)),
+    **dict.fromkeys(("hop", "look_ahead"), (_NUMBER, (*_WITHIN_A_LIMIT, "real_time_factor"))),
+    "limit": (_NUMBER, _WITHIN_A_LIMIT),
     "threshold": (_NUMBER, _SCORES),
     **dict.fromkeys(("seed", "clips", "classes", "epoch"), (_WHOLE, _SCORES)),
     **dict.fromkeys(
@@ -124,6 +127,9 @@ def declared(
             if device
             else f"{what} depends on the device that it was measured on: name it"
         )
+    for needed in ("hop", "limit"):
+        if depends_on(quantity, needed) and needed not in (conditions or {}):
+            raise UsageError(f"{what} depends on the {needed} of the streams, in seconds: state it")
     number = in_stored_unit(quantity, value, unit)
     ends = [None if end in (None, "") else in_stored_unit(quantity, end, unit) for end in (low, high)]
     if (ends[0] is not None and ends[0] > number) or (ends[1] is not None and ends[1] < number):
@@ -162,7 +168,9 @@ def check_condition(name: str) -> None:
 
 def depends_on(quantity: str, name: str) -> bool:
     """Whether a quantity depends on a known condition, or on the device."""
-    return UNITS[quantity] in (_ON_A_DEVICE if name == DEVICE else _CONDITIONS[name][1])
+    if name == DEVICE:
+        return UNITS[quantity] in _ON_A_DEVICE
+    return not {quantity, UNITS[quantity]}.isdisjoint(_CONDITIONS[name][1])
 
 
 def check_unit(quantity: str, unit: str) -> None:

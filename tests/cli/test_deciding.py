@@ -118,15 +118,39 @@ def test_where_nothing_is_within_limits_it_says_what_would_be(effbench):
     assert found["beyond"][0]["without"] == ["parameters ≤ 1 M"]
 
 
-def test_live_streams_are_a_limit_on_the_latency_of_a_clip(effbench):
-    done = effbench("recommend", "--real-time", "20", "--hop", "0.2", "--format", "json")
-    found = json.loads(done.stdout)
-    (limit,) = found["limits"]
-    assert limit["quantity"] == "latency_p99"
-    assert limit["bound"] == pytest.approx(0.01)
-    ranked = [row for row in found["models"] if row["rank"]]
-    assert ranked
-    assert all(row["latency_p99"] <= 0.01 for row in ranked)
+def test_live_streams_are_those_measured_else_extrapolated_from_one_clip(effbench, tmp_path):
+    def ranked(*more):
+        options = ("--real-time", "20", "--hop", "0.2", "--format", "json", *more)
+        found = json.loads(effbench("recommend", *options).stdout)
+        (limit,) = found["limits"]
+        assert (limit["quantity"], limit["bound"]) == ("streams", 20)
+        return {row["spec"]: row for row in found["models"] if row["rank"]}
+
+    before = ranked()
+    assert before
+    for row in before.values():
+        assert row["streams_origin"] == "extrapolated"
+        assert row["latency_p99"] <= 0.01
+        assert row["streams"] == int(0.2 / row["latency_p99"] + 1e-9)
+    slow, fast = next(iter(before)), "BEATs"
+    assert fast not in before
+    device = "NVIDIA H100 80GB HBM3"
+    (tmp_path / "results").mkdir()
+    with Store(tmp_path / "results" / "effbench.sqlite", create=True) as store:
+        for spec, streams in ((slow, 3.0), (fast, 40.0)):
+            for hop, limit, carried in ((0.2, 1.0, streams), (1.0, 1.0, 9.0), (0.2, 0.5, 7.0)):
+                conditions = {"part": "both", "precision": "fp32", "backend": "folded", "batch_size": 32}
+                conditions |= {"hop": hop, "look_ahead": 1.0, "limit": limit}
+                row = Measurement.here(spec, "streams", carried, device=device, conditions=conditions)
+                store.add([row])
+    after = ranked("--device", "H100")
+    assert slow not in after
+    assert (after[fast]["streams"], after[fast]["streams_origin"]) == (40.0, "measured")
+    assert fast not in ranked("--device", "H100", "--limit", "0.5")
+    told = effbench("recommend", "--real-time", "20", "--hop", "0.2", "--device", "H100")
+    assert "streams ≥ 20 streams (a clip every 0.2 s each)" in told.stdout
+    assert "extrapolated from the time of one clip" in told.stdout
+    assert "streams is" in told.stdout
 
 
 def test_memory_that_is_known_for_large_batches_alone_is_told(effbench):

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from effbench.errors import StoreError, UsageError
-from effbench.results.declared import declared, in_stored_unit
+from effbench.results.declared import declared, depends_on, in_stored_unit
 from effbench.results.incoming import Arrival, add_declared, import_files, merge
-from effbench.results.measurement import Measurement
+from effbench.results.measurement import UNITS, Measurement
 from effbench.results.store import Store
 from tests.rows import complexity, timings
 
@@ -285,3 +285,19 @@ def test_a_declared_value_is_never_measured_here() -> None:
     )
     assert (row.provenance, row.source, row.commit) == ("published", "us", None)
     assert row.conditions == {"declared": "by the user", "compiled": False, "threads": 1}
+
+
+def test_what_is_of_live_streams_depends_on_their_hop_and_limit():
+    for name in ("hop", "look_ahead", "limit"):
+        on = {quantity for quantity in UNITS if depends_on(quantity, name)}
+        assert on - {"real_time_factor"} == {"streams", "hop_latency_p99"}
+        assert ("real_time_factor" in on) == (name != "limit")
+    streams = {"source": "us", "device": "Phone"}
+    with pytest.raises(UsageError, match="depends on the hop of the streams"):
+        declared("fmn04", "streams", 3, **streams)
+    with pytest.raises(UsageError, match="depends on the limit of the streams"):
+        declared("fmn04", "hop_latency_p99", 0.4, unit="s", conditions={"hop": 1}, **streams)
+    with pytest.raises(UsageError, match="does not depend on limit"):
+        declared("fmn04", "real_time_factor", 0.4, conditions={"hop": 1, "limit": 1}, **streams)
+    row = declared("fmn04", "streams", 3, conditions={"hop": 1, "limit": "0.5"}, **streams)
+    assert (row.conditions["hop"], row.conditions["limit"]) == (1.0, 0.5)

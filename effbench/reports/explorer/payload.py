@@ -18,7 +18,8 @@ from effbench.results.measurement import more_is_better
 #: Colours that the page's style has for families.
 COLOURS = 8
 
-ORIGINS: tuple[Origin, ...] = get_args(Origin)
+#: Only recommendations extrapolate.
+ORIGINS: tuple[Origin, ...] = tuple(name for name in get_args(Origin) if name != "extrapolated")
 
 _LABELS = {
     "parameters": "Parameters",
