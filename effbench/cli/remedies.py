@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 #: Models that a command line names, before it says that there are more.
 _NAMED = 3
 
+#: Options of ``profile`` without which it does not measure a quantity; no study does.
+_ASKED_FOR = {
+    "energy": "--energy",
+    **dict.fromkeys(("streams", "hop_latency_p99", "real_time_factor"), "--streams"),
+    "roof_share": "--roofline",
+}
+
 
 @contextmanager
 def with_remedies(figure: str | None = None, study: str | None = None) -> Iterator[None]:
@@ -72,6 +79,8 @@ def _measures_one(study: Study, value: Lacking) -> bool:
     from effbench.plots.quantities import ON_A_DEVICE, is_score
 
     tasks = study.tasks
+    if value.quantity in _ASKED_FOR:
+        return False
     if value.quantity in ON_A_DEVICE:
         return any(
             value.spec in _names(study, task)
@@ -138,6 +147,7 @@ def _time(lacking: Sequence[Lacking]) -> str:
     options += [f"--{name.replace('_', '-')} {conditions[name]}" for name in known if name in conditions]
     backend = conditions.get("backend", "compiled" if conditions.get("compiled") else None)
     options += [f"--backend {backend}"] if backend else []
+    options += dict.fromkeys(_ASKED_FOR[v.quantity] for v in lacking if v.quantity in _ASKED_FOR)
     return f"{_profile(lacking, options)} measures them."
 
 

@@ -39,6 +39,11 @@ def lacking(quantity: str, *specs: str, provenance: str = "measured", **conditio
             "'effbench profile --model fmn04 --precision bf16 --part both' measures them.",
         ),
         (
+            lacking("energy", precision="fp32"),
+            "quick",
+            "'effbench profile --model fmn04 --precision fp32 --energy' measures them.",
+        ),
+        (
             lacking("throughput", device="No Such Device 9000"),
             "quick",
             "'No Such Device 9000' is not of this machine: measure there, then 'effbench store merge' adds "
