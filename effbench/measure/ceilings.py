@@ -17,8 +17,9 @@ from effbench.measure.timing import Call, synchronise, timed
 #: (rows, summed axis, columns) of products that are timed: a square, and a 1x1 convolution of many positions.
 _CPU_PRODUCTS = ((1024, 1024, 1024), (4096, 480, 480))
 _GPU_PRODUCTS = ((8192, 8192, 8192), (2**17, 1024, 1024))
-#: (channels, height, width, kernel) of depthwise convolutions, whose data stay in the caches of two cores.
-_DEPTHWISE = ((64, 64, 64, 3), (64, 64, 64, 5), (32, 64, 64, 7), (240, 32, 32, 5))
+#: (channels, height, width, kernel) of depthwise convolutions: from what stays in the caches of one core to
+#: what keeps many busy for longer than they need to begin.
+_DEPTHWISE = ((64, 64, 64, 5), (64, 128, 128, 5), (64, 128, 128, 7), (32, 256, 512, 7))
 _CPU_SETS = tuple(2**power for power in (18, 20, 22, 24, 26, 28))
 _GPU_SETS = tuple(2**power for power in (22, 24, 26, 28, 30, 32))
 _CALLS = 3
