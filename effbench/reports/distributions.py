@@ -40,8 +40,11 @@ def distributions(
         samples = TimingSamples.of(rows, timings)
         if len({group.batch_size for group in samples.groups}) > 1:
             found["samples"] = samples
-    with _noting("roofline", refused), suppress(UsageError):
-        under_roof = RooflineDefinition.model_validate({"kind": "roofline", "device": device})
+    with _noting("roofline", refused):
+        # The device of most timings need not be one with rooflines.
+        known = set(rows.loc[rows["quantity"] == "roof_share", "device"])
+        where = device if device in known else None
+        under_roof = RooflineDefinition.model_validate({"kind": "roofline", "device": where})
         found["roofline"] = RoofPoints.of(rows, under_roof)
     with _noting("per-class", refused):
         classes = PerClassDefinition.model_validate({"kind": "per-class", "conditions": dict(scored)})

@@ -34,6 +34,7 @@ _LABELS = {
     "memory_peak": "Peak memory",
     "energy": "Energy",
     "logit_error": "Logit error",
+    "roof_share": "Share of the roof",
 }
 
 #: What can be limited, besides the score that models are ranked by.
