@@ -77,8 +77,9 @@ def run_streams(
     audio = np.random.default_rng(0).normal(0, 0.1, hop_samples).astype(np.float32)
     running = [_filled(decoding, sliding, scorer.min_samples) for _ in range(streams)]
     most = scorer.inference.windows_per_call
-    (window,) = _filled(decoding, sliding, scorer.min_samples).windows.push(audio)
-    scorer([window.samples] * min(streams, most))
+    spare = _filled(decoding, sliding, scorer.min_samples)
+    (window,) = spare.windows.push(audio)
+    spare.decode(window, scorer([window.samples] * min(streams, most))[0])
     start = time.perf_counter() + 0.01
     coming = [(start + number * hop_seconds / streams, number) for number in range(streams)]
     left = [hops] * streams

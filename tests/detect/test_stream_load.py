@@ -59,7 +59,7 @@ def test_an_impossible_limit_is_refused(limit):
 def test_a_run_has_every_hop_and_latency_counts_the_wait():
     scorer = FrameScorer(heard.detector(), Inference(batch_size=4), probabilities=True)
     decoding, second = Decoding(), Sliding(hop=5, look_ahead=5, window=25)
-    run = run_streams(scorer, decoding, second, 4, 0.5)
+    run = run_streams(scorer, decoding, second, 4, 1.0)
     assert not run.cut_short
     assert len(run.latencies) == 4 * 25
     assert run.seconds > 24 * 0.2  # in real time
