@@ -80,13 +80,13 @@ def run_streams(
     spare = _filled(decoding, sliding, scorer.min_samples)
     (window,) = spare.windows.push(audio)
     spare.decode(window, scorer([window.samples] * min(streams, most))[0])
-    start = time.perf_counter() + 0.01
-    coming = [(start + number * hop_seconds / streams, number) for number in range(streams)]
     left = [hops] * streams
     waiting: deque[tuple[float, int]] = deque()
     latencies: list[float] = []
     late, allowed = 0, streams * hops // 100
-    with no_garbage_collection():
+    with no_garbage_collection():  # which first collects what there is, for as long as that takes
+        start = time.perf_counter() + 0.01
+        coming = [(start + number * hop_seconds / streams, number) for number in range(streams)]
         while (coming or waiting) and late <= allowed:
             now = time.perf_counter()
             while coming and coming[0][0] <= now:

@@ -61,8 +61,8 @@ class Plan:
         """What rows of the weights' scores note of it: which trainings are seeds of one another."""
         try:
             changes = " ".join(changes_of(self.recipe, self.recipe_name, self.model))
-        except EffbenchError:  # a file of one's own that is gone, or was made another
-            changes = "unknown: the recipe's file is gone"
+        except EffbenchError:  # a file of one's own that is gone, or has problems now
+            changes = "unknown: the recipe of this name can't be read any more"
         noted: dict[str, str | int] = {"recipe": self.recipe_name, "seed": self.recipe.seed}
         return {**noted, "changes": changes} if changes else noted
 

@@ -18,9 +18,9 @@ from effbench.plots.annotate import name_points
 from effbench.plots.axes import log_limits, log_ticks, tick_label
 from effbench.plots.caption import setting, sources
 from effbench.plots.statistical.kinds import RooflineDefinition
-from effbench.plots.statistical.shared_axis import SharedAxis, share_axis, timed_alike, under
+from effbench.plots.statistical.shared_axis import SharedAxis, on_device, share_axis, timed_alike, under
 from effbench.plots.statistical.sheet import Sheet, Statistics
-from effbench.plots.timings import PREFERRED, find_device
+from effbench.plots.timings import PREFERRED
 from effbench.plots.values import MissingResults, Value, rows_of
 from effbench.results.intervals import Estimate, bootstrap
 from effbench.shown import Row, number_of, significant
@@ -65,9 +65,7 @@ class RoofPoints(Statistics):
         """
         found = rows_of(rows, definition.quantity, rows["spec"].unique(), "measured")
         found = found[np.array(["roof" in (about or {}) for about in found["environment"]], bool)]
-        if definition.device is not None and len(found):
-            found = found[found["device"] == find_device(definition.device, sorted(set(found["device"])))]
-        found = under(found, definition.conditions)
+        found = under(on_device(found, definition.device), definition.conditions)
         if found.empty:
             how = f" under {dict(definition.conditions)}" if definition.conditions else ""
             raise MissingResults(

@@ -18,9 +18,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from effbench.plots.axes import log_limits, log_ticks, tick_label
 from effbench.plots.caption import setting, sources
 from effbench.plots.statistical.kinds import SamplesDefinition
-from effbench.plots.statistical.shared_axis import SharedAxis, share_axis, timed_alike, under
+from effbench.plots.statistical.shared_axis import SharedAxis, on_device, share_axis, timed_alike, under
 from effbench.plots.statistical.sheet import Sheet, Statistics, same_jitter
-from effbench.plots.timings import PREFERRED, find_device
+from effbench.plots.timings import PREFERRED
 from effbench.plots.values import MissingResults, rows_of
 from effbench.shown import Row, number_of
 
@@ -73,9 +73,7 @@ class TimingSamples(Statistics):
         specs = rows["spec"].unique()
         found = rows_of(rows, definition.quantity, specs, "measured")
         found = found[found["samples"].map(len) > 0]
-        if definition.device is not None and len(found):
-            found = found[found["device"] == find_device(definition.device, sorted(set(found["device"])))]
-        found = under(found, definition.conditions)
+        found = under(on_device(found, definition.device), definition.conditions)
         if found.empty:
             how = f" under {dict(definition.conditions)}" if definition.conditions else ""
             raise MissingResults(

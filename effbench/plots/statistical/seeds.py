@@ -64,7 +64,7 @@ class SeedScores(Statistics):
         scores: dict[str, dict[int, float]] = {}
         for spec, seed, value in newest[["spec", "_seed", "value"]].itertuples(index=False):
             scores.setdefault(str(spec), {})[int(seed)] = float(value)
-        best = dict(sorted(scores.items(), key=lambda item: -_over_seeds(item[1]).value))
+        best = dict(sorted(scores.items(), key=lambda item: -_mean(item[1]).value))
         used = newest.drop(columns="_seed")
         published = _published(rows, definition.quantity, best, used["conditions"].iloc[0])
         return cls(definition, replace(axis, rows=used), best, published)
@@ -103,7 +103,7 @@ class SeedScores(Statistics):
         """One row for each model: mean over its seeds, interval, number, scores by seed, published score."""
         found: list[Row] = []
         for spec, seeds in self.scores.items():
-            mean = _over_seeds(seeds)
+            mean = _mean(seeds)
             found.append(
                 {
                     "spec": spec,
@@ -145,7 +145,7 @@ class SeedScores(Statistics):
             "fillstyle": "none",
         }
         for place, (spec, seeds) in enumerate(self.scores.items()):
-            mean = _over_seeds(seeds)
+            mean = _mean(seeds)
             ends = None
             if mean.low is not None and mean.high is not None:
                 ends = [[mean.value - mean.low], [mean.high - mean.value]]
@@ -184,7 +184,7 @@ class SeedScores(Statistics):
         return sheet.finish()
 
 
-def _over_seeds(seeds: Mapping[int, float]) -> Value:
+def _mean(seeds: Mapping[int, float]) -> Value:
     """Mean over seeds with its t interval, which one alone does not have."""
     values = list(seeds.values())
     return mean_of_seeds(values) if len(values) > 1 else Value(*values)

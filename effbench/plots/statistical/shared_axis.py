@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from effbench.plots.scored import SCORED_ON
-from effbench.plots.timings import PREFERRED, SETTING
+from effbench.plots.timings import PREFERRED, SETTING, find_device
 from effbench.plots.values import MissingResults
 from effbench.results.selection import matching_names
 from effbench.shown import number_of
@@ -73,6 +73,17 @@ def under(rows: pd.DataFrame, conditions: Conditions) -> pd.DataFrame:
     """Only the rows under some conditions."""
     kept = [all(row.get(name) == wanted for name, wanted in conditions.items()) for row in rows["conditions"]]
     return rows[np.array(kept, bool)]
+
+
+def on_device(rows: pd.DataFrame, name: str | None) -> pd.DataFrame:
+    """Only the rows of the device that a name or a part of it means, if one is given.
+
+    Raises:
+        UsageError: there is no such device, or several; they are listed.
+    """
+    if name is None or rows.empty:
+        return rows
+    return rows[rows["device"] == find_device(name, sorted(set(rows["device"])))]
 
 
 def share_axis(

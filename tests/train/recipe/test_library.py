@@ -8,6 +8,7 @@ from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError, UsageError
 from effbench.spec import ModelSpec
 from effbench.train.estimate import estimate
+from effbench.train.plan import plan_training
 from effbench.train.recipe.library import changes_of, load_recipe, recipe_names
 from effbench.train.recipe.recipe import Recipe
 from effbench.train.runs import recipe_text
@@ -157,3 +158,12 @@ def test_changes_are_what_differs_from_the_named_recipe_but_for_the_seed():
     again = ["seed=7", *changes_of(recipe, "synthetic-cpu", spec)]
     assert load_recipe("synthetic-cpu", spec, again) == recipe
     assert changes_of(load_recipe("synthetic-cpu", spec), "synthetic-cpu", spec) == []
+
+
+def test_a_training_whose_recipe_is_gone_says_so(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: synthetic-cpu\nepochs: 2\n")
+    plan = plan_training("fmn01", str(mine), tmp_path, changes=["batch.size=2"])
+    assert plan.conditions["changes"] == "batch.size=2"
+    mine.unlink()
+    assert "can't be read any more" in plan.conditions["changes"]
