@@ -1,14 +1,22 @@
-"""The parallel scans against the plain recurrences, frame by frame in double precision."""
+"""The scans against the plain recurrences, frame by frame in double precision."""
 
 from importlib.util import find_spec
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import effbench
 from effbench.errors import UsageError
 from effbench.models.sequence.mamba import FusedStateSpaceScan, Mamba2, use_kernels
-from effbench.models.sequence.scans import GatedScan, StateSpaceScan, segment_sums
+from effbench.models.sequence.scans import (
+    GatedScan,
+    StateSpaceScan,
+    by_doubling,
+    frame_by_frame,
+    segment_sums,
+)
 
 
 def gated_reference(decay, value):
@@ -38,26 +46,69 @@ def state_space_inputs(frames, seed=0, heads=3, width=4, state=5):
     return x, dt, A, B, C
 
 
+def gates(frames, dim=6, batch=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(2, batch, frames, dim, generator=generator).unbind()
+
+
+gated = pytest.mark.parametrize("scan", [by_doubling, frame_by_frame], ids=["doubling", "frame by frame"])
+
+
+@gated
 @pytest.mark.parametrize("frames", [1, 2, 3, 7, 64, 65, 250])
-def test_gated_scan_equals_the_recurrence(frames):
-    generator = torch.Generator().manual_seed(frames)
-    decay, value = (
-        torch.rand(2, frames, 6, generator=generator),
-        torch.rand(2, frames, 6, generator=generator),
-    )
+def test_gated_scan_equals_the_recurrence(scan, frames):
+    decay, value = gates(frames, seed=frames)
     torch.testing.assert_close(
-        GatedScan()(decay, value).double(), gated_reference(decay, value), rtol=1e-5, atol=1e-6
+        scan(decay, value).double(), gated_reference(decay, value), rtol=1e-5, atol=1e-6
     )
 
 
+@gated
 @pytest.mark.parametrize("level", [1e-6, 0.5, 0.999, 1.0])
-def test_gated_scan_is_stable_over_10_000_frames(level):
-    generator = torch.Generator().manual_seed(1)
-    decay = level * torch.rand(1, 10_000, 2, generator=generator) ** 0.1
-    value = torch.rand(1, 10_000, 2, generator=generator)
-    out = GatedScan()(decay, value)
+def test_gated_scan_is_stable_over_10_000_frames(scan, level):
+    decay, value = gates(10_000, dim=2, batch=1, seed=1)
+    decay = level * decay**0.1
+    out = scan(decay, value)
     assert torch.isfinite(out).all()
     torch.testing.assert_close(out.double(), gated_reference(decay, value), rtol=2e-5, atol=1e-6)
+
+
+@gated
+@pytest.mark.parametrize("frames", [1, 2, 33])
+def test_gated_scan_passes_gradients_equal_to_the_recurrences(scan, frames):
+    inputs = [t.requires_grad_() for t in gates(frames)]
+    weights = torch.rand(2, frames, 6, generator=torch.Generator().manual_seed(2))
+    ours = torch.autograd.grad((scan(*inputs) * weights).sum(), inputs, materialize_grads=True)
+    theirs = torch.autograd.grad((gated_reference(*inputs) * weights).sum(), inputs, materialize_grads=True)
+    for own, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(own, reference, rtol=1e-4, atol=1e-5, check_dtype=False)
+
+
+def test_gated_scan_is_one_operator_that_a_compiler_can_take():
+    torch.library.opcheck(frame_by_frame, tuple(t.requires_grad_() for t in gates(9)))
+
+
+@pytest.mark.parametrize("scan", [GatedScan(), by_doubling, StateSpaceScan()])
+def test_memory_of_scans_grows_as_the_frames(scan):
+    def largest(frames):
+        inputs = state_space_inputs(frames) if isinstance(scan, StateSpaceScan) else gates(frames)
+        with LargestTensor() as found:
+            scan(*inputs)
+        return found.elements
+
+    assert largest(25_000) <= 11 * largest(2_500)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Elements of the largest tensor that any operator gives out."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            self.elements = max(self.elements, tensor.numel() if isinstance(tensor, torch.Tensor) else 0)
+        return out
 
 
 @pytest.mark.parametrize("frames", [1, 5, 8, 9, 16, 17, 250])

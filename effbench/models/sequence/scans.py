@@ -1,9 +1,11 @@
-"""Linear recurrences over time, computed in parallel over the frames.
+"""Linear recurrences over time.
 
 Each scan is a module without parameters, so that counters and profilers can see it as one thing.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,27 +15,69 @@ from effbench.models.layers import no_autocast
 
 
 class GatedScan(nn.Module):
-    """``h_t = decay_t * h_{t-1} + value_t`` from ``h_{-1} = 0``, in ``ceil(log2(frames))`` doubling steps.
+    """``h_t = decay_t * h_{t-1} + value_t`` from ``h_{-1} = 0``.
 
+    On a CPU ``frame_by_frame``, on other devices, where each step costs a launch, ``by_doubling``.
     With decays in [0, 1] nothing can overflow, and a product that underflows is a contribution that is
     truly forgotten; so the result is as exact after 10 000 frames as after ten.
 
     Shape:
         decay (batch, frames, dim), value (batch, frames, dim) -> (batch, frames, dim), float32
 
-    Source: Hillis and Steele 1986 (data-parallel prefix sums), for the recurrence of Feng et al. 2024.
+    Source: the recurrence of Feng et al. 2024.
     """
 
     def forward(self, decay: Tensor, value: Tensor) -> Tensor:
-        value = value.float()
-        span, frames = 1, value.shape[1]
-        reach = decay.float()[:, 1:]  # product of the last `span` decays, for the frames from `span` on
-        while span < frames:
-            later = torch.addcmul(value[:, span:], reach, value[:, :-span])
-            value = torch.cat((value[:, :span], later), 1)
-            reach = reach[:, span:] * reach[:, :-span]
-            span *= 2
-        return value
+        decay, value = decay.float(), value.float()
+        out: Tensor = frame_by_frame(decay, value) if value.is_cpu else by_doubling(decay, value)
+        return out
+
+
+def by_doubling(decay: Tensor, value: Tensor) -> Tensor:
+    """``GatedScan`` in ``ceil(log2(frames))`` steps, each over all frames at once.
+
+    Source: Hillis and Steele 1986 (data-parallel prefix sums).
+    """
+    span, frames = 1, value.shape[1]
+    reach = decay[:, 1:]  # product of the last `span` decays, for the frames from `span` on
+    while span < frames:
+        later = torch.addcmul(value[:, span:], reach, value[:, :-span])
+        value = torch.cat((value[:, :span], later), 1)
+        reach = reach[:, span:] * reach[:, :-span]
+        span *= 2
+    return value
+
+
+# One operator, since a compiler would unroll the loop for one number of frames.
+@torch.library.custom_op("effbench::gated_scan", mutates_args=())
+def frame_by_frame(decay: Tensor, value: Tensor) -> Tensor:
+    """``GatedScan`` in one pass over memory."""
+    out = torch.empty_like(value, memory_format=torch.contiguous_format)
+    steps = zip(decay.unbind(1), value.unbind(1), out.unbind(1), strict=True)
+    state = torch.zeros_like(value[:, 0])
+    for frame_decay, frame_value, state_after in steps:
+        state = torch.addcmul(frame_value, frame_decay, state, out=state_after)
+    return out
+
+
+@frame_by_frame.register_fake
+def _(decay: Tensor, value: Tensor) -> Tensor:
+    return torch.empty_like(value, memory_format=torch.contiguous_format)
+
+
+def _remember(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[0], output)
+
+
+def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """The same recurrence backwards in time, of the gradients that reach each state."""
+    decay, states = ctx.saved_tensors
+    later = F.pad(decay[:, 1:], (0, 0, 0, 1)).flip(1)
+    of_value = frame_by_frame(later, gradient.flip(1)).flip(1)
+    return of_value * F.pad(states[:, :-1], (0, 0, 1, 0)), of_value
+
+
+frame_by_frame.register_autograd(_gradients, setup_context=_remember)
 
 
 class StateSpaceScan(nn.Module):
