@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ RISE = 0.02  # of the rate, that makes a larger batch worth trying
 PATIENCE = 2  # sizes in a row without it
 
 _COARSE_STEP = 4
-_LONGEST_CALL = 2.0  # seconds
+_LONGEST_CALL = 1.0  # seconds
 _NO_ROOM = "not even a batch of one clip fits into the device's memory"
 _SAFETY = 1.25  # on the estimated growth of memory
 _RESERVE_BYTES = 512 * 2**20  # left to the rest of the machine
@@ -37,7 +38,8 @@ def sweep(
     By default powers of two, until two in a row bring less than 2 % more than the best before them. An
     explicit list is measured whole. A size that does not fit into memory ends the rise: it is halved until
     one fits that was not measured yet. A coarse sweep takes every other power of two, for as long as they
-    rise and a call takes no more than two seconds, and then the neighbours of the best.
+    rise and a call takes no more than a second, and then the one between the best and the better of the
+    sizes next to it.
 
     Args:
         batch_sizes: sizes to try, or None for powers of two.
@@ -83,14 +85,14 @@ def _coarse(measure: Callable[[int], float | None]) -> dict[int, float]:
         if not rising:
             break
         size *= _COARSE_STEP
-    if rates:
-        best = max(rates, key=lambda tried: rates[tried])
-        for neighbour in (best // 2, best * 2):
-            if 1 <= neighbour <= limit and neighbour not in rates:
-                rate = measure(neighbour)
-                rates |= {} if rate is None else {neighbour: rate}
-        return rates
-    raise EffbenchError(_NO_ROOM)
+    if not rates:
+        raise EffbenchError(_NO_ROOM)
+    best = max(rates, key=lambda tried: rates[tried])
+    below, above = rates.get(best // _COARSE_STEP, 0.0), rates.get(best * _COARSE_STEP, math.inf)
+    between = best * 2 if above >= below and best * 2 <= limit else best // 2
+    if between not in (0, *rates) and (rate := measure(between)) is not None:
+        rates[between] = rate
+    return rates
 
 
 def _is_flat(rates: Sequence[float]) -> bool:

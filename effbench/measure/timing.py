@@ -64,8 +64,8 @@ class Budget:
 #: Decides in a second or two what the default budget looks at for longer.
 BRIEF = Budget(
     min_seconds=0.4,
-    max_seconds=3.0,
-    max_warmup_seconds=1.0,
+    max_seconds=2.0,
+    max_warmup_seconds=0.8,
     min_warmup_seconds=0.1,
     idle_seconds=2.0,
     wanted_width=0.03,

@@ -122,20 +122,27 @@ def test_memory_that_a_batch_left_behind_serves_the_next_one() -> None:
 
 def test_a_coarse_sweep_skips_sizes_and_looks_around_the_best() -> None:
     tried, measure = recorder(lambda size: 1000.0 * min(size, 8))
-    assert sweep(None, measure, coarse=True) == {1: 1000, 4: 4000, 16: 8000, 64: 8000, 8: 8000, 32: 8000}
-    assert tried == [1, 4, 16, 64, 8, 32]
+    assert sweep(None, measure, coarse=True) == {1: 1000, 4: 4000, 16: 8000, 64: 8000, 32: 8000}
+    assert tried == [1, 4, 16, 64, 32]
 
 
-def test_a_coarse_sweep_leaves_out_calls_of_more_than_two_seconds() -> None:
-    tried, measure = recorder(lambda size: 1.5 + size / 100)
+@pytest.mark.parametrize(("rate_of_16", "between"), [(3.0, 2), (5.0, 8)])
+def test_a_coarse_sweep_looks_between_the_best_and_the_next_best(rate_of_16: float, between: int) -> None:
+    tried, measure = recorder(lambda size: {1: 400.0, 4: 600.0, 16: 100 * rate_of_16}.get(size, 500.0))
+    sweep(None, measure, coarse=True)
+    assert tried == [1, 4, 16, between]
+
+
+def test_a_coarse_sweep_leaves_out_calls_of_more_than_a_second() -> None:
+    tried, measure = recorder(lambda size: 2.5 + size / 100)
     sweep(None, measure, coarse=True)
     assert tried == [1, 2]
 
 
 def test_a_coarse_sweep_tries_nothing_above_what_did_not_fit() -> None:
     tried, measure = recorder(lambda size: 1000.0 * size, room=20)
-    assert list(sweep(None, measure, coarse=True)) == [1, 4, 16, 8]
-    assert tried == [1, 4, 16, 64, 8, 32]
+    assert list(sweep(None, measure, coarse=True)) == [1, 4, 16]
+    assert tried == [1, 4, 16, 64, 32]
     with pytest.raises(EffbenchError, match="not even a batch of one"):
         sweep(None, lambda size: None, coarse=True)
 
