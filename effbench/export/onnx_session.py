@@ -62,16 +62,21 @@ class OnnxSession:
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
         """Logits by head of float32 on the CPU, (batch, samples) or (batch, 1, mels, feature frames)."""
-        size = x.shape[-1]
-        if size < self.least or (self.most is not None and size > self.most):
-            limit = f"at least {self.least}" if size < self.least else f"at most {self.most}"
-            unit = "samples" if x.ndim == 2 else "feature frames of 10 ms"
-            raise UsageError(f"the exported model takes {limit} {unit}, not {size}")
+        check_size(x, self.least, self.most)
         try:
             found = self.session.run(None, {self.input: x.detach().contiguous().numpy()})
         except Exception as error:
             raise ExportError(f"ONNX Runtime failed: {_first_line(error)}") from error
         return {name: torch.from_numpy(logits) for name, logits in zip(self.outputs, found, strict=True)}
+
+
+def check_size(x: Tensor, least: int, most: int | None) -> None:
+    """``UsageError`` for waveforms or features that are shorter or longer than a model can take."""
+    size = x.shape[-1]
+    if size < least or (most is not None and size > most):
+        limit = f"at least {least}" if size < least else f"at most {most}"
+        unit = "samples" if x.ndim == 2 else "feature frames of 10 ms"
+        raise UsageError(f"the exported model takes {limit} {unit}, not {size}")
 
 
 def import_runtime() -> Any:

@@ -31,7 +31,7 @@ _FOLDER = "benchmarks/studies"
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
-Backend = Literal["eager", "folded", "compiled", "onnx", "onnx-int8", "cuda-graph", "triton"]
+Backend = Literal["eager", "folded", "compiled", "onnx", "onnx-int8", "openvino", "cuda-graph", "triton"]
 
 
 def _protocol(name: str) -> str:

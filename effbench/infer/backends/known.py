@@ -10,6 +10,7 @@ from effbench.infer.backends.compiled import compiled
 from effbench.infer.backends.cuda_graph import cuda_graph
 from effbench.infer.backends.eager import eager, folded
 from effbench.infer.backends.onnx import CALIBRATION, onnx_int8, onnx_runtime
+from effbench.infer.backends.openvino import openvino
 from effbench.infer.backends.triton_kernels import triton_kernels
 
 #: Asks for the fastest backend here, see ``best_backend``.
@@ -36,6 +37,7 @@ _ALL = (
         exact=False,
         calibration=CALIBRATION,
     ),
+    Backend("openvino", "exported once, and compiled by OpenVINO, in float32 or bf16", openvino),
     Backend("cuda-graph", "folded, and replayed as one CUDA graph", cuda_graph),
     Backend("triton", "folded, channels last, with a kernel for depthwise convolutions", triton_kernels),
 )

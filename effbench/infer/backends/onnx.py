@@ -100,6 +100,17 @@ def _session(detector: SoundEventDetector, device: str = "cpu") -> OnnxSession:
     return OnnxSession(path, device=device)
 
 
+def exported_network(detector: SoundEventDetector) -> tuple[Path, int, int | None]:
+    """The exported network in float32, and the fewest and most feature frames that it takes.
+
+    Raises:
+        BackendUnavailable: it can't be exported.
+    """
+    with _in_words():
+        session = _session(detector)
+    return _place_of(detector), session.least, session.most
+
+
 def _kept(path: Path, device: str = "cpu") -> OnnxSession | None:
     if path.is_file():
         try:

@@ -23,6 +23,7 @@ ON_TORCH += ("fmn06+gru-160", "fmn06+mamba-160", "fmn10+attn-128")
 CASES = [
     *((name, backend) for name in ON_TORCH for backend in ("eager", "folded")),
     *(pytest.param(name, "onnx", marks=pytest.mark.slow) for name in ("fmn04+tf-104", "fmn06+gru-160")),
+    pytest.param("fmn06+mamba-160", "openvino", marks=pytest.mark.slow),
     pytest.param("fmn04", "compiled", marks=pytest.mark.slow),
 ]
 
