@@ -14,7 +14,7 @@ from effbench.results.measurement import Measurement
 from effbench.results.shipped import published_measurements, published_scores
 
 GRID = Path(__file__).parent / "fixtures" / "paper_grid.csv"
-CREATED = "2026-01-02T03:04:05+00:00"
+CREATED = "2027-01-02T03:04:05+00:00"  # newer than the counts that ship
 SOURCE = "effbench 0.1.0"
 COMMIT = "0123456789abcdef"
 

@@ -59,7 +59,8 @@ def test_report_writes_its_pages_and_prints_where(effbench: Command, store: Path
     done = effbench("report", "paper", "--out", "page")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"page/{name}" for name in ("paper.md", "paper-1.svg", "paper-2.svg", "paper.html")
+        f"page/{name}"
+        for name in ("paper.md", "paper-1.svg", "paper-2.svg", "cnn-vs-transformers.svg", "paper.html")
     ]
     assert done.stderr == f"open it in any browser: {(tmp_path / 'page/paper.html').as_uri()}\n"
     assert "NVIDIA Test" in (tmp_path / "page" / "paper.html").read_text()
@@ -106,7 +107,9 @@ def test_bad_input_is_one_clear_error(
     "arguments",
     [
         ("plot", "--x", "throughput", "--y", "psds1", "--model", "fmn04*", "--format", "svg"),
+        ("plot", "paper-1", "--format", "svg"),
         ("report", "quick"),
+        ("report", "paper"),
         ("pareto", "--metrics", "psds1,throughput"),
         ("recommend", "--max-params", "5M"),
     ],
@@ -121,22 +124,14 @@ def test_without_a_store_values_are_those_that_ship_which_is_said(
     assert not list(tmp_path.rglob("*.sqlite"))
 
 
-def test_without_a_store_what_does_not_ship_is_lacking(effbench: Command) -> None:
-    done = effbench("plot", "paper-1")
-    assert done.returncode == 1
-    assert "error: the store lacks measured parameters" in done.stderr
-    assert "'effbench study run paper' fills them in" in done.stderr
-
-
-def test_an_empty_store_says_which_models_lack_what(effbench: Command, tmp_path: Path) -> None:
+def test_a_new_store_says_which_values_it_lacks(effbench: Command, tmp_path: Path) -> None:
     Store(tmp_path / "new.sqlite", create=True).close()
-    done = effbench("plot", "paper-2", "--store", "new.sqlite")
+    done = effbench("plot", "--x", "energy", "--y", "psds1", "--model", "fmn10*", "--store", "new.sqlite")
     assert done.returncode == 1
-    assert done.stderr == (
-        "error: the store lacks measured parameters, measured macs_exact of 20 models (fmn04, fmn06, fmn10, "
-        "fmn20, fmn30, fmn04+tf-104 and 14 more)\n"
-        "       'effbench study run paper' fills them in.\n"
-    )
+    assert done.stderr == "error: the store holds no energy of any model\n"
+    done = effbench("report", "paper", "--device", "CPU B", "--store", "new.sqlite")
+    assert done.returncode == 2
+    assert "no timings on 'CPU B'" in done.stderr
 
 
 def test_a_store_that_is_none_is_left_alone(effbench: Command, tmp_path: Path) -> None:

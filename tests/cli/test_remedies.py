@@ -76,16 +76,15 @@ def test_what_is_offered_fills_it_in(values: list[Lacking], study: str | None, h
     assert remedies(values, study) == [hint]
 
 
-def test_a_figure_and_a_report_say_it(effbench, tmp_path: Path) -> None:
+def test_a_figure_says_it(effbench, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     with Store(store, create=True) as opened:
         opened.add([row for row in complexity() if row.spec != "fmn20"])
         opened.add(timings("Some GPU"))
-    for command in (["plot", "paper-1"], ["report", "paper"]):
-        ran = effbench(*command, "--store", store, "--out", tmp_path / "out")
-        assert ran.returncode == 1
-        assert "of 1 model (fmn20)" in ran.stderr
-        assert "'effbench study run paper' fills them in." in ran.stderr
+    ran = effbench("plot", "synthetic-cpu", "--store", store)
+    assert ran.returncode == 1
+    assert "lacks measured psds1 with recipe synthetic-cpu of 3 models" in ran.stderr
+    assert "'effbench study run quick' fills them in." in ran.stderr
     ran = effbench("plot", "paper-2", "--also", "fmn04+gru-8", "--store", store)
     assert "nobody published" in ran.stderr
     assert "study run" not in ran.stderr

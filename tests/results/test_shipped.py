@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from effbench.errors import StoreError
+from effbench.measure.complexity import measure_complexity
+from effbench.models import zoo
 from effbench.resources import share
 from effbench.results.row_files import read_rows
 from effbench.results.shipped import import_shipped, published_measurements
 from effbench.results.store import Store
+
+COUNTS = ("parameters", "macs_exact", "macs_paper")
 
 
 def test_published_points_carry_figure_source_and_remark() -> None:
@@ -60,6 +64,19 @@ def test_the_panel_of_a_gpu_is_complete(tmp_path: Path) -> None:
     costs = set(zip(costs.spec, costs.precision, costs.compiled, strict=True))
     fast = speeds[speeds.precision != "fp32"]
     assert set(zip(fast.spec, fast.precision, fast.compiled, strict=True)) <= costs
+
+
+def test_shipped_counts_are_of_all_published_models_and_those_of_today(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        import_shipped(store)
+        rows = store.read(provenance="measured", quantities=list(COUNTS))
+    counts = rows.pivot(index="spec", columns="quantity", values="value")
+    assert set(counts.index) == {str(spec) for spec in zoo.models()}
+    assert counts.notna().all(axis=None)
+    for spec in sorted(counts.index)[::6]:
+        today = measure_complexity(spec)
+        expected = {"parameters": today.parameters.total, "macs_exact": today.macs.exact}
+        assert counts.loc[spec].to_dict() == expected | {"macs_paper": today.macs.paper}, spec
 
 
 def test_every_shipped_file_is_imported(tmp_path: Path) -> None:
