@@ -16,7 +16,7 @@ from effbench.infer.backends.onnx import exported_network
 from effbench.machine.devices import Precision
 from effbench.models.detector import Predictions, SoundEventDetector
 
-INSTALL = "pip install 'effbench[openvino]'"
+_INSTALL = "pip install 'effbench[openvino]'"
 
 #: OpenVINO's names of numbers.
 _NUMBERS = {Precision.fp32: "f32", Precision.bf16: "bf16"}
@@ -79,6 +79,6 @@ def _import_runtime() -> Any:
         import openvino
     except ImportError as error:
         raise BackendUnavailable(
-            f"the backend openvino can't be used: OpenVINO can't be imported ({error}): {INSTALL}"
+            f"the backend openvino can't be used: OpenVINO can't be imported ({error}): {_INSTALL}"
         ) from error
     return openvino
