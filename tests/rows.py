@@ -14,7 +14,7 @@ from effbench.results.measurement import Measurement
 from effbench.results.shipped import published_measurements, published_scores
 
 GRID = Path(__file__).parent / "fixtures" / "paper_grid.csv"
-CREATED = "2027-01-02T03:04:05+00:00"  # newer than the counts that ship
+CREATED = "2026-01-02T03:04:05+00:00"
 SOURCE = "effbench 0.1.0"
 COMMIT = "0123456789abcdef"
 
@@ -34,6 +34,7 @@ def complexity() -> list[Measurement]:
             value=int(row[quantity]),
             provenance="measured",
             source=SOURCE,
+            conditions={} if quantity == "parameters" else {"seconds": 10.0},
             commit=COMMIT,
             created=CREATED,
             environment={"software": {"effbench": "0.1.0", "torch": "2.13.0"}},

@@ -24,9 +24,13 @@ _INSERT = (
     f"INSERT INTO measurements (uid, {_FIELDS}) SELECT :uid, {_VALUES} WHERE :provenance <> 'published' OR "
     f"NOT EXISTS (SELECT 1 FROM measurements WHERE {_SAME}) ON CONFLICT (uid) DO NOTHING"
 )
+#: How the source of values ends that came with effbench.
+SHIPPED = ", shipped"
+
 _NEWEST = (
     f"SELECT {_FIELDS} FROM (SELECT *, row_number() OVER ("
-    "PARTITION BY spec, quantity, provenance, device, conditions ORDER BY created DESC, id DESC"
+    "PARTITION BY spec, quantity, provenance, device, conditions "
+    f"ORDER BY coalesce(source LIKE '%{SHIPPED}', 0), created DESC, id DESC"
     ") AS age FROM measurements) WHERE age = 1"
 )
 _ALL = f"SELECT {_FIELDS} FROM measurements WHERE true"
@@ -125,6 +129,7 @@ class Store:
     def latest(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """As ``read``, but of rows that differ in value and date only, the newest one.
 
+        What was measured by the user comes before what ships with effbench, whenever it was.
         Of a model of one's own whose code was changed, only rows of the newest code: others are of another.
         """
         newest = self._newest_code()

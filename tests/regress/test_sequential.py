@@ -43,11 +43,11 @@ def test_one_launch_that_went_wrong_does_not_move_the_centre():
     ("ratio", "verdict"), [(1.2, "slower"), (1 / 1.2, "faster"), (1.0, "same"), (1.025, "undecided")]
 )
 def test_each_verdict(ratio: float, verdict: Verdict):
-    launches = np.log(ratio) + np.tile([-0.01, 0.01, -0.004, 0.004], 10)
+    launches = np.log(ratio) + np.resize([-0.01, 0.01, -0.004, 0.004], max(INTERIM_LOOKS))
     decision = decide(launches.tolist(), THRESHOLD)
     assert decision.verdict == verdict
     assert decision.ratio.value == pytest.approx(ratio, rel=1e-3)
-    assert decision.launches == (40 if verdict == "undecided" else 8)
+    assert decision.launches == (max(INTERIM_LOOKS) if verdict == "undecided" else 8)
 
 
 def machine(random: np.random.Generator, calls: int, kind: str) -> np.ndarray:

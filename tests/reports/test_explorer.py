@@ -63,7 +63,7 @@ def test_every_value_names_its_origin_and_source():
     value, low, high, origin, source, batch, seeds = data["settings"][0]["values"]["throughput"][0]
     assert low < value < high
     assert (data["origins"][origin], batch, seeds) == ("measured", 32, 1)
-    assert data["sources"][source] == "effbench 0.1.0 (012345678), 2027-01-02"
+    assert data["sources"][source] == "effbench 0.1.0 (012345678), 2026-01-02"
     assert data["origins"][data["values"]["psds1"][0][3]] == "published"
 
 

@@ -237,7 +237,7 @@ def test_origins_tell_measured_from_published() -> None:
     ]
     assert found[0].commit == "012345678"
     dates = [origin.dates for origin in found]
-    assert dates == ["2027-01-02", "2026-02-01", "2024-09", "2025-03", "2025-03"]
+    assert dates == ["2026-01-02", "2026-02-01", "2024-09", "2025-03", "2025-03"]
 
 
 def test_machines_are_described_once_each() -> None:

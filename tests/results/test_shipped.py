@@ -10,6 +10,7 @@ from effbench.errors import StoreError
 from effbench.measure.complexity import measure_complexity
 from effbench.models import zoo
 from effbench.resources import share
+from effbench.results.measurement import Measurement
 from effbench.results.row_files import read_rows
 from effbench.results.shipped import import_shipped, published_measurements
 from effbench.results.store import Store
@@ -77,6 +78,16 @@ def test_shipped_counts_are_of_all_published_models_and_those_of_today(tmp_path:
         today = measure_complexity(spec)
         expected = {"parameters": today.parameters.total, "macs_exact": today.macs.exact}
         assert counts.loc[spec].to_dict() == expected | {"macs_paper": today.macs.paper}, spec
+
+
+def test_what_was_counted_here_comes_before_what_ships_whenever_it_was(tmp_path: Path) -> None:
+    date = "2020-01-01T00:00:00+00:00"
+    own = Measurement("fmn10", "parameters", 7, provenance="measured", source="effbench", created=date)
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        import_shipped(store)
+        assert store.latest(specs="fmn10", quantities="parameters", provenance="measured").value.item() > 7
+        store.add([own])
+        assert store.latest(specs="fmn10", quantities="parameters", provenance="measured").value.item() == 7
 
 
 def test_every_shipped_file_is_imported(tmp_path: Path) -> None:
