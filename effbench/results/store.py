@@ -24,13 +24,12 @@ _INSERT = (
     f"INSERT INTO measurements (uid, {_FIELDS}) SELECT :uid, {_VALUES} WHERE :provenance <> 'published' OR "
     f"NOT EXISTS (SELECT 1 FROM measurements WHERE {_SAME}) ON CONFLICT (uid) DO NOTHING"
 )
-#: How the source of values ends that came with effbench.
-SHIPPED = ", shipped"
+_SHIPPED = ", shipped"  # so ends the source of what came with effbench
 
 _NEWEST = (
     f"SELECT {_FIELDS} FROM (SELECT *, row_number() OVER ("
     "PARTITION BY spec, quantity, provenance, device, conditions "
-    f"ORDER BY coalesce(source LIKE '%{SHIPPED}', 0), created DESC, id DESC"
+    f"ORDER BY coalesce(source LIKE '%{_SHIPPED}', 0), created DESC, id DESC"
     ") AS age FROM measurements) WHERE age = 1"
 )
 _ALL = f"SELECT {_FIELDS} FROM measurements WHERE true"

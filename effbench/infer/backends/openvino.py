@@ -71,7 +71,7 @@ def _compile(core: Any, path: Path, settings: dict[str, object]) -> Any:
 
 
 def _last_line(error: RuntimeError) -> str:
-    return str(error).strip().splitlines()[-1].strip()
+    return next(reversed(str(error).strip().splitlines()), type(error).__name__).strip()
 
 
 def _import_runtime() -> Any:

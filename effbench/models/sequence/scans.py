@@ -36,6 +36,9 @@ class GatedScan(nn.Module):
 def by_doubling(decay: Tensor, value: Tensor) -> Tensor:
     """``GatedScan`` in ``ceil(log2(frames))`` steps, each over all frames at once.
 
+    Shape:
+        as ``GatedScan``, float32
+
     Source: Hillis and Steele 1986 (data-parallel prefix sums).
     """
     span, frames = 1, value.shape[1]
@@ -51,7 +54,11 @@ def by_doubling(decay: Tensor, value: Tensor) -> Tensor:
 # One operator, since a compiler would unroll the loop for one number of frames.
 @torch.library.custom_op("effbench::gated_scan", mutates_args=())
 def frame_by_frame(decay: Tensor, value: Tensor) -> Tensor:
-    """``GatedScan`` in one pass over memory."""
+    """``GatedScan`` in one pass over memory.
+
+    Shape:
+        as ``GatedScan``, float32
+    """
     out = torch.empty_like(value, memory_format=torch.contiguous_format)
     steps = zip(decay.unbind(1), value.unbind(1), out.unbind(1), strict=True)
     state = torch.zeros_like(value[:, 0])
