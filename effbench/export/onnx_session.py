@@ -71,7 +71,7 @@ class OnnxSession:
 
 
 def check_size(x: Tensor, least: int, most: int | None) -> None:
-    """``UsageError`` for waveforms or features that are shorter or longer than a model can take, (batch, …, size)."""
+    """``UsageError`` for (batch, …, size) that is shorter or longer than a model can take."""
     size = x.shape[-1]
     if size < least or (most is not None and size > most):
         limit = f"at least {least}" if size < least else f"at most {most}"
