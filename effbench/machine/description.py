@@ -115,10 +115,12 @@ class Threads:
 
 @dataclass(frozen=True)
 class Software:
-    """Versions of what runs."""
+    """Versions of what runs, empty of what is not installed."""
 
     effbench: str = ""
     torch: str = ""
+    onnxruntime: str = ""
+    openvino: str = ""
     torch_cpu_capability: str = ""
     python: str = ""
     os: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from effbench.machine.cpu import cpu_model, describe_cpu, describe_load, describe_memory
@@ -51,12 +52,22 @@ def environment(device: str | torch.device = "cpu") -> Environment:
         software=Software(
             effbench=VERSION,
             torch=str(torch.__version__),
+            onnxruntime=installed_version("onnxruntime"),
+            openvino=installed_version("openvino"),
             torch_cpu_capability=torch.backends.cpu.get_cpu_capability(),
             python=platform.python_version(),
             os=_operating_system(),
         ),
         commit=commit(),
     )
+
+
+def installed_version(package: str) -> str:
+    """The version of a package, empty where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def device_name(device: str | torch.device = "cpu") -> str:

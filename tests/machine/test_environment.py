@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def test_records_of_other_versions_are_read_as_far_as_they_go() -> None:
 
 def test_environment_describes_this_machine_and_this_software(here: Environment) -> None:
     assert here.software.torch == torch.__version__
+    assert here.software.openvino == metadata.version("openvino")
     assert here.threads.torch == torch.get_num_threads()
     assert here.memory.total_bytes == psutil.virtual_memory().total
     assert here.cpu.logical_cores == psutil.cpu_count()

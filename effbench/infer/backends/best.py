@@ -19,7 +19,7 @@ from effbench.identity import digest
 from effbench.infer.backends.backend import BackendUnavailable, Network, Placement
 from effbench.infer.backends.known import BACKENDS
 from effbench.infer.backends.verify import Reference
-from effbench.machine.environment import device_name
+from effbench.machine.environment import device_name, installed_version
 from effbench.models.detector import SoundEventDetector
 from effbench.models.download import cache_folder
 from effbench.version import VERSION
@@ -131,6 +131,7 @@ def _place_of(
             "candidates": list(BACKENDS),
             "effbench": VERSION,
             "torch": str(torch.__version__),
+            "runtimes": [installed_version(name) for name in ("onnxruntime", "openvino")],
             "device": device_name(place.device),
             "precision": place.precision.value,
             "threads": torch.get_num_threads(),
