@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Every process would compile all modules again, since the packages are installed without.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test bench lint types regress wheel check clean
 

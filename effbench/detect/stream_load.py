@@ -19,6 +19,7 @@ from effbench.infer.scorer import FrameScorer
 from effbench.infer.sliding import Sliding
 from effbench.measure.timing import Progress, no_garbage_collection
 from effbench.results.intervals import Estimate, bootstrap
+from effbench.shown import significant
 
 #: Hops that a percentile is of, and seconds that they take, at least.
 MIN_HOPS, MIN_SECONDS = 100, 3.0
@@ -61,6 +62,16 @@ class StreamLoad:
     def keeps(self, limit: float) -> bool:
         """Whether all hops were run, 99 % of them within ``limit`` seconds, and latency does not grow."""
         return not self.cut_short and self.p99.value <= limit and self.growth <= MOST_GROWTH
+
+    def verdict(self, limit: float) -> str:
+        """The 99th percentile in words, and why streams do not keep a limit, seconds."""
+        p99 = f"p99 {'over ' * self.cut_short}{significant(1000 * self.p99.value, 3)} ms"
+        most = f"{1000 * limit:g} ms"
+        if self.keeps(limit):
+            return f"{p99}, within {most}"
+        if self.cut_short or self.p99.value > limit:
+            return f"{p99}, not within {most}"
+        return f"{p99}, but it grows by {significant(1000 * self.growth, 3)} ms every second"
 
 
 def run_streams(
@@ -165,11 +176,7 @@ def find_capacity(
         load = run(streams)
         kept = load.keeps(limit)
         if progress is not None:
-            bound = "over " if load.cut_short else ""
-            progress(
-                f"{streams:,} streams: p99 {bound}{1000 * load.p99.value:.3g} ms, "
-                f"{'within' if kept else 'not within'} {1000 * limit:g} ms"
-            )
+            progress(f"{streams:,} streams: {load.verdict(limit)}")
         if kept:
             good = load
         else:

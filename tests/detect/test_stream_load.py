@@ -45,6 +45,13 @@ def test_streams_that_fall_behind_are_not_carried_however_long_the_limit():
     assert not load(3, 0.1, cut_short=True).keeps(1.0)
 
 
+def test_a_verdict_says_why_streams_are_too_many():
+    assert load(3, 0.1).verdict(1.0) == "p99 100 ms, within 1000 ms"
+    assert load(3, 2.0).verdict(1.0) == "p99 2,000 ms, not within 1000 ms"
+    assert load(3, 0.1, cut_short=True).verdict(1.0) == "p99 over 100 ms, not within 1000 ms"
+    assert load(3, 0.0, growth=0.06).verdict(1.0).startswith("p99 594 ms, but it grows by 60.")
+
+
 def test_a_search_without_an_end_is_called_off():
     with pytest.raises(EffbenchError, match="keep the limit"):
         find_capacity(lambda streams: load(streams, 0.1), 1.0)
