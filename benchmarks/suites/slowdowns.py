@@ -34,7 +34,7 @@ from effbench.regress.version_process import KEEP_MEMORY
 
 SLOWDOWNS = (0, 2, 5, 10)
 THRESHOLD = 0.025
-SETTING = Setting(clip_seconds=1.0, budget_seconds=120.0)
+SETTING = Setting(clip_seconds=1.0)
 MEASURED_CALLS = 1000
 TRIALS_PER_PAIR = 10
 
@@ -146,11 +146,11 @@ def in_a_process(work: int) -> dict[str, float]:
     return found
 
 
-def run(out: Path, trials: int, busy: int) -> None:
+def run(out: Path, slowdowns: list[int], trials: int, busy: int) -> None:
     """Do the trials that are missing, in random order, and append each to the file when it is done."""
     calibrated = calibrate(out.with_suffix(".calibrated.json"))
     done = Counter((line["slowdown"], line["trial"]) for line in lines(out))
-    missing = [(s, t) for s in SLOWDOWNS for t in range(trials) if not done[s, t]]
+    missing = [(s, t) for s in slowdowns for t in range(trials) if not done[s, t]]
     random.Random(len(missing)).shuffle(missing)
     with load(busy):
         while missing:
@@ -206,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=["run", "table", "measure"])
     parser.add_argument("--out", type=Path, default=Path("results/slowdowns.jsonl"))
+    parser.add_argument("--slowdowns", type=int, nargs="+", choices=SLOWDOWNS, default=list(SLOWDOWNS))
     parser.add_argument("--trials", type=int, default=100, help="of each slowdown")
     parser.add_argument("--busy", type=int, default=2, help="processes of the load generator")
     parser.add_argument("--work", type=int, default=0, help="of a measurement")
@@ -215,7 +216,7 @@ def main() -> None:
         return
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     if chosen.what == "run":
-        run(chosen.out, chosen.trials, chosen.busy)
+        run(chosen.out, chosen.slowdowns, chosen.trials, chosen.busy)
     table(chosen.out)
 
 

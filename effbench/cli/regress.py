@@ -78,7 +78,7 @@ def check(
     counts_only: Annotated[bool, typer.Option("--counts-only", help="Don't time: counts alone.")] = False,
     budget: Annotated[
         float, typer.Option(min=1, help="Seconds for a model, after which its verdict stays undecided.")
-    ] = 45.0,
+    ] = 50.0,
     device: options.Device = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU; one is steadiest.")] = 1,
     seconds: options.Seconds = 10.0,

@@ -18,9 +18,9 @@ from effbench.regress.sides import Side
 from effbench.regress.version_process import VersionProcess
 
 _TURN_SECONDS = 0.008  # so much is timed in a turn, or one call
-_COLD_SECONDS = 0.02  # calls that take this long don't mind cold caches
-_LAUNCH_SECONDS = 0.6  # so long go blocks on in a launch, within bounds
-_FEWEST_BLOCKS, _MOST_BLOCKS = 2, 12
+_COLD_SECONDS = 0.005  # calls that take this long don't mind cold caches
+_LAUNCH_SECONDS = 1.5  # so long go blocks on in a launch, within bounds
+_FEWEST_BLOCKS, _MOST_BLOCKS = 2, 48
 _WAITS_PER_CALL = 0.1
 _TICK = 1e-9  # no turn takes less
 #: Of each side.
@@ -37,7 +37,7 @@ class Setting:
     device: str = "cpu"
     threads: int = 1
     clip_seconds: float = 10.0
-    budget_seconds: float = 45.0
+    budget_seconds: float = 50.0
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,6 @@ def launched(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    gc.collect()
     gc.disable()
     taken: list[float] = []
     while len(taken) < 2 or (len(taken) < _WARM_UP_CALLS and sum(taken) < _WARM_UP_SECONDS):
@@ -197,6 +196,8 @@ def serve(requests: Iterator[str], answers: TextIO) -> None:
         key = json.dumps([request["model"], request["clip_seconds"]])
         if key not in models:
             models[key] = subject(request["model"], request["clip_seconds"])
+            gc.collect()
+            gc.freeze()  # forks would copy all that they look at
         made: tuple[nn.Module, tuple[Any, ...]] = models[key]
         return made
 

@@ -155,6 +155,31 @@ def test_a_roofline_is_printed_by_layer_and_kept(effbench):
     assert row["value"] == float(rows[-1]["roof_share"])
 
 
+STOPS = """
+import effbench
+
+
+def stops():
+    detector = effbench.build_model("fmn01", seed=0)
+
+    def stop(*_):
+        raise RuntimeError("out of luck")
+
+    detector.register_forward_hook(stop)
+    return detector
+"""
+
+
+def test_a_model_that_fails_does_not_end_the_rooflines_of_others(effbench, tmp_path):
+    (tmp_path / "own.py").write_text(STOPS)
+    arguments = ("profile", "--roofline", "--seconds", "1", "--threads", "1", "--format", "json")
+    done = effbench(*arguments, "--model", "own.py:stops", "--model", "fmn01")
+    assert done.returncode == 1
+    assert [found["spec"] for found in json.loads(done.stdout)] == ["fmn01"]
+    assert "out of luck" in done.stderr
+    assert "error: 1 of 2 models could not be measured" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
