@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
-from effbench.regress.sequential import INTERIM_LOOKS, Decision, decide, hodges_lehmann
+from effbench.regress.sequential import INTERIM_LOOKS, Decision, decide
 from effbench.regress.sides import Side
 from effbench.regress.version_process import VersionProcess
 
@@ -165,7 +165,8 @@ class Pair:
         executed = [[turn["instructions"] for turn in side] for side in sides]
         return Launch(
             log_ratios={
-                clock: hodges_lehmann([_log_ratio(block, clock) for block in blocks]) for clock in CLOCKS
+                clock: statistics.median(ratio for block in blocks for ratio in _log_ratios(block, clock))
+                for clock in CLOCKS
             },
             seconds={clock: statistics.median(turn[clock] for turn in sides[1]) / calls for clock in CLOCKS},
             waits=statistics.mean(turn["waits"] for side in sides for turn in side) / calls,
@@ -187,9 +188,10 @@ class Pair:
             yield self._order.choice(available)
 
 
-def _log_ratio(block: Block, clock: str) -> float:
+def _log_ratios(block: Block, clock: str) -> list[float]:
+    """Of each turn of B over each turn of A: a turn that something hit spoils two of the four."""
     a, b = ([math.log(max(turn[clock], _TICK)) for turn in side] for side in block)
-    return statistics.mean(b) - statistics.mean(a)
+    return [y - x for x in a for y in b]
 
 
 def _clock(launches: Sequence[Launch], setting: Setting) -> str:

@@ -22,7 +22,7 @@ from effbench.results.intervals import Estimate
 Verdict = Literal["faster", "same", "slower", "undecided"]
 
 #: Launches after which the interval is looked at, and the error of each of its ends there; 1 % in all.
-INTERIM_LOOKS = {8: 0.004, 12: 0.002, 18: 0.0012, 27: 0.0008, 40: 0.0008, 60: 0.0006, 90: 0.0006}
+INTERIM_LOOKS = {9: 0.002, 12: 0.002, 18: 0.0018, 27: 0.0018, 40: 0.001, 60: 0.0007, 90: 0.0007}
 
 
 @dataclass(frozen=True)
