@@ -24,7 +24,7 @@ _FEWEST_BLOCKS, _MOST_BLOCKS = 2, 48
 _WAITS_PER_CALL = 0.1
 _TICK = 1e-9  # no turn takes less
 #: Of each side.
-PROCESSES = 3
+PROCESSES = 6
 CLOCKS = ("processor", "wall")
 #: Turns of A, and of B.
 Block = tuple[list[dict[str, Any]], list[dict[str, Any]]]
