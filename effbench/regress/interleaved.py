@@ -8,7 +8,8 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -25,7 +26,11 @@ _WAITS_PER_CALL = 0.1
 _TICK = 1e-9  # no turn takes less
 #: Of each side.
 PROCESSES = 6
+#: Launches at a time, where there are as many cores.
+LANES = 2
 CLOCKS = ("processor", "wall")
+#: A process of A, and one of B.
+Pairing = tuple[VersionProcess, VersionProcess]
 #: Turns of A, and of B.
 Block = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
@@ -87,8 +92,9 @@ class Pair:
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
-            self.workers = [
-                tuple(starting.enter_context(VersionProcess(side)) for side in self.sides)
+            a, b = self.sides
+            self.workers: list[Pairing] = [
+                (starting.enter_context(VersionProcess(a)), starting.enter_context(VersionProcess(b)))
                 for _ in range(self._processes)
             ]
             for pair in self.workers:
@@ -122,11 +128,12 @@ class Pair:
         """
         launches: list[Launch] = []
         end = time.monotonic() + setting.budget_seconds
+        looks = 0
         while True:
-            pair = self.workers[len(launches) % len(self.workers)]
-            launches.append(self.launch(pair, models, setting))
-            spent = time.monotonic() >= end or len(launches) == max(INTERIM_LOOKS)
-            if len(launches) not in INTERIM_LOOKS and not spent:
+            launches += self._round(models, setting)
+            spent = time.monotonic() >= end or len(launches) >= max(INTERIM_LOOKS)
+            before, looks = looks, sum(look <= len(launches) for look in INTERIM_LOOKS)
+            if looks == before and not spent:
                 continue
             clock = _clock(launches, setting)
             decision = decide([launch.log_ratios[clock] for launch in launches], threshold)
@@ -141,8 +148,18 @@ class Pair:
                     statistics.median(executed) if executed else None,
                 )
 
-    def launch(self, pair: Sequence[VersionProcess], models: tuple[str, str], setting: Setting) -> Launch:
-        """Launch each side once, and let them take their turns."""
+    def _round(self, models: tuple[str, str], setting: Setting) -> list[Launch]:
+        """A launch on each lane of cores, of the pairs that have waited longest."""
+        lanes = self._lanes(setting)
+        pairs, self.workers = self.workers[: len(lanes)], self.workers[len(lanes) :]
+        self.workers += pairs
+        with ThreadPoolExecutor(len(pairs)) as pool:
+            return list(pool.map(lambda pair, cores: self.launch(pair, models, setting, cores), pairs, lanes))
+
+    def launch(
+        self, pair: Pairing, models: tuple[str, str], setting: Setting, cores: Sequence[int | None] = (None,)
+    ) -> Launch:
+        """Launch each side once, and let them take their turns, each block on one of the cores."""
         for worker, model in zip(pair, models, strict=True):
             worker.tell(
                 do="launch",
@@ -154,9 +171,8 @@ class Pair:
         once = max(worker.hear()["seconds"] for worker in pair)
         calls, warm = math.ceil(_TURN_SECONDS / once), once < _COLD_SECONDS
         wanted = math.ceil(_LAUNCH_SECONDS / (4 * once * (calls + warm)))
-        cores = self._cores(setting)
         blocks = [
-            self._block(pair, calls=calls, warm=warm, core=next(cores))
+            self._block(pair, calls=calls, warm=warm, core=self._order.choice(cores))
             for _ in range(min(_MOST_BLOCKS, max(_FEWEST_BLOCKS, wanted)))
         ]
         for worker in pair:
@@ -173,19 +189,21 @@ class Pair:
             instructions=min(executed[1]) / min(executed[0]) if all(map(all, executed)) else None,
         )
 
-    def _block(self, pair: Sequence[VersionProcess], **turn: object) -> Block:
+    def _block(self, pair: Pairing, **turn: object) -> Block:
         """Two turns of each side, A B B A or B A A B."""
         turns: Block = [], []
         for side in self._order.choice(((0, 1, 1, 0), (1, 0, 0, 1))):
             turns[side].append(pair[side].ask(**turn))
         return turns
 
-    def _cores(self, setting: Setting) -> Iterator[int | None]:
-        """The core of each block: both sides run on the same one, since cores are not equally fast."""
-        alone = setting.device == "cpu" and setting.threads == 1 and sys.platform == "linux"
-        available = sorted(os.sched_getaffinity(0)) if alone else [None]
-        while True:
-            yield self._order.choice(available)
+    def _lanes(self, setting: Setting) -> list[Sequence[int | None]]:
+        """Cores of launches side by side; both sides of one share its, since cores are not equally fast."""
+        if setting.device != "cpu" or setting.threads != 1 or sys.platform != "linux":
+            return [(None,)]
+        cores = sorted(os.sched_getaffinity(0))
+        self._order.shuffle(cores)
+        lanes = min(LANES, len(cores), len(self.workers))
+        return [cores[lane::lanes] for lane in range(lanes)]
 
 
 def _log_ratios(block: Block, clock: str) -> list[float]:

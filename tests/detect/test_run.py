@@ -94,10 +94,10 @@ def test_batches_across_files_change_nothing(tmp_path, overlap):
     for path, result in zip(paths, results, strict=True):
         scores = whole(path, overlap)
         frames = -(-result.samples // 640)
-        np.testing.assert_allclose(collected[path.name].scores, scores[:frames], atol=2e-4)
+        np.testing.assert_allclose(collected[path.name].scores, scores[:frames], atol=5e-4)
         smooth = ndimage.median_filter(scores, size=(9, 1), mode="reflect")[:frames]
-        np.testing.assert_allclose(collected[path.name].smooth, smooth, atol=2e-4)
-        np.testing.assert_allclose(result.peaks, smooth.max(axis=0), atol=2e-4)
+        np.testing.assert_allclose(collected[path.name].smooth, smooth, atol=5e-4)
+        np.testing.assert_allclose(result.peaks, smooth.max(axis=0), atol=5e-4)
         assert result.duration == pytest.approx(lengths[path.name], abs=1e-6)
         assert all(0 <= e.onset < e.offset <= result.duration for e in result)
         assert collected[path.name].ended == "finished"

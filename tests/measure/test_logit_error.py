@@ -86,4 +86,4 @@ def test_the_row_of_eight_bits_says_what_it_was_calibrated_on() -> None:
     error = LogitError(0.5, 8.0, Conditions(backend="onnx-int8"))
     (row,) = error.measurements("fmn10", Environment())
     assert row.conditions["backend"] == "onnx-int8"
-    assert row.environment["logits"]["calibration"] == "16 synthetic soundscapes, MinMax"  # type: ignore[index]
+    assert row.environment["logits"]["calibration"] == "16 synthetic soundscapes, MinMax, 7-bit weights"  # type: ignore[index]

@@ -28,7 +28,7 @@ from effbench.models.download import cache_folder
 from effbench.version import VERSION
 
 #: What shows ``onnx-int8`` the ranges of activations, in the words of results.
-CALIBRATION = "16 synthetic soundscapes, MinMax"
+CALIBRATION = "16 synthetic soundscapes, MinMax, 7-bit weights"
 
 _SOUNDSCAPES = 16
 _SEED, _SNR = 0, (0.0, 20.0)  # dB
