@@ -37,7 +37,8 @@ def quantize_static(
 ) -> None:
     """An ONNX file whose convolutions compute in 8 bits; front-end, first layer, gates and heads do not.
 
-    Weights have seven of the bits and a scale for each output channel, activations one scale, from what they are on ``inputs``.
+    Weights have seven of the bits and a scale for each output channel, activations one scale, from what they
+    are on ``inputs``.
 
     Args:
         source: a file in float32 with one input.
