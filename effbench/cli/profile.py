@@ -164,11 +164,10 @@ def profile(
             measure_complexity(spec, clip_seconds=seconds)
     # A file may have other heads than its model's card: its counts must not stand for the spec.
     results = Store(store, create=True) if keep and checkpoint is None else None
-    profiles, failed = [], []
+    profiles = []
     with results or nullcontext(), status(len(specs)) as progress:
         for spec in specs:
-            progress.start(str(spec))
-            try:
+            with progress.job(str(spec)):
                 measured = profile_model(
                     spec,
                     counters=_counters(counters),
@@ -188,18 +187,12 @@ def profile(
                     thorough=thorough,
                     progress=progress.line,
                 )
-            except UsageError:
-                raise
-            except EffbenchError as error:  # a model that does not fit, say, does not end the others
-                failed.append(error)
-                progress.failed(f"{spec}: {error}")
-                continue
-            profiles.append(measured)
-            if results is not None:
-                declared = [] if psds1 is None else [measured.declared(psds1, source or "")]
-                results.add([*measured.measurements(), *declared])
-    if failed and not profiles:
-        raise failed[0]
+                profiles.append(measured)
+                if results is not None:
+                    declared = [] if psds1 is None else [measured.declared(psds1, source or "")]
+                    results.add([*measured.measurements(), *declared])
+    if not profiles:
+        raise progress.failures[0]
     if form is Format.json:
         write_json([measured.to_dict() for measured in profiles])
     else:
@@ -209,8 +202,8 @@ def profile(
             note(f"note: {concern}")
     if results is not None:
         note(f"kept in {results.path}")
-    if failed:
-        raise EffbenchError(f"{len(failed)} of {len(specs)} models could not be profiled")
+    if progress.failures:
+        raise EffbenchError(f"{len(progress.failures)} of {len(specs)} models could not be profiled")
 
 
 def _counters(text: str) -> list[str]:

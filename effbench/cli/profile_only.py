@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from effbench.cli.output import Format, note, write_csv, write_json, write_result, write_sections
 from effbench.cli.progress import status
-from effbench.errors import EffbenchError, UsageError
+from effbench.errors import EffbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +69,10 @@ def measure_rooflines(
     from effbench.results.store import Store
 
     specs = zoo.resolve([own_model(text) for text in models])
-    found, failed = [], []
+    found = []
     with Store(store, create=True) if keep else nullcontext() as results, status(len(specs)) as progress:
         for spec in specs:
-            progress.start(str(spec))
-            try:
+            with progress.job(str(spec)):
                 measured = profile_roofline(
                     spec,
                     batch_size=batch_size,
@@ -82,17 +81,11 @@ def measure_rooflines(
                     progress=progress.line,
                     **where._asdict(),
                 )
-            except UsageError:
-                raise
-            except EffbenchError as error:  # a model that its backend can't run does not end the others
-                failed.append(error)
-                progress.failed(f"{spec}: {error}")
-                continue
-            found.append(measured)
-            if results is not None:
-                results.add(measured.measurements())
-    if failed and not found:
-        raise failed[0]
+                found.append(measured)
+                if results is not None:
+                    results.add(measured.measurements())
+    if not found:
+        raise progress.failures[0]
     if form is Format.json:
         write_json([roofline.to_dict() for roofline in found])
     elif form is Format.csv:
@@ -102,5 +95,5 @@ def measure_rooflines(
         write_sections(sections, form)
     if results is not None:
         note(f"kept in {results.path}")
-    if failed:
-        raise EffbenchError(f"{len(failed)} of {len(specs)} models could not be measured")
+    if progress.failures:
+        raise EffbenchError(f"{len(progress.failures)} of {len(specs)} models could not be measured")

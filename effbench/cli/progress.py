@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from effbench.cli.output import is_quiet, note
-from effbench.errors import Stopped
+from effbench.errors import EffbenchError, Stopped, UsageError
 from effbench.study.job import Follower
 from effbench.train.progress import Progress
 
@@ -51,6 +51,19 @@ class Status(Follower):
         self.bar, self.task, self.total = bar, bar.add_task("", total=total), total
         self.started, self.name, self.printed = 0, "", time.monotonic()
         self.began = time.monotonic()
+        self.failures: list[EffbenchError] = []
+
+    @contextmanager
+    def job(self, name: str) -> Iterator[None]:
+        """One of the jobs, whose failure is said and kept in ``failures``, and does not end the others."""
+        self.start(name)
+        try:
+            yield
+        except UsageError:
+            raise
+        except EffbenchError as error:
+            self.failures.append(error)
+            self.failed(f"{name}: {error}")
 
     def start(self, name: str) -> None:
         self.name, self.printed = name, time.monotonic()

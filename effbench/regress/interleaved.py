@@ -128,12 +128,11 @@ class Pair:
         """
         launches: list[Launch] = []
         end = time.monotonic() + setting.budget_seconds
-        looks = 0
         while True:
+            before = len(launches)
             launches += self._round(models, setting)
             spent = time.monotonic() >= end or len(launches) >= max(INTERIM_LOOKS)
-            before, looks = looks, sum(look <= len(launches) for look in INTERIM_LOOKS)
-            if looks == before and not spent:
+            if not spent and not any(before < look <= len(launches) for look in INTERIM_LOOKS):
                 continue
             clock = _clock(launches, setting)
             decision = decide([launch.log_ratios[clock] for launch in launches], threshold)
@@ -150,14 +149,14 @@ class Pair:
 
     def _round(self, models: tuple[str, str], setting: Setting) -> list[Launch]:
         """A launch on each lane of cores, of the pairs that have waited longest."""
-        lanes = self._lanes(setting)
+        lanes = lanes_of(setting, min(LANES, len(self.workers)), self._order)
         pairs, self.workers = self.workers[: len(lanes)], self.workers[len(lanes) :]
         self.workers += pairs
         with ThreadPoolExecutor(len(pairs)) as pool:
             return list(pool.map(lambda pair, cores: self.launch(pair, models, setting, cores), pairs, lanes))
 
     def launch(
-        self, pair: Pairing, models: tuple[str, str], setting: Setting, cores: Sequence[int | None] = (None,)
+        self, pair: Pairing, models: tuple[str, str], setting: Setting, cores: Sequence[int | None]
     ) -> Launch:
         """Launch each side once, and let them take their turns, each block on one of the cores."""
         for worker, model in zip(pair, models, strict=True):
@@ -196,14 +195,17 @@ class Pair:
             turns[side].append(pair[side].ask(**turn))
         return turns
 
-    def _lanes(self, setting: Setting) -> list[Sequence[int | None]]:
-        """Cores of launches side by side; both sides of one share its, since cores are not equally fast."""
-        if setting.device != "cpu" or setting.threads != 1 or sys.platform != "linux":
-            return [(None,)]
-        cores = sorted(os.sched_getaffinity(0))
-        self._order.shuffle(cores)
-        lanes = min(LANES, len(cores), len(self.workers))
-        return [cores[lane::lanes] for lane in range(lanes)]
+
+def lanes_of(setting: Setting, most: int, order: random.Random) -> list[Sequence[int | None]]:
+    """Cores of launches side by side: both sides of one share its, since cores are not equally fast.
+
+    ``None`` stands for wherever the system lets them run, one launch at a time.
+    """
+    if setting.device != "cpu" or setting.threads != 1 or sys.platform != "linux":
+        return [(None,)]
+    cores = sorted(os.sched_getaffinity(0))
+    order.shuffle(cores)
+    return [cores[lane::most] for lane in range(min(most, len(cores)))]
 
 
 def _log_ratios(block: Block, clock: str) -> list[float]:

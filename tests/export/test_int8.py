@@ -104,6 +104,16 @@ def test_dynamic_quantisation_leaves_convolutions_alone(source, clips, tmp_path)
     assert {node.op_type for node in onnx.load(path).graph.node} >= {"Conv", "MatMulInteger"}
 
 
+@pytest.mark.parametrize("how", ["static", "dynamic"])
+def test_weights_have_seven_bits_so_that_no_processor_overflows(source, clips, tmp_path, how):
+    path = tmp_path / "int8.onnx"
+    quantize_static(source, path, clips) if how == "static" else quantize_dynamic(source, path)
+    numbers = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer]
+    weights = [number for number in numbers if number.dtype == np.int8 and number.ndim > 1]
+    assert weights
+    assert max(np.abs(weight.astype(int)).max() for weight in weights) == 64
+
+
 def test_calibration_without_audio_or_by_an_unknown_rule_is_refused(source, clips, tmp_path):
     with pytest.raises(UsageError, match="no audio to calibrate on"):
         quantize_static(source, tmp_path / "int8.onnx", [])

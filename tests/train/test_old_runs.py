@@ -61,10 +61,10 @@ def test_a_stopped_run_goes_on_to_what_its_own_version_would_have_computed(old_r
         train(resume=folder, device="cpu", threads=1, loggers=(), progress=InterruptAt(13))
     (_, row) = Run.open(folder).rows()
     assert row["step"] == 12
-    assert row["loss"] == pytest.approx(0.70374033, rel=1e-4)
+    assert row["loss"] == pytest.approx(0.70374033, rel=1e-5)
     assert row["validation_loss"] == pytest.approx(0.68431062, rel=1e-4)
-    # Ranks of few clips: where a processor rounds otherwise, one that changes places is 0.7 of it.
-    assert row["pauroc"] == pytest.approx(14.695878, abs=1.5)
+    # Ranks of few clips: where a processor rounds otherwise, two may change places, which is 0.70 of it.
+    assert row["pauroc"] == pytest.approx(14.695878, abs=0.75)
     assert row["lr"] == pytest.approx(0.0018)
 
 

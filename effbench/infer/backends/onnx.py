@@ -27,7 +27,7 @@ from effbench.models.detector import Predictions, SoundEventDetector
 from effbench.models.download import cache_folder
 from effbench.version import VERSION
 
-#: What shows ``onnx-int8`` the ranges of activations, in the words of results.
+#: What the numbers of ``onnx-int8`` follow from, in the words of results.
 CALIBRATION = "16 synthetic soundscapes, MinMax, 7-bit weights"
 
 _SOUNDSCAPES = 16
