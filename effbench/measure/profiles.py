@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from effbench.machine.description import Environment
-from effbench.measure.complexity import Complexity
+from effbench.measure.complexity_result import Complexity
 from effbench.measure.energy import Energy
 from effbench.measure.logit_error import LogitError
 from effbench.measure.memory import PeakMemory
+from effbench.measure.profile_rows import (
+    SHARED,
+    energy_row,
+    for_reading,
+    latency_row,
+    memory_row,
+    shared_setting,
+    throughput_row,
+)
 from effbench.measure.speed import Latency, Throughput, Timed
 from effbench.models import zoo
 from effbench.results.declared import declared
 from effbench.results.measurement import Measurement
-from effbench.shown import Row, Shown, Table, cell, significant
+from effbench.shown import Row, Shown, Table, cell
 
-_MILLION, _BILLION, _MIB = 1e6, 1e9, 2**20
+_MILLION, _BILLION = 1e6, 1e9
 
-#: Columns of a comparison that are said once where all models agree, and those that give way to the others.
-_SETTING = ("part", "batch", "precision", "compiled", "backend", "kernels", "threads", "seconds", "device")
+#: Columns of a comparison that give way to the others.
 _MINOR = ("95 % interval", "MACs paper (G)")
 
 Result = TypeVar("Result", Throughput, Latency, PeakMemory, Energy)
@@ -98,19 +106,19 @@ class Profile(Shown):
         yield from self.complexity.sections()
         if not self.throughput:
             return
-        yield Table([_throughput_row(run) for run in self.throughput], "Throughput")
+        yield Table([throughput_row(run) for run in self.throughput], "Throughput")
         clips = {latency.batch_size for latency in self.latencies}
         yield Table(
-            [_latency_row(latency) for latency in self.latencies],
+            [latency_row(latency) for latency in self.latencies],
             f"Latency of one {'clip' if clips == {1} else 'call'}, ms",
         )
         if self.memories:
-            yield Table([_memory_row(memory) for memory in self.memories], "Memory, MiB")
+            yield Table([memory_row(memory) for memory in self.memories], "Memory, MiB")
         if self.energies:
-            yield Table([_energy_row(energy) for energy in self.energies], "Energy above idle")
+            yield Table([energy_row(energy) for energy in self.energies], "Energy above idle")
         if self.logit_error:
             yield f"Largest logit error against float32: {self.logit_error}"
-        here, setting = self.environment, _setting(self.throughput[0])
+        here, setting = self.environment, shared_setting(self.throughput[0])
         under = ", ".join(f"{name} {cell(value)}" for name, value in setting.items())
         yield (
             f"Measured on {here.device_name} ({under}), torch {here.software.torch}, effbench"
@@ -137,7 +145,7 @@ class Profile(Shown):
         }
         for name, check in complexity.counters.items():
             row[f"{name} (G)"] = "failed" if check.macs is None else f"{check.macs / _BILLION:.4f}"
-        return [{**row, **_for_reading(self._timed(part))} for part in self.parts] or [row]
+        return [{**row, **for_reading(self._timed(part))} for part in self.parts] or [row]
 
     def _timed(self, part: str) -> dict[str, object]:
         """Figures of one part, at its best batch size, in base units, and their conditions."""
@@ -215,7 +223,7 @@ class Profiles(Shown):
 
     def sections(self) -> list[Table | str]:
         rows = [row for profile in self.profiles for row in profile.compared()]
-        return [Table(rows, shared=_SETTING, minor=_MINOR)]
+        return [Table(rows, shared=SHARED, minor=_MINOR)]
 
     def rows(self) -> list[Row]:
         return [row for profile in self.profiles for row in profile.rows()]
@@ -226,73 +234,3 @@ class Profiles(Shown):
 
 def _of_part(results: Sequence[Result], part: str | None) -> Result | None:
     return next((result for result in results if result.conditions.part == part), None)
-
-
-def _setting(run: Throughput) -> Row:
-    """The conditions that all runs of a profile share."""
-    conditions = run.conditions.stored(run.batch_size)
-    return {name: value for name, value in conditions.items() if name in _SETTING[3:]}
-
-
-def _throughput_row(run: Throughput) -> Row:
-    return {
-        "part": run.conditions.part,
-        "precision": run.conditions.precision,
-        "batch": run.batch_size,
-        "clips/s": f"{run.rate.value:,.1f}",
-        "95 % interval": f"{run.rate.low:,.1f} – {run.rate.high:,.1f}",
-        "× real time": f"{run.audio_seconds_per_second:,.0f}",
-        "": "best" if run.best else "",
-    }
-
-
-def _latency_row(latency: Latency) -> Row:
-    median, p90, p99 = (estimate.map(lambda x: 1000 * x) for estimate in latency.values().values())
-    return {
-        "part": latency.conditions.part,
-        "precision": latency.conditions.precision,
-        "p50": median.value,
-        "95 % interval": f"{significant(median.low)} – {significant(median.high)}",
-        "p90": p90.value,
-        "p99": p99.value,
-    }
-
-
-def _memory_row(memory: PeakMemory) -> Row:
-    sizes = {"peak": memory.peak_bytes, "of it weights": memory.model_bytes, "in all": memory.total_bytes}
-    return {
-        "part": memory.conditions.part,
-        "precision": memory.conditions.precision,
-        "batch": memory.batch_size,
-        **{name: round(size / _MIB) for name, size in sizes.items()},
-    }
-
-
-def _energy_row(energy: Energy) -> Row:
-    joules = energy.joules
-    return {
-        "part": energy.conditions.part,
-        "precision": energy.conditions.precision,
-        "batch": energy.batch_size,
-        "J/clip": joules.value,
-        "95 % interval": f"{significant(joules.low)} – {significant(joules.high)}",
-        "idle (W)": energy.idle,
-        "counter": energy.counter,
-    }
-
-
-def _for_reading(figures: Mapping[str, object]) -> Row:
-    """Figures of ``_timed`` as a comparison shows them: milliseconds, MiB, and the conditions."""
-    numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
-    row: dict[str, object] = {"part": figures["part"], "clips/s": numbers["throughput"]}
-    ends = (significant(numbers[f"throughput_{end}"]) for end in ("low", "high"))
-    row |= {"95 % interval": " – ".join(ends), "batch": figures["batch_size"]}
-    if "latency_p50" in numbers:
-        row["latency p50 (ms)"] = 1000 * numbers["latency_p50"]
-    if isinstance(size := figures.get("memory_peak"), int):
-        row["memory (MiB)"] = round(size / _MIB)
-    if "energy" in numbers:
-        row["J/clip"] = numbers["energy"]
-    if "logit_error" in numbers:
-        row["logit error"] = significant(numbers["logit_error"])
-    return row | {name: figures[name] for name in _SETTING if name in figures}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from effbench.spec import ModelSpec
 from effbench.study.definition import EvaluateTask, Study, TrainTask
+from effbench.study.evaluating import EvaluateJob
 from effbench.study.job import Job, Workplace
-from effbench.study.learning import DataJob, EvaluateJob, TrainJob
+from effbench.study.learning import DataJob, TrainJob
 from effbench.study.measuring import ComplexityJob, ThroughputJob
 from effbench.train.plan import Hardware, Plan, Sources
 from effbench.train.recipe.library import load_recipe
