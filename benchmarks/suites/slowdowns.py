@@ -3,8 +3,9 @@
     python benchmarks/suites/slowdowns.py run --trials 100       # goes on where it was stopped
     python benchmarks/suites/slowdowns.py table
 
-A trial times one model against itself with more work, 0, 2, 5 or 10 % of its time, while other processes
-are busy at random. How much work that is was measured before, within one process.
+A trial times one model against itself with some of its layers run twice, which takes 0, 2, 5 or 10 % of its
+time, while other processes are busy at random. Which layers these are, and what they really take, is measured
+before, within processes that run beside the same others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,29 +38,29 @@ from effbench.regress.version_process import KEEP_MEMORY
 SLOWDOWNS = (0, 2, 5, 10)
 THRESHOLD = 0.025
 SETTING = Setting(clip_seconds=1.0)
-MEASURED_CALLS = 1000
+MEASURED_CALLS, SERIES = 1000, 20
+LAYERS = 17  # of fmn04
+ROUNDS = 3  # of choosing layers
 TRIALS_PER_PAIR = 10
 
-#: The model, and the same with so many small products of matrices in every call.
+#: The model, and the same with layers of which every call runs each twice: slowed by the same contention.
 MODEL = """
 import time
-
-import torch
 
 import effbench
 
 
-def make(work=0):
+def make(again=""):
     detector = effbench.build_model("fmn04", seed=0)
-    a, out = torch.rand(48, 48), torch.empty(48, 48)
+    detector.spent = {}
+    for number in map(int, filter(None, str(again).split("-"))):
 
-    def do_more(module, *_):
-        start = time.process_time()
-        for _ in range(work):
-            torch.mm(a, a, out=out)
-        module.spent = time.process_time() - start
+        def run_again(layer, inputs, _, number=number):
+            start = time.process_time()
+            layer.forward(*inputs)
+            detector.spent[number] = time.process_time() - start
 
-    detector.register_forward_hook(do_more)
+        detector.backbone.features[number].register_forward_hook(run_again)
     return detector
 """
 
@@ -84,13 +87,13 @@ def load(processes: int) -> Iterator[None]:
             process.wait()
 
 
-def reference(work: int) -> str:
+def reference(again: str) -> str:
     folder = Path(tempfile.gettempdir()) / f"effbench-slowdowns-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     file = folder / "slowed.py"
     if not file.exists() or file.read_text() != MODEL:
         file.write_text(MODEL)
-    return f"work{work}={file}:make?work={work}"
+    return f"again{again}={file}:make?again={again}" if again else f"plain={file}:make"
 
 
 def sides() -> tuple[Side, Side]:
@@ -98,65 +101,78 @@ def sides() -> tuple[Side, Side]:
     return here, here
 
 
-def measured(work: int) -> dict[str, float]:
-    """Per cent that so much work adds to a call, with its interval.
+def measured(again: str) -> dict[str, list[float]]:
+    """Per cent that each of these layers, run again, adds to calls, and all of them, by series of calls.
 
-    Each call is its own measure: what it spent on the work, over what it spent on all else.
+    Each call is its own measure: what it spent on a layer again, over what it spent on all else.
     """
     torch.set_num_threads(1)
-    network = build_model(reference(work), seed=0)
-    shares = []
+    network: Any = build_model(reference(again), seed=0)
+    added: dict[str, list[float]] = {layer: [] for layer in ("all", *again.split("-"))}
     with torch.inference_mode():
         features = network.frontend(0.1 * torch.randn(1, 16_000))
         for _ in range(MEASURED_CALLS):
             start = time.process_time()
             network(features)
             whole = time.process_time() - start
-            shares.append(network.spent / (whole - network.spent))
+            spent = {str(layer): seconds for layer, seconds in network.spent.items()}
+            spent["all"] = sum(spent.values())
+            for layer, seconds in spent.items():
+                added[layer].append(100 * seconds / (whole - spent["all"]))
     # In series, since neighbours resemble each other.
-    series = [statistics.median(shares[i::20]) for i in range(20)]
-    low, high = interval(series, 0.025)
-    found = {"value": hodges_lehmann(series), "low": low, "high": high}
-    return {name: 100 * share for name, share in found.items()}
+    return {name: [statistics.median(one[i::SERIES]) for i in range(SERIES)] for name, one in added.items()}
 
 
-def calibrate(out: Path) -> dict[str, dict[str, float]]:
-    """How much work each slowdown takes, and what it then really is; kept in a file."""
+def calibrate(out: Path) -> dict[str, dict[str, Any]]:
+    """Which layers make each slowdown, and what it then really is; kept in a file."""
     if out.exists():
-        kept: dict[str, dict[str, float]] = json.loads(out.read_text())
+        kept: dict[str, dict[str, Any]] = json.loads(out.read_text())
         return kept
-    clock = in_a_process(0)["value"]  # of no work: what reading the clock takes
-    found = {}
-    for slowdown in SLOWDOWNS:
-        work = 20 * slowdown
-        for _ in range(2 if slowdown else 1):
-            truth = {name: value - clock for name, value in in_a_process(work).items()}
-            found[str(slowdown)] = {"work": work, **truth}
-            work = round(work * slowdown / truth["value"]) if slowdown else 0
+    every = in_a_process("-".join(map(str, range(LAYERS))))
+    layers = {name: statistics.median(series) for name, series in every.items() if name != "all"}
+    found: dict[str, dict[str, Any]] = {"0": {"again": "", "value": 0.0, "low": 0.0, "high": 0.0}}
+    for slowdown in filter(None, SLOWDOWNS):
+        aim, tried = float(slowdown), []
+        for _ in range(ROUNDS):
+            chosen = nearest_sum(layers, aim)
+            series = in_a_process("-".join(chosen))["all"]
+            low, high = interval(series, 0.025)
+            truth = hodges_lehmann(series)
+            tried.append({"again": "-".join(chosen), "value": truth, "low": low, "high": high})
+            aim *= slowdown / truth
+        found[str(slowdown)] = min(tried, key=lambda one: abs(float(one["value"]) - slowdown))
         print(slowdown, found[str(slowdown)], flush=True)
     out.write_text(json.dumps(found, indent=2) + "\n")
     return found
 
 
-def in_a_process(work: int) -> dict[str, float]:
+def nearest_sum(layers: dict[str, float], aim: float) -> tuple[str, ...]:
+    """The layers, three at most, whose sum is nearest."""
+    return min(
+        (some for number in (1, 2, 3) for some in combinations(layers, number)),
+        key=lambda some: abs(sum(layers[layer] for layer in some) - aim),
+    )
+
+
+def in_a_process(again: str) -> dict[str, list[float]]:
     """``measured``, with the settings of the processes that are timed."""
-    command = [sys.executable, __file__, "measure", "--work", str(work)]
+    command = [sys.executable, __file__, "measure", "--again", again]
     done = subprocess.run(command, env={**os.environ, **KEEP_MEMORY}, capture_output=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, list[float]] = json.loads(done.stdout)
     return found
 
 
 def run(out: Path, slowdowns: list[int], trials: int, busy: int) -> None:
     """Do the trials that are missing, in random order, and append each to the file when it is done."""
-    calibrated = calibrate(out.with_suffix(".calibrated.json"))
     done = Counter((line["slowdown"], line["trial"]) for line in lines(out))
     missing = [(s, t) for s in slowdowns for t in range(trials) if not done[s, t]]
     random.Random(len(missing)).shuffle(missing)
     with load(busy):
+        calibrated = calibrate(out.with_suffix(".calibrated.json"))
         while missing:
             with Pair(*sides()) as pair:
                 for slowdown, trial in missing[:TRIALS_PER_PAIR]:
-                    models = reference(0), reference(int(calibrated[str(slowdown)]["work"]))
+                    models = reference(""), reference(calibrated[str(slowdown)]["again"])
                     start = time.monotonic()
                     timed = pair.time(models, SETTING, THRESHOLD)
                     decision = timed.decision
@@ -209,10 +225,10 @@ def main() -> None:
     parser.add_argument("--slowdowns", type=int, nargs="+", choices=SLOWDOWNS, default=list(SLOWDOWNS))
     parser.add_argument("--trials", type=int, default=100, help="of each slowdown")
     parser.add_argument("--busy", type=int, default=2, help="processes of the load generator")
-    parser.add_argument("--work", type=int, default=0, help="of a measurement")
+    parser.add_argument("--again", default="", help="layers of a measurement: 3-9")
     chosen = parser.parse_args()
     if chosen.what == "measure":
-        print(json.dumps(measured(chosen.work)))
+        print(json.dumps(measured(chosen.again)))
         return
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     if chosen.what == "run":

@@ -92,11 +92,7 @@ class Pair:
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
-            a, b = self.sides
-            self.workers: list[Pairing] = [
-                (starting.enter_context(VersionProcess(a)), starting.enter_context(VersionProcess(b)))
-                for _ in range(self._processes)
-            ]
+            self.workers = [self._started(starting) for _ in range(self._processes)]
             for pair in self.workers:
                 for worker in pair:
                     worker.tell(do="about")
@@ -107,6 +103,14 @@ class Pair:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _started(self, starting: ExitStack) -> Pairing:
+        """A process of each side; which of them is first is drawn, since memory goes by it."""
+        sides = {
+            side: starting.enter_context(VersionProcess(self.sides[side]))
+            for side in self._order.sample((0, 1), 2)
+        }
+        return sides[0], sides[1]
 
     def time(
         self,
@@ -158,8 +162,12 @@ class Pair:
     def launch(
         self, pair: Pairing, models: tuple[str, str], setting: Setting, cores: Sequence[int | None]
     ) -> Launch:
-        """Launch each side once, and let them take their turns, each block on one of the cores."""
-        for worker, model in zip(pair, models, strict=True):
+        """Launch each side once, and let them take their turns, each block on one of the cores.
+
+        Which side is launched first is drawn, since the memory that each gets goes by it.
+        """
+        drawn = self._order.sample([*zip(pair, models, strict=True)], 2)
+        for worker, model in drawn:
             worker.tell(
                 do="launch",
                 model=model,
@@ -174,7 +182,7 @@ class Pair:
             self._block(pair, calls=calls, warm=warm, core=self._order.choice(cores))
             for _ in range(min(_MOST_BLOCKS, max(_FEWEST_BLOCKS, wanted)))
         ]
-        for worker in pair:
+        for worker, _ in drawn:
             worker.ask(do="end")
         sides = [[turn for block in blocks for turn in block[side]] for side in (0, 1)]
         executed = [[turn["instructions"] for turn in side] for side in sides]
