@@ -105,7 +105,7 @@ class Pair:
         self._stack.close()
 
     def _started(self, starting: ExitStack) -> Pairing:
-        """A process of each side; which of them is first is drawn, since memory goes by it."""
+        """A process of each side; which of them is first is drawn, so that the sides are alike."""
         sides = {
             side: starting.enter_context(VersionProcess(self.sides[side]))
             for side in self._order.sample((0, 1), 2)
@@ -164,7 +164,7 @@ class Pair:
     ) -> Launch:
         """Launch each side once, and let them take their turns, each block on one of the cores.
 
-        Which side is launched first is drawn, since the memory that each gets goes by it.
+        Which side is launched first is drawn, so that the sides are alike.
         """
         drawn = self._order.sample([*zip(pair, models, strict=True)], 2)
         for worker, model in drawn:
