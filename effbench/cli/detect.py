@@ -82,7 +82,7 @@ def detect(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="What runs the network; by default folded, on jobs over ten minutes the best here."
+            help="What runs the network, or an exported file; by default folded, on long jobs the best here."
         ),
     ] = None,
     threads: options.Threads = None,

@@ -180,7 +180,10 @@ EventThreshold = Annotated[
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto (a GPU if there is one).")]
 Precision = Annotated[str, typer.Option(help="fp32, tf32 (NVIDIA GPUs), bf16 or fp16.")]
 Backend = Annotated[
-    str, typer.Option(help="What runs the network: eager, folded, compiled, …, or best for the fastest here.")
+    str,
+    typer.Option(
+        help="What runs the network: eager, folded, compiled, …, best for the fastest here, or a file."
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch on the CPU.")]
 BatchSize = Annotated[

@@ -63,7 +63,8 @@ def detect(
         overlap: cross-faded windows, or hard cuts every 10 s.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
-        backend: what runs the network, a name of ``BACKENDS``, or ``best`` for the fastest one here.
+        backend: what runs the network, a name of ``BACKENDS``, the path of an exported file, or ``best`` for
+            the fastest one here.
         batch_size: windows per call of the model; 2 on a CPU and 32 on a GPU by default.
         keep_scores: give every file its ``scores``, 160 MB an hour for 447 classes.
         errors: ``raise`` an ``EffbenchError`` where a file can't be read, or ``warn`` and leave it out.

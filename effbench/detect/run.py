@@ -113,6 +113,6 @@ def _label(source: Source) -> str:
 def run_record(chosen: ChosenModel, decoding: Decoding, inference: Inference) -> dict[str, object]:
     """What identifies a run: program, model, checkpoint and every option that the events depend on."""
     options = decoding.record() | {"overlap": inference.overlap, "precision": inference.precision}
-    if not find_backend(inference.backend).exact:
-        options["backend"] = inference.backend
+    if not (named := find_backend(inference.backend)).exact:
+        options["backend"] = named.name
     return {"effbench": VERSION, **chosen.record(), "options": options}

@@ -118,7 +118,8 @@ def evaluate(
             default, they are an error.
         device: that the model runs on: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: ``fp32``, ``tf32`` (NVIDIA GPUs), ``bf16`` or ``fp16``.
-        backend: what runs the model, a name of ``BACKENDS``, or ``best`` for the fastest one here.
+        backend: what runs the model, a name of ``BACKENDS``, the path of an exported file, or ``best`` for
+            the fastest one here.
         batch_size: windows per call of the model; by default what suits the device.
         work: folder of the model's logits, where an interrupted run resumes; by default, one under
             ``results/scores`` for each model and data set. Only logits of the same audio, weights and options
@@ -188,7 +189,9 @@ def evaluate(
             given = GivenFiles(computed, truth, seconds)
             origin |= {"fingerprint": fingerprint, "precision": inference.precision}
             if not (named := find_backend(inference.backend)).exact:
-                origin |= {"backend": named.name, "calibration": named.calibration}
+                origin["backend"] = named.name
+                if named.calibration:
+                    origin["calibration"] = named.calibration
         else:
             source = scores if events is None else events
             assert source is not None

@@ -80,7 +80,7 @@ def tracing(detector: SoundEventDetector) -> Iterator[None]:
         while reason.__cause__ is not None:
             reason = reason.__cause__
         line = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
-        raise ExportError(f"{_name(detector)} can't be exported: {line}") from error
+        raise ExportError(f"{model_name(detector)} can't be exported: {line}") from error
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def refuse_differences(detector: SoundEventDetector, error: float, largest: floa
     """``ExportError`` where logits are further from torch's than ``EXPORT_TOLERANCE``."""
     if not error <= EXPORT_TOLERANCE:
         raise ExportError(
-            f"the exported {_name(detector)} gives logits that are up to {error:.2g} from torch's (of"
+            f"the exported {model_name(detector)} gives logits that are up to {error:.2g} from torch's (of"
             f" {largest:.2g}); {EXPORT_TOLERANCE:g} is allowed"
         )
 
@@ -157,7 +157,7 @@ def about_export(detector: SoundEventDetector, takes: ExportInput) -> dict[str, 
         most = range(frontend.hop * (longest + 3), 0, -frontend.hop)
         longest = next(samples for samples in most if frontend.frames(samples) <= longest)
     return {
-        "model": _name(detector),
+        "model": model_name(detector),
         "classes": json.dumps(names, ensure_ascii=False),
         "input": takes,
         "front_end": type(frontend).__name__,
@@ -170,5 +170,6 @@ def about_export(detector: SoundEventDetector, takes: ExportInput) -> dict[str, 
     }
 
 
-def _name(detector: SoundEventDetector) -> str:
+def model_name(detector: SoundEventDetector) -> str:
+    """The spec of a detector, or the class of one without."""
     return detector.spec or type(detector).__name__

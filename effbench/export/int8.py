@@ -80,10 +80,7 @@ def quantize_static(
             nodes_to_exclude=sorted(in_float32),
         )
         made = _with_integer_swish(onnx.load(temporary))
-        # Said of the file in float32.
-        kept = [about for about in made.metadata_props if about.key != "logit_error"]
-        del made.metadata_props[:]
-        made.metadata_props.extend(kept)
+        _tell(made, f"{reader.number} clips, {calibration}, 7-bit weights")
         onnx.save(made, temporary)
 
 
@@ -94,6 +91,8 @@ def quantize_dynamic(source: Path, path: Path) -> None:
         EffbenchError: as ``quantize_static``.
     """
     quantization = _quantization()
+    import onnx
+
     with replacing(path) as temporary, _quiet():
         quantization.quantize_dynamic(
             source,
@@ -103,6 +102,17 @@ def quantize_dynamic(source: Path, path: Path) -> None:
             weight_type=quantization.QuantType.QInt8,
             reduce_range=True,  # as above
         )
+        made = onnx.load(temporary)
+        _tell(made, "none, products alone, 7-bit weights")
+        onnx.save(made, temporary)
+
+
+def _tell(model: ModelProto, calibration: str) -> None:
+    """What the file says of itself: no more how near the one in float32 is, but where its ranges are from."""
+    kept = [about for about in model.metadata_props if about.key != "logit_error"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    model.metadata_props.add(key="calibration", value=calibration)
 
 
 def _quantization() -> ModuleType:
@@ -137,16 +147,19 @@ def _quiet() -> Iterator[None]:
 
 
 class _Inputs:
-    """What calibration reads one by one; ``next`` is what it will get."""
+    """What calibration reads one by one; ``next`` is what it will get, ``number`` how many it got."""
 
     def __init__(self, name: str, inputs: Iterable[NDArray[np.float32]]) -> None:
-        self.name, self.rest = name, iter(inputs)
+        self.name, self.rest, self.number = name, iter(inputs), 0
         self.next = next(self.rest, None)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         """The next one by the name of the model's input, or nothing."""
         batch, self.next = self.next, next(self.rest, None)
-        return None if batch is None else {self.name: batch}
+        if batch is None:
+            return None
+        self.number += len(batch)
+        return {self.name: batch}
 
 
 def _in_float32(model: ModelProto) -> set[str]:

@@ -17,6 +17,7 @@ from effbench.data.clips import Audio, DataSet
 from effbench.data.vocabulary import strong_classes
 from effbench.errors import EffbenchError, EffbenchWarning
 from effbench.grid import CLIP_SAMPLES
+from effbench.infer.backends.known import find_backend
 from effbench.infer.batches import clip_scores, in_groups
 from effbench.infer.on_cluster import MOST_BYTES, ClusterWorkers, Work, check_travels
 from effbench.infer.score_files import ScoreSet
@@ -188,7 +189,7 @@ def computed_with(inference: Inference) -> dict[str, str | int | None]:
         "torch": str(torch.__version__),
         "device": torch.device(inference.device).type,
         "precision": inference.precision,
-        "backend": inference.backend,
+        "backend": find_backend(inference.backend).name,
         "windows": "cross-faded" if inference.overlap else "apart",
     }
 

@@ -31,7 +31,8 @@ class Inference:
             front-ends stay in float32.
         batch_size: windows per call of the model; by default what suits the device.
         overlap: whether audio beyond 10 s runs in cross-faded windows, or is cut every 10 s.
-        backend: what runs the network, a name of ``BACKENDS``, or ``best`` for the fastest one here.
+        backend: what runs the network, a name of ``BACKENDS``, the path of an exported file, or ``best`` for
+            the fastest one here.
 
     Raises:
         DeviceError: this machine has no such device, or the device no such precision.

@@ -28,7 +28,8 @@ class Conditions:
         precision: of the network's arithmetic, fp32, tf32, bf16 or fp16; the front-end computes in float32
             always.
         part: ``network`` (features to logits), ``frontend`` (waveform to features) or ``both``.
-        backend: what runs the network, a name of ``BACKENDS``; a front-end is compiled or not.
+        backend: what runs the network, a name of ``BACKENDS`` or the path of an exported file; a front-end is
+            compiled or not.
         threads: of torch on the CPU; as they are set by default.
         clip_seconds: length of a clip.
         kernels: what computes the scan of Mamba2 layers, ``torch`` or ``mamba-ssm``.
@@ -92,7 +93,7 @@ class Conditions:
             [
                 _WORDS[self.part],
                 self.precision,
-                *[self.backend] * (self.backend != EAGER),
+                *[find_backend(self.backend).name] * (self.backend != EAGER),
                 *kernels,
                 where,
                 *length,
@@ -101,13 +102,14 @@ class Conditions:
 
     def to_dict(self) -> dict[str, object]:
         values = {name: value for name, value in asdict(self).items() if name != "kernels"}
+        values["backend"] = find_backend(self.backend).name
         return {"device": values.pop("device"), "device_name": self.device_name, **values, **self._kernels()}
 
     def stored(self, batch_size: int) -> dict[str, object]:
         """The conditions of a stored measurement, whose device is a column of its own."""
         same = {name: getattr(self, name) for name in ("part", "precision", "compiled", "threads")}
         sizes = {"batch_size": batch_size, "seconds": self.clip_seconds}
-        backend = {} if self.backend in (EAGER, COMPILED) else {"backend": self.backend}
+        backend = {} if self.backend in (EAGER, COMPILED) else {"backend": find_backend(self.backend).name}
         return {**same, **sizes, **backend, **self._kernels()}
 
     def _kernels(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from effbench.errors import EffbenchError, UsageError
 from effbench.grid import CLIP_SECONDS
 from effbench.infer.backends.backend import Placement
 from effbench.infer.backends.best import best_backend
-from effbench.infer.backends.known import EAGER, FASTEST
+from effbench.infer.backends.known import EAGER, FASTEST, find_backend
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.description import Environment
 from effbench.machine.devices import Precision
@@ -83,7 +83,8 @@ def profile(
         parts: what to time: ``network`` (features to logits), ``frontend``, ``both``; by default the
             network, or all three if thorough.
         batch_sizes: clips per call; by default a sweep up to what memory allows and helps.
-        backend: what runs the network, a name of ``BACKENDS``, or ``best`` for the fastest one here.
+        backend: what runs the network, a name of ``BACKENDS``, the path of an exported file, or ``best`` for
+            the fastest one here.
         threads: of torch on the CPU.
         clip_seconds: length of a clip.
         kernels: what computes the scan of Mamba2 layers: ``torch``, or ``mamba-ssm`` (CUDA).
@@ -157,6 +158,7 @@ def profile(
         detector = timeable(own)
     else:
         detector = weighted if isinstance(weighted, SoundEventDetector) else build_model(spec, seed=0)
+        find_backend(conditions.backend).check_weights(detector)
     if backend == FASTEST:
         if isinstance(detector, OnInputs):
             raise UsageError(f"the backend {FASTEST} is for detectors; for another module, name one")
@@ -177,8 +179,8 @@ def profile(
     if isinstance(detector, OnInputs):
         error = measure_output_error(detector, detector.leaves, conditions, progress=progress)
     elif tuple(parts) != ("frontend",):
-        trained = not isinstance(weighted, ModelSpec)
-        error = measure_logit_error(detector, conditions, trained=trained, progress=progress)
+        given = not isinstance(weighted, ModelSpec) or bool(find_backend(conditions.backend).weights)
+        error = measure_logit_error(detector, conditions, trained=given, progress=progress)
     if isinstance(model, ModelSpec) and zoo.model_code(model) != code:
         raise EffbenchError(f"the code of {model} was changed while it was measured: measure it again")
     rates, latencies, memories, energies = times

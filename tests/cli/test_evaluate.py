@@ -74,6 +74,22 @@ def test_scores_of_eight_bits_say_so_and_what_they_were_calibrated_on(
     assert "onnx-int8 computes in fp32 alone" in refused.stderr
 
 
+def test_an_exported_file_is_scored_as_it_is(effbench, dataset, tmp_path):
+    of = ("--model", "fmn01", "--input", "features", "--numbers", "int8", "--calibration", "MinMax")
+    file = tmp_path / "small.onnx"
+    made = effbench("export", *of, "--calibrate", dataset, "--split", "train", "--clips", "2", "--out", file)
+    assert made.returncode == 0, made.stderr
+    arguments = ["evaluate", "--data", dataset, "--split", "eval", "--metric", "segment", "--backend", file]
+    done = effbench(*arguments, "--model", "fmn01", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)["setting"]
+    assert said["backend"].startswith("small.onnx ")
+    assert said["calibration"] == "2 clips, MinMax, 7-bit weights"
+    refused = effbench(*arguments, "--model", "fmn02")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "small.onnx' is of the model fmn01, not fmn02" in refused.stderr
+
+
 def test_kept_logits_are_listed_and_cleared(effbench, dataset, tmp_path):
     arguments = ["evaluate", "--model", "fmn01", "--data", dataset, "--split", "eval", "--metric", "segment"]
     assert "results/scores/fmn01_" in effbench(*arguments).stderr

@@ -84,16 +84,27 @@ def test_audio_and_first_layer_stay_in_float32_and_hard_swish_computes_in_intege
     assert [node.op_type for node in nodes].count("HardSwish") == 1
 
 
-def test_what_a_file_says_of_itself_stays_but_for_its_error_and_nothing_is_printed(
-    source, clips, tmp_path, capsys
+@pytest.mark.parametrize(
+    ("make", "calibration"),
+    [
+        (
+            lambda source, path, clips: quantize_static(source, path, clips, "MinMax"),
+            "4 clips, MinMax, 7-bit",
+        ),
+        (lambda source, path, clips: quantize_dynamic(source, path), "none, products alone, 7-bit"),
+    ],
+)
+def test_a_file_says_what_that_in_float32_did_but_for_its_error_and_its_calibration(
+    source, clips, tmp_path, capsys, make, calibration
 ):
     model = onnx.load(source)
     onnx.helper.set_model_props(model, {"model": "fmn04", "logit_error": "1e-05"})
     onnx.save(model, told := tmp_path / "told.onnx")
-    quantize_static(told, path := tmp_path / "int8.onnx", clips)
+    make(told, path := tmp_path / "int8.onnx", clips)
     said = {about.key: about.value for about in onnx.load(path).metadata_props}
     assert said["model"] == "fmn04"
     assert "logit_error" not in said
+    assert said["calibration"] == f"{calibration} weights"
     assert capsys.readouterr() == ("", "")
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from effbench.errors import EffbenchError
+from effbench.export.exported import weights_digest
 from effbench.machine.arithmetic import float32_arithmetic
 from effbench.machine.devices import Precision
 from effbench.models.detector import Predictions, SoundEventDetector
@@ -48,8 +49,9 @@ class Backend:
         about: what it does, in a line.
         make: a detector in eval mode, which stays as it is, and a place -> its network, of batches and clips
             of any size, that several threads may call. Raises ``BackendUnavailable``.
-        exact: whether it computes in the precision that is asked for; ``onnx-int8`` does not.
+        exact: whether it computes in the precision that is asked for; ``onnx-int8`` does not, files need not.
         calibration: the audio that its numbers depend on as well, in the words of results.
+        weights: digest of the weights that it has of its own: it computes the logits of no others.
     """
 
     name: str
@@ -57,6 +59,15 @@ class Backend:
     make: Callable[[SoundEventDetector, Placement], Network]
     exact: bool = True
     calibration: str = ""
+    weights: str = ""
+
+    def check_weights(self, detector: SoundEventDetector) -> None:
+        """Raise ``BackendUnavailable`` where this has weights of its own, and a detector has others."""
+        if self.weights and self.weights != weights_digest(detector):
+            raise BackendUnavailable(
+                f"the backend {self.name} has other weights than the model: name the checkpoint that it was"
+                " exported with"
+            )
 
 
 def in_precision(run: Network, place: Placement) -> Network:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from effbench.errors import UsageError, nearest
 from effbench.infer.backends.backend import Backend
 from effbench.infer.backends.compiled import compiled
 from effbench.infer.backends.cuda_graph import cuda_graph
 from effbench.infer.backends.eager import eager, folded
+from effbench.infer.backends.exported_file import SUFFIX, exported_file
 from effbench.infer.backends.onnx import CALIBRATION, onnx_int8, onnx_runtime
 from effbench.infer.backends.openvino import openvino
 from effbench.infer.backends.triton_kernels import triton_kernels
@@ -46,8 +48,17 @@ BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in _ALL}
 
 
 def find_backend(name: str) -> Backend:
-    """The backend of this name; ``UsageError`` where there is none."""
+    """The backend of this name, or the one that runs a file of ``effbench export``.
+
+    Raises:
+        UsageError: there is none, or the file is of another kind, see ``exported_file``.
+    """
+    if name.endswith(SUFFIX):
+        return exported_file(Path(name))
     if name not in BACKENDS:
         known = (*BACKENDS, FASTEST)
-        raise UsageError(f"unknown backend '{name}'{nearest(name, known)}\nBackends: {', '.join(known)}.")
+        raise UsageError(
+            f"unknown backend '{name}'{nearest(name, known)}\nBackends: {', '.join(known)}, or the path of an"
+            f" exported file ({SUFFIX})."
+        )
     return BACKENDS[name]

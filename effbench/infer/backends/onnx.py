@@ -37,8 +37,8 @@ _SEED, _SNR = 0, (0.0, 20.0)  # dB
 def onnx_runtime(detector: SoundEventDetector, place: Placement) -> Network:
     """The network on ONNX Runtime with as many threads as torch has; float32 alone."""
     _check_precision("onnx", place)
-    with _in_words():
-        return _network(_session(detector, place.device.type), place)
+    with in_words():
+        return session_network(_session(detector, place.device.type), place)
 
 
 def onnx_int8(detector: SoundEventDetector, place: Placement) -> Network:
@@ -47,13 +47,13 @@ def onnx_int8(detector: SoundEventDetector, place: Placement) -> Network:
     if not place.on_cpu:
         raise BackendUnavailable("the backend onnx-int8 computes on the processor alone, not on a GPU")
     path = _place_of(detector, {"int8": CALIBRATION})
-    with _in_words("the backend onnx-int8 can't run the model: "):
+    with in_words("the backend onnx-int8 can't run the model: "):
         if (session := _kept(path)) is None:
             _session(detector)
             features = (_features(detector, clip) for clip in calibration_clips())
             quantize_static(_place_of(detector), path, features, "MinMax")
             session = OnnxSession(path)
-        return _network(session, place)
+        return session_network(session, place)
 
 
 def calibration_clips() -> Iterator[NDArray[np.float32]]:
@@ -69,7 +69,8 @@ def _check_precision(name: str, place: Placement) -> None:
 
 
 @contextmanager
-def _in_words(start: str = "") -> Iterator[None]:
+def in_words(start: str = "") -> Iterator[None]:
+    """Errors within become those of a backend that can't run."""
     try:
         yield
     except EffbenchError as error:
@@ -83,7 +84,9 @@ def _features(detector: SoundEventDetector, clip: NDArray[np.float32]) -> NDArra
     return features
 
 
-def _network(session: OnnxSession, place: Placement) -> Network:
+def session_network(session: OnnxSession, place: Placement) -> Network:
+    """The network of a file, for features and logits on the device."""
+
     def network(features: Tensor) -> Predictions:
         found = session(features.cpu())
         return Predictions(*(found[head].to(place.device) for head in Predictions._fields))
@@ -106,7 +109,7 @@ def exported_network(detector: SoundEventDetector) -> tuple[Path, int, int | Non
     Raises:
         BackendUnavailable: it can't be exported.
     """
-    with _in_words():
+    with in_words():
         session = _session(detector)
     return _place_of(detector), session.least, session.most
 

@@ -66,15 +66,16 @@ def optimize(
 
     Args:
         detector: stays as it is, but is put in eval mode and on the device.
-        backend: a name of ``BACKENDS``, or ``best``, which is measured once and remembered on this machine.
+        backend: a name of ``BACKENDS``, the path of a file that ``export_onnx`` or ``export_int8`` wrote from
+            this detector's features, or ``best``, which is measured once and remembered on this machine.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
         precision: of the network, fp32, tf32, bf16 or fp16.
         batch_size: clips per call for which the best one is looked for.
         tolerance: largest logit difference from eager float32 on this device that is allowed: by default
             0.001 in float32 (in proportion of logits above 10), and three times eager's own difference in
-            lower precisions; of ``onnx-int8``, any that is finite.
+            lower precisions; of ``onnx-int8`` and files, any that is finite.
         fall_back: use ``folded``, with a warning, where a named backend can't run the model here; never for
-            ``onnx-int8``, whose logits are others.
+            ``onnx-int8`` and files, whose logits are others.
 
     Raises:
         DeviceError: this machine has no such device, or the device no such precision.
@@ -90,6 +91,7 @@ def optimize(
     start = time.perf_counter()
     try:
         network = named.make(detector, place)
+        named.check_weights(detector)
         reference = Reference(detector, place)
         limit = reference.limit(tolerance) if named.exact or tolerance is not None else math.inf
         error = reference.check(network, backend, limit)
