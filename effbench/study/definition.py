@@ -31,7 +31,9 @@ _FOLDER = "benchmarks/studies"
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Part = Literal["network", "frontend", "both"]
-Backend = Literal["eager", "folded", "compiled", "onnx", "onnx-int8", "openvino", "cuda-graph", "triton"]
+Backend = Literal[
+    "eager", "folded", "compiled", "onnx", "onnx-int8", "openvino", "cuda-graph", "triton", "triton-blocks"
+]
 
 
 def _protocol(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import TypeGuard
 
 import torch
@@ -12,6 +11,16 @@ import triton.language as tl
 from torch import Tensor, nn
 
 _BLOCK = 1024  # outputs of one program
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def activated(total, activation: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Sums after one of ``ACTIVATIONS``, or as they are."""
+    if activation == "relu":
+        total = tl.where(total < 0, 0.0, total)  # unlike a maximum, keeps what is no number
+    if activation == "hardswish":
+        total *= tl.minimum(tl.maximum(total + 3, 0), 6) * (1 / 6)
+    return total
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -51,14 +60,11 @@ def _depthwise(  # type: ignore[no-untyped-def]
             value = tl.load(line + z * channels + channel, inside, 0.0)
             tap = tl.load(weight + (i * kernel_width + j) * channels + channel)
             total += value.to(tl.float32) * tap.to(tl.float32)
-    if activation == "relu":
-        total = tl.where(total < 0, 0.0, total)  # unlike a maximum, keeps what is no number
-    if activation == "hardswish":
-        total *= tl.minimum(tl.maximum(total + 3, 0), 6) * (1 / 6)
+    total = activated(total, activation)
     tl.store(out + row * out_width * channels + place, total.to(out.dtype.element_ty), in_row)
 
 
-#: What the kernel can do to its sums.
+#: What kernels can do to their sums.
 ACTIVATIONS: Mapping[type[nn.Module], str] = {nn.ReLU: "relu", nn.Hardswish: "hardswish"}
 
 
@@ -114,23 +120,3 @@ class DepthwiseConvolution(nn.Module):
                 *(self.activation, _BLOCK),
             )
         return out.permute(0, 3, 1, 2)
-
-
-def use_kernels(network: nn.Module, dtype: torch.dtype = torch.float32) -> bool:
-    """Replaces depthwise convolutions, and the activation after each, in place; whether there were any."""
-    for module in list(network.modules()):
-        if type(module).forward is nn.Sequential.forward:
-            assert isinstance(module, nn.Sequential)
-            _fuse_activations(module, dtype)
-        for name, child in list(module.named_children()):
-            if is_depthwise(child):
-                setattr(module, name, DepthwiseConvolution(child, dtype=dtype))
-    return any(isinstance(module, DepthwiseConvolution) for module in network.modules())
-
-
-def _fuse_activations(layers: nn.Sequential, dtype: torch.dtype) -> None:
-    steps = [index for index, layer in enumerate(layers) if not isinstance(layer, nn.Identity)]
-    for first, second in pairwise(steps):
-        layer, activation = layers[first], ACTIVATIONS.get(type(layers[second]))
-        if is_depthwise(layer) and activation is not None:
-            layers[first], layers[second] = DepthwiseConvolution(layer, activation, dtype), nn.Identity()

@@ -13,7 +13,7 @@ from effbench.infer.backends.eager import eager, folded
 from effbench.infer.backends.exported_file import SUFFIX, exported_file
 from effbench.infer.backends.onnx import CALIBRATION, onnx_int8, onnx_runtime
 from effbench.infer.backends.openvino import openvino
-from effbench.infer.backends.triton_kernels import triton_kernels
+from effbench.infer.backends.triton_kernels import triton_blocks, triton_kernels
 
 #: Asks for the fastest backend here, see ``best_backend``.
 FASTEST = "best"
@@ -42,6 +42,7 @@ _ALL = (
     Backend("openvino", "exported once, and compiled by OpenVINO, in float32 or bf16", openvino),
     Backend("cuda-graph", "folded, and replayed as one CUDA graph", cuda_graph),
     Backend("triton", "folded, channels last, with a kernel for depthwise convolutions", triton_kernels),
+    Backend("triton-blocks", "as triton, with kernels for whole inverted residual blocks", triton_blocks),
 )
 
 BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in _ALL}
