@@ -117,6 +117,8 @@ class PointwiseConvolution(nn.Module):
                 *(out, batch * places, places, inputs, outputs),
                 *(scale is not None, skip is not None, self.activation, self.products),
                 *(block_rows, block_outputs, block_inputs),
+                # The sums of a program stay in registers, of which four warps have too few for 128 times 128.
+                num_warps=8 if block_outputs == _MOST_OUTPUTS else 4,
             )
         return out.permute(0, 3, 1, 2)
 

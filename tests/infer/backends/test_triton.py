@@ -191,8 +191,9 @@ def test_the_kernel_is_tried_out_before_it_is_used(monkeypatch, precision):
         check_triton(place)
 
 
-@pytest.mark.parametrize("target", [80, 90])
-def test_the_kernel_compiles_for_gpus(monkeypatch, tmp_path, target):
+@pytest.fixture
+def compile_for(monkeypatch, tmp_path):
+    """Compiles a kernel for a GPU: arguments are so many tensors, whole numbers, and constants."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
@@ -200,32 +201,32 @@ def test_the_kernel_compiles_for_gpus(monkeypatch, tmp_path, target):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     for name in MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    kernel = import_module(MODULES[0])._depthwise
-    types = dict.fromkeys(kernel.arg_names, "constexpr")
-    types |= dict.fromkeys(kernel.arg_names[:4], "*fp16") | dict.fromkeys(kernel.arg_names[4:8], "i32")
-    constants = dict(zip(kernel.arg_names[8:], (72, 3, 3, 2, 1, 1, 1, "hardswish", 1024), strict=True))
-    aligned = {(index,): [["tt.divisibility", 16]] for index in range(4)}
-    compiled = triton.compile(ASTSource(kernel, types, constants, aligned), GPUTarget("cuda", target, 32))
+
+    def compiled(target, module, name, floats, tensors, constants, **options):
+        kernel = getattr(import_module(module), name)
+        names = kernel.arg_names
+        first = len(names) - len(constants)
+        types = dict.fromkeys(names[:tensors], f"*{floats}") | dict.fromkeys(names[tensors:first], "i32")
+        types |= dict.fromkeys(names[first:], "constexpr")
+        aligned = {(index,): [["tt.divisibility", 16]] for index in range(tensors)}
+        source = ASTSource(kernel, types, dict(zip(names[first:], constants, strict=True)), aligned)
+        return triton.compile(source, GPUTarget("cuda", target, 32), options)
+
+    return compiled
+
+
+@pytest.mark.parametrize("target", [80, 90])
+def test_depthwise_convolution_compiles_for_gpus(compile_for, target):
+    constants = (72, 3, 3, 2, 1, 1, 1, "hardswish", 1024)
+    compiled = compile_for(target, MODULES[0], "_depthwise", "fp16", 4, constants)
     assert "ld.global.v4" in compiled.asm["ptx"], "neighbours must be loaded eight at once"
 
 
 @pytest.mark.parametrize("target", [80, 90])
-@pytest.mark.parametrize("floats", ["bf16", "fp16", "fp32"])
-def test_the_kernel_of_products_compiles_for_gpus(monkeypatch, tmp_path, target, floats):
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    kernel = import_module(MODULES[1])._pointwise
-    types = dict.fromkeys(kernel.arg_names, "constexpr")
-    types |= dict.fromkeys(kernel.arg_names[:6], f"*{floats}") | dict.fromkeys(kernel.arg_names[6:8], "i32")
-    sizes = (72, 40, True, True, "hardswish", "tf32", 128, 64, 32 if floats == "fp32" else 64)
-    constants = dict(zip(kernel.arg_names[8:], sizes, strict=True))
-    aligned = {(index,): [["tt.divisibility", 16]] for index in range(6)}
-    compiled = triton.compile(ASTSource(kernel, types, constants, aligned), GPUTarget("cuda", target, 32))
+@pytest.mark.parametrize(("floats", "block_inputs"), [("bf16", 64), ("fp16", 64), ("fp32", 32)])
+def test_pointwise_convolution_compiles_for_gpus(compile_for, target, floats, block_inputs):
+    constants = (960, 160, True, True, "hardswish", "tf32", 128, 128, block_inputs)
+    compiled = compile_for(target, MODULES[1], "_pointwise", floats, 6, constants, num_warps=8)
     assert "mma" in compiled.asm["ptx"], "products must run on the matrix units"
     assert compiled.metadata.shared < 160 * 1024, "a multiprocessor of an A100 has no more shared memory"
 
