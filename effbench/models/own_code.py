@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ def load_code(model: OwnModel) -> ModuleType:
         name = f"{file.stem}_{digest([str(file), content_digest(file)])}"
         if name in sys.modules:
             return sys.modules[name]
-        spec = spec_from_file_location(name, file)
+        spec = spec_from_file_location(name, file, loader=_FromSource(name, str(file)))
         assert spec is not None
         assert spec.loader is not None
         module = sys.modules[name] = module_from_spec(spec)
@@ -114,6 +115,14 @@ def load_code(model: OwnModel) -> ModuleType:
             del sys.modules[name]
             raise
         return module
+
+
+class _FromSource(SourceFileLoader):
+    """Runs what the file says: bytecode is kept by second and size, and may be of an earlier content."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
 
 
 def _folder(model: OwnModel) -> str:

@@ -1,6 +1,8 @@
 """``effbench profile`` of models that users bring."""
 
 import json
+import os
+import sys
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.models import own_files
 
 COUNT = ("--no-throughput", "--format", "json")
 IMAGE = ("--input", "1,1,16,20")
+CHANGED = own_files.NETWORK.replace("1, width, 3", "1, width, 5")
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_a_module_is_counted_timed_and_kept_under_its_name(effbench, mine):
 def test_changed_code_is_another_model(effbench, mine):
     arguments = ("profile", "--model", "mynet=./network.py:Net", *IMAGE, *COUNT)
     assert effbench(*arguments, "--psds1", "40", "--source", "me").returncode == 0
-    (mine / "network.py").write_text(own_files.NETWORK.replace("1, width, 3", "1, width, 5"))
+    (mine / "network.py").write_text(CHANGED)
     done = effbench(*arguments)
     assert json.loads(done.stdout)[0]["macs"]["exact"] == 4 * 14 * 18 * 25
     kept = rows(mine, "mynet")
@@ -64,6 +67,16 @@ def test_changed_code_is_another_model(effbench, mine):
     assert len(set(kept["code"])) == 1
     with Store(mine / "results" / "effbench.sqlite") as store:
         assert len(set(store.read(specs=["mynet"])["code"])) == 2
+
+
+def test_changed_code_runs_even_if_its_file_is_as_old_and_as_long_as_before(effbench, mine, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    arguments = ("profile", "--model", "./network.py:Net", *IMAGE, *COUNT)
+    times = (mine / "network.py").stat()
+    for text, macs in ((own_files.NETWORK, 16 * 20 * 9), (CHANGED, 14 * 18 * 25)):
+        (mine / "network.py").write_text(text)
+        os.utime(mine / "network.py", ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert json.loads(effbench(*arguments).stdout)[0]["macs"]["exact"] == 4 * macs
 
 
 def test_inputs_beside_the_code_may_have_names(effbench, mine):
