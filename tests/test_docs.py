@@ -92,6 +92,7 @@ CHEAPER = (
     Cheaper("data check", more="--processes 1"),
     Cheaper("data bench", more="--workers 0 --seconds-budget 0.1"),
     Cheaper("profile .*fmn10\\*", ("--model 'fmn10\\*' --model fmn20", "--model fmn01")),
+    Cheaper("profile .*--backend mine.onnx", more="--batch-size 1 --seconds 1 --threads 1", rows=False),
     Cheaper(
         "profile (?!.*--no-throughput)",
         ("--(model|part|batch-size|backend) [^ ]+", ""),
