@@ -65,8 +65,8 @@ class Backend:
         """Raise ``BackendUnavailable`` where this has weights of its own, and a detector has others."""
         if self.weights and self.weights != weights_digest(detector):
             raise BackendUnavailable(
-                f"the backend {self.name} has other weights than the model: name the checkpoint that it was"
-                " exported with"
+                f"the backend {self.name} has other weights than the model: name the model and the checkpoint"
+                " that it was exported with"
             )
 
 

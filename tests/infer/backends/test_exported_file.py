@@ -65,7 +65,7 @@ def test_its_name_follows_its_content(detector, folder, tmp_path):
 
 def test_other_weights_models_and_precisions_are_refused_and_nothing_else_runs(detector, folder):
     file = str(folder / "int8.onnx")
-    with pytest.raises(BackendUnavailable, match="other weights than the model: name the checkpoint"):
+    with pytest.raises(BackendUnavailable, match="other weights than the model: name the model and the"):
         effbench.optimize(effbench.build_model("fmn01", seed=1), file)
     with pytest.raises(BackendUnavailable, match="its own numbers, not in bf16"):
         effbench.optimize(detector, file, precision="bf16")
