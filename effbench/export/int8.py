@@ -109,10 +109,10 @@ def quantize_dynamic(source: Path, path: Path) -> None:
 
 def _tell(model: ModelProto, calibration: str) -> None:
     """What the file says of itself: no more how near the one in float32 is, but where its ranges are from."""
-    kept = [about for about in model.metadata_props if about.key != "logit_error"]
-    del model.metadata_props[:]
-    model.metadata_props.extend(kept)
-    model.metadata_props.add(key="calibration", value=calibration)
+    from onnx.helper import set_model_props
+
+    about = {entry.key: entry.value for entry in model.metadata_props if entry.key != "logit_error"}
+    set_model_props(model, about | {"calibration": calibration})
 
 
 def _quantization() -> ModuleType:

@@ -93,7 +93,7 @@ class Conditions:
             [
                 _WORDS[self.part],
                 self.precision,
-                *[find_backend(self.backend).name] * (self.backend != EAGER),
+                *[self._backend_name] * (self.backend != EAGER),
                 *kernels,
                 where,
                 *length,
@@ -102,15 +102,20 @@ class Conditions:
 
     def to_dict(self) -> dict[str, object]:
         values = {name: value for name, value in asdict(self).items() if name != "kernels"}
-        values["backend"] = find_backend(self.backend).name
+        values["backend"] = self._backend_name
         return {"device": values.pop("device"), "device_name": self.device_name, **values, **self._kernels()}
 
     def stored(self, batch_size: int) -> dict[str, object]:
         """The conditions of a stored measurement, whose device is a column of its own."""
         same = {name: getattr(self, name) for name in ("part", "precision", "compiled", "threads")}
         sizes = {"batch_size": batch_size, "seconds": self.clip_seconds}
-        backend = {} if self.backend in (EAGER, COMPILED) else {"backend": find_backend(self.backend).name}
+        backend = {} if self.backend in (EAGER, COMPILED) else {"backend": self._backend_name}
         return {**same, **sizes, **backend, **self._kernels()}
+
+    @property
+    def _backend_name(self) -> str:
+        """Of a file, with the digest of its content."""
+        return find_backend(self.backend).name
 
     def _kernels(self) -> dict[str, str]:
         """Only kernels other than torch's: measurements without them keep their identity."""

@@ -55,8 +55,9 @@ def check_triton(place: Placement, *, pointwise: bool = False) -> None:
     except (CalledProcessError, OSError, RuntimeError, TritonError) as failed:
         why = next(iter(str(failed).splitlines()), type(failed).__name__)
         raise BackendUnavailable(f"Triton can't compile for {place.device}: {why}") from failed
-    # TF32 has the ten bits of float16.
-    eps = torch.finfo(torch.float16 if place.precision is Precision.tf32 else place.precision.dtype).eps
+    # Products of TF32 have the ten bits of float16.
+    coarse = pointwise and place.precision is Precision.tf32
+    eps = torch.finfo(torch.float16 if coarse else place.precision.dtype).eps
     if not error <= 20 * eps:  # nor where it is no number
         raise BackendUnavailable(f"Triton's results on {place.device} are up to {error:.2g} from torch's")
 

@@ -66,8 +66,8 @@ class FusedResidual(nn.Module):
 
 def use_kernels(network: nn.Module, kernels: Kernels) -> bool:
     """Replaces convolutions, and the activation after each, in place; whether there were any."""
-    for module in list(network.modules()):
-        if kernels.pointwise:
+    if kernels.pointwise:
+        for module in list(network.modules()):
             for name, child in list(module.named_children()):
                 if type(child) is InvertedResidual and _convolution(child.block[-1]) is not None:
                     setattr(module, name, FusedResidual(child, kernels))
